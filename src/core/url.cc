@@ -1,0 +1,155 @@
+#include "core/url.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+
+namespace steward {
+namespace {
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+bool names_a_secret(std::string_view name) {
+  std::string lower(name);
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return lower.contains("password") || lower.contains("secret") || lower.contains("token") || lower.contains("key") ||
+         lower.contains("passwd") || lower.contains("credential") || lower.contains("signature");
+}
+
+}  // namespace
+
+Result<std::string> percent_decode(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
+    if (high < 0 || low < 0)
+      return fail(Kind::bad_input, "a percent sign is not followed by two hexadecimal digits",
+                  "Write %25 for a percent sign.");
+    out += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return out;
+}
+
+std::string percent_encode(std::string_view text, bool keep_slash) {
+  std::string out;
+  for (const char c : text) {
+    const auto u = static_cast<unsigned char>(c);
+    if ((u < 0x80 && std::isalnum(u)) || c == '-' || c == '_' || c == '.' || c == '~' || (keep_slash && c == '/'))
+      out += c;
+    else
+      out += fmt::format("%{:02X}", u);
+  }
+  return out;
+}
+
+Result<Url> parse_url(std::string_view text) {
+  const auto wrong = [&](std::string_view why, std::string hint = {}) {
+    return fail(Kind::bad_input, fmt::format("\"{}\" is not a URL: {}", masked(text), why), std::move(hint));
+  };
+  const std::size_t scheme_end = text.find("://");
+  if (scheme_end == std::string_view::npos || scheme_end == 0)
+    return wrong("it has no scheme", "Write it like postgresql://user@host/database, s3://bucket or file:///folder.");
+  Url url;
+  for (const char c : text.substr(0, scheme_end)) {
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '+' && c != '-' && c != '.')
+      return wrong("its scheme has a character that none may have");
+    url.scheme += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  std::string_view rest = text.substr(scheme_end + 3);
+  std::string_view query;
+  if (const std::size_t at = rest.find('?'); at != std::string_view::npos) {
+    query = rest.substr(at + 1);
+    rest = rest.substr(0, at);
+  }
+  const std::size_t slash = rest.find('/');
+  std::string_view authority = rest.substr(0, slash);
+  std::string_view path = slash == std::string_view::npos ? std::string_view{} : rest.substr(slash + 1);
+
+  const auto decoded = [&](std::string_view part) -> Result<std::string> {
+    auto out = percent_decode(part);
+    if (!out) return wrong(out.error().message, out.error().hint);
+    return out;
+  };
+  // The last @: passwords with an @ that nobody encoded are common, and hosts have none.
+  if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos) {
+    const std::string_view login = authority.substr(0, at);
+    authority.remove_prefix(at + 1);
+    const std::size_t colon = login.find(':');
+    url.user = TRY(decoded(login.substr(0, colon)));
+    if (colon != std::string_view::npos) url.password = Secret(TRY(decoded(login.substr(colon + 1))));
+  }
+  std::size_t colon = authority.rfind(':');
+  if (authority.starts_with('[')) {
+    const std::size_t bracket = authority.find(']');
+    if (bracket == std::string_view::npos) return wrong("its [ is not closed");
+    url.host = std::string(authority.substr(1, bracket - 1));
+    colon = bracket + 1 < authority.size() && authority[bracket + 1] == ':' ? bracket + 1 : std::string_view::npos;
+  } else {
+    url.host = TRY(decoded(authority.substr(0, colon)));
+  }
+  if (colon != std::string_view::npos) {
+    url.port = std::string(authority.substr(colon + 1));
+    const bool number = !url.port.empty() && url.port.size() <= 5 &&
+                        std::ranges::all_of(url.port, [](unsigned char c) { return std::isdigit(c); });
+    if (!url.port.empty() && (!number || std::stoi(url.port) > 65535))
+      return wrong("its port is not a number up to 65535");
+  }
+  url.path = TRY(decoded(path));
+  if (url.host.empty() && slash != std::string_view::npos) url.path.insert(0, 1, '/');
+  while (!query.empty()) {
+    const std::size_t end = query.find('&');
+    const std::string_view pair = query.substr(0, end);
+    query = end == std::string_view::npos ? std::string_view{} : query.substr(end + 1);
+    if (pair.empty()) continue;
+    const std::size_t equals = pair.find('=');
+    std::string name = TRY(decoded(pair.substr(0, equals)));
+    std::string value = equals == std::string_view::npos ? std::string{} : TRY(decoded(pair.substr(equals + 1)));
+    url.query.emplace_back(std::move(name), std::move(value));
+  }
+  return url;
+}
+
+std::string masked(std::string_view text) {
+  std::string out(text);
+  const std::size_t scheme_end = out.find("://");
+  const std::size_t begin = scheme_end == std::string::npos ? 0 : scheme_end + 3;
+  const std::size_t stop = out.find_first_of("/?#", begin);
+  // A password may itself hold '/', '?' or '#' that nobody encoded: what stands before the last @ is login all the
+  // same.
+  std::size_t at = out.rfind('@', stop);
+  if (const std::size_t last = out.rfind('@');
+      last != std::string::npos && out.find(':', begin) < std::min(stop, last)) {
+    const std::size_t question = out.find('?', begin);
+    if (question == std::string::npos || last < question || at == std::string::npos || at < begin) at = last;
+  }
+  if (at != std::string::npos && at >= begin) {
+    const std::size_t colon = out.find(':', begin);
+    if (colon != std::string::npos && colon < at) out.replace(colon + 1, at - colon - 1, "***");
+  }
+  std::size_t pair = out.find('?', begin);
+  while (pair != std::string::npos) {
+    ++pair;
+    const std::size_t end = out.find('&', pair);
+    const std::size_t equals = out.find('=', pair);
+    if (equals != std::string::npos && (end == std::string::npos || equals < end) &&
+        names_a_secret(std::string_view(out).substr(pair, equals - pair)))
+      out.replace(equals + 1, (end == std::string::npos ? out.size() : end) - equals - 1, "***");
+    pair = out.find('&', pair);
+  }
+  return out;
+}
+
+}  // namespace steward

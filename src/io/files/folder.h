@@ -1,0 +1,165 @@
+/// Files below a folder, without races: everything is opened relative to a handle of the folder, no symlink below it is
+/// followed, and nothing outside it is reached (openat2 with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS; where the kernel
+/// refuses openat2, component by component with O_NOFOLLOW, to the same effect).
+///
+/// Paths are relative, without an empty, "." or ".." segment; anything else is bad_input. Names are bytes.
+///
+/// Errors  not_found, permission (EACCES, EPERM, EROFS), refused with code "outside" (a symlink on the way, or a way
+/// out), refused with
+///         code "exists", unavailable (ENOSPC, EDQUOT, EIO, ESTALE …: what and errno's text), bad_input (ENAMETOOLONG,
+///         NUL).
+#pragma once
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/bytes.h"
+#include "core/instant.h"
+#include "core/result.h"
+#include "core/stream.h"
+
+namespace steward::files {
+
+/// A file descriptor that is closed when it goes out of scope.
+class Handle {
+ public:
+  Handle() = default;
+  explicit Handle(int fd) : fd_(fd) {}
+  Handle(Handle&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Handle& operator=(Handle&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Handle();
+  int fd() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+enum class FileType { regular, folder, symlink, other };
+
+/// What stat knows.
+struct FileInfo {
+  FileType type = FileType::other;
+  Bytes size{};
+  Instant modified{};  ///< mtime, floored to microseconds.
+  std::uint64_t device = 0, inode = 0;
+  std::uint64_t links = 0;
+  std::uint32_t mode = 0, owner = 0, group = 0;
+  std::int64_t modified_ns = 0, changed_ns = 0;  ///< mtime and ctime in ns since 1970, for identity.
+  /// The same file with the same content, as far as metadata can tell: device, inode, size, mtime.
+  bool same_as(const FileInfo& other) const {
+    return device == other.device && inode == other.inode && size == other.size && modified_ns == other.modified_ns;
+  }
+};
+
+/// One file that `walk` found.
+struct Found {
+  std::string path{};  ///< Relative to the folder.
+  FileInfo info{};
+};
+/// What `walk` could not look into, and why; it goes on.
+struct Unreadable {
+  std::string path{};
+  Error error{};
+};
+struct WalkOptions {
+  bool cross_mounts = false;
+  int max_depth = 100;
+  std::function<bool(std::string_view folder)>
+      enter{};  ///< Relative path of a subfolder; false leaves it out. Empty: all.
+};
+
+/// A folder that is held open.
+class Folder {
+ public:
+  /// `path` itself may be a symlink, or lie behind one. not_found / permission / refused (it is not a folder).
+  static Result<Folder> open(const std::string& path);
+  /// Makes `path` and its parents (mode 0700) where they are absent, durably.
+  static Result<Folder> create(const std::string& path);
+
+  /// Absolute, with all symlinks resolved when it was opened.
+  const std::string& path() const { return path_; }
+  int fd() const { return handle_.fd(); }
+
+  Result<FileInfo> info() const;                       ///< Of the folder itself.
+  Result<FileInfo> stat(std::string_view path) const;  ///< Does not follow a symlink at the end.
+  Result<Handle> open_for_reading(
+      std::string_view path) const;  ///< Regular files only (opened non-blocking, so that a FIFO cannot hang it).
+  Result<Folder> subfolder(std::string_view path) const;
+  Result<void> make_folders(std::string_view path) const;  ///< And parents; there already is a success; durable.
+
+  /// A new empty file under a temporary name (".steward-tmp-…") in the folder of `path`, open for writing.
+  struct Temporary {
+    Handle handle{};
+    std::string path{};
+  };
+  Result<Temporary> temporary_beside(std::string_view path) const;
+  /// renameat2. `replace` false: refused (code "exists") where `to` is there. Both folders are fsynced.
+  Result<void> rename(std::string_view from, std::string_view to, bool replace) const;
+  /// unlinkat and fsync of its folder. Absent already is a success. Not for folders.
+  Result<void> unlink(std::string_view path) const;
+  Result<void> remove_empty_folder(std::string_view path) const;  ///< Not empty is refused; absent a success.
+  Result<void> sync(std::string_view folder = "") const;          ///< fsync of a folder below ("" is this one).
+
+  /// Every regular file below, in no promised order, in memory that grows with depth alone. Symlinks, devices and
+  /// sockets are left out. `take` returns false to stop. What cannot be read goes to `unreadable` (if given) and the
+  /// walk goes on.
+  Result<void> walk(const WalkOptions& options, const std::function<Result<bool>(const Found&)>& take,
+                    const std::function<void(const Unreadable&)>& unreadable = {}) const;
+
+  /// Exclusive flock on the folder, without waiting: busy where another process has it. Released with the handle that
+  /// comes back. Taking it twice in one process (also through another Folder of the same directory) is counted, and
+  /// succeeds.
+  Result<std::shared_ptr<void>> lock() const;
+
+  /// Room left for this user on its file system.
+  Result<Bytes> room() const;
+
+ private:
+  Handle handle_{};
+  std::string path_{};
+};
+
+/// What file system a path is on, as far as durability is concerned.
+enum class Durability { durable, memory /* tmpfs, ramfs */, container_layer /* overlayfs */ };
+Result<Durability> durability(const Folder& folder);
+
+/// Reads and writes through a descriptor.
+class FileSource final : public Source {
+ public:
+  explicit FileSource(int fd) : fd_(fd) {}
+  Result<std::size_t> read(std::span<std::byte> buffer) override;
+
+ private:
+  int fd_;
+};
+class FileSink final : public Sink {
+ public:
+  explicit FileSink(int fd) : fd_(fd) {}
+  Result<void> write(std::span<const std::byte> bytes) override;
+
+ private:
+  int fd_;
+};
+
+/// fsync of a file.
+Result<void> sync_file(int fd);
+
+/// Writes `content` to `path` so that a reader and a crash see the old file or the new one, never a part: temporary
+/// name, fsync, rename, fsync of the folder.
+Result<void> replace_file(const Folder& folder, std::string_view path, std::string_view content,
+                          std::uint32_t mode = 0600);
+/// The whole of a small file; refused over `limit`.
+Result<std::string> read_file(const Folder& folder, std::string_view path, Bytes limit);
+
+}  // namespace steward::files

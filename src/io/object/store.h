@@ -1,0 +1,149 @@
+/// The one byte-store interface: S3 and directories.
+///
+///   auto store = TRY(object::open({.url = "s3://shots/cold"}));
+///   TRY(store->put("mockups/2024/11/17-a.png", source, {.only_if_absent = true}));
+///
+/// A store is rooted at the prefix or folder of its URL: keys are relative to it, and `list("")` gives only what is
+/// below it.
+///
+/// Promises  - What `put` has answered is durable and whole: no reader ever sees a part of it, under its name or as a
+/// leftover
+///             that `list` shows. A directory writes under a temporary name, fsyncs, renames, fsyncs the folder.
+///           - Memory is constant, whatever the size of an object or the number of keys.
+///           - What may help is tried again (connection lost, 500, 503 SlowDown) with exponential back-off and jitter,
+///           up to
+///             `attempts`; a Source is asked for its bytes once, so parts are buffered for this.
+///           - Removing what is not there is a success.
+/// Errors    - not_found: no such key (message names it), no such bucket or folder. permission: 403, EACCES, object
+/// lock.
+///           - refused (code "exists"): `only_if_absent`, and it is there. refused (code "changed"): a condition did
+///           not hold.
+///           - bad_input: a key that this store cannot have (see Features), a URL that is none.
+///           - unavailable: no answer after all attempts, no space. corrupt: the bytes do not match their checksum.
+/// Threads   A store may be used from several threads at once.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/bytes.h"
+#include "core/instant.h"
+#include "core/result.h"
+#include "core/secret.h"
+#include "core/stream.h"
+
+namespace steward::object {
+
+/// What `list` and `head` know of an object.
+struct ObjectInfo {
+  std::string key{};  ///< Relative to the store's root. Any bytes that the store allows.
+  Bytes size{};
+  Instant modified{};  ///< S3: LastModified. Directory: mtime.
+  std::string etag{};  ///< Changes when the content does. S3: as sent, with its quotes. Directory: device, inode, size
+                       ///< and times.
+  std::string version_id{};  ///< Empty where there are no versions.
+};
+
+/// What this store can do. Asked for by callers and by the contract tests, so that nobody switches on a kind of store.
+struct Features {
+  bool any_key = false;          ///< Keys with "//", "." and ".." segments, leading or trailing "/", any byte but NUL.
+  bool conditional_put = false;  ///< `only_if_absent` is the server's own act, not a look before it.
+  bool conditional_remove = false;  ///< `if_etag` likewise.
+  bool versions = false;            ///< Versioning is on: a removal leaves the bytes as a noncurrent version.
+  bool was_versioned = false;       ///< Versioning is or was on (suspended): older versions may lie there.
+};
+
+struct PutOptions {
+  bool only_if_absent = false;
+  std::optional<Bytes> size{};        ///< If known: avoids a multipart upload for what fits one request.
+  std::optional<Instant> modified{};  ///< Directory only: the file's mtime.
+};
+
+/// One removal, and what became of it.
+struct Removal {
+  std::string key{};
+  std::string
+      etag{};  ///< If not empty: only if it is still this (where the store can; else a fresh `head` just before).
+  std::optional<Instant> not_modified_since{};  ///< If given: only if its modification time is not later than this.
+};
+struct Removed {
+  std::string key{};
+  std::optional<Error> error{};  ///< Empty: gone (or it was not there).
+};
+
+/// An upload that was begun and never finished; its parts are stored and paid for.
+struct Upload {
+  std::string key{};
+  std::string id{};
+  Instant begun{};
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  /// Without credentials: "s3://bucket/prefix", "file:///absolute/folder".
+  virtual const std::string& shown() const = 0;
+  /// Names this place: endpoint, bucket and prefix, or device and inode of the folder.
+  virtual Result<std::string> identity() = 0;
+  /// Asks the server once (conditional writes are probed under `.steward-probe-…`, which is removed again) and
+  /// remembers.
+  virtual Result<Features> features() = 0;
+
+  virtual Result<ObjectInfo> head(std::string_view key) = 0;
+  /// Sends the content into `sink`. A directory reads past the page cache where the kernel lets it.
+  virtual Result<ObjectInfo> get(std::string_view key, Sink& sink) = 0;
+  /// Replaces what is there unless told otherwise.
+  virtual Result<ObjectInfo> put(std::string_view key, Source& content, const PutOptions& options = {}) = 0;
+  /// One object less. Gone already is a success.
+  virtual Result<void> remove(const Removal& removal) = 0;
+  /// Many at once; the answer has one entry for each, in order. S3: DeleteObjects of up to 1,000 (Content-MD5 as it
+  /// asks), errors inside a 200 answer read, what may help retried one by one; keys that XML 1.0 cannot carry by single
+  /// DELETE; an etag is checked by the server where it can (`conditional_remove`), else by a fresh `head`. An error of
+  /// the call as a whole: nothing is known to be removed.
+  virtual Result<std::vector<Removed>> remove_many(std::span<const Removal> removals) = 0;
+  /// All objects whose key begins with `prefix` (bytes, not folders), in no promised order. `take` returns false to
+  /// stop early.
+  virtual Result<void> list(std::string_view prefix, const std::function<Result<bool>(const ObjectInfo&)>& take) = 0;
+  virtual Result<void> list_uploads(const std::function<Result<bool>(const Upload&)>& take) = 0;
+  virtual Result<void> abort_upload(const Upload& upload) = 0;
+  /// The server's clock, from its Date header; a directory: this machine's.
+  virtual Result<Instant> server_time() = 0;
+  /// Room left, where there is such a thing.
+  virtual Result<std::optional<Bytes>> room() = 0;
+};
+
+/// Where an S3 request goes and how it is signed, beside the URL.
+struct S3Settings {
+  std::string endpoint{};     ///< "http://127.0.0.1:9000". Empty: AWS's own for the region. From AWS_ENDPOINT_URL_S3,
+                              ///< AWS_ENDPOINT_URL.
+  std::string region{};       ///< Empty: AWS_REGION, AWS_DEFAULT_REGION, the profile, "us-east-1".
+  bool virtual_host = false;  ///< bucket.endpoint/key; else endpoint/bucket/key. Without an endpoint always virtual,
+                              ///< unless the name has a dot.
+  std::string ca_file{};      ///< PEM of a private CA; AWS_CA_BUNDLE.
+  std::string access_key{};   ///< If empty: AWS's chain (see credentials.h).
+  Secret secret_key{};
+  Secret session_token{};
+};
+
+struct StoreTarget {
+  std::string url{};  ///< s3://bucket[/prefix], file:///folder. A bare bucket name or a path is for the caller to turn
+                      ///< into one.
+  bool create = false;  ///< Directory: make the folder (0700) if it is absent.
+  S3Settings s3{};
+  std::string agent = "steward";  ///< User-Agent: "steward/0.1 run/20261123T030000Z-4f2a91".
+  int attempts = 5;
+  const Clock* clock = nullptr;  ///< For signing; the machine's if null. S3's answer to a skewed clock is an error that
+                                 ///< says by how much.
+};
+
+/// Opens a store. Does not speak to the server yet; a directory has to be there (not_found) unless `create`.
+Result<std::unique_ptr<Store>> open(const StoreTarget& target);
+
+}  // namespace steward::object
