@@ -1,0 +1,181 @@
+/// The durable record of all that steward did: runs, tasks, holds, archives, and an audit trail whose lines are chained
+/// by hashes.
+///
+/// One schema on SQLite (the default, STATE/ledger.db) and on PostgreSQL (`STEWARD_LEDGER_URL`, tables in a schema
+/// `steward`). Times are integers, microseconds since 1970; documents are JSON text that this room stores and does not
+/// read.
+///
+/// Promises  - What a call has answered is durable (SQLite: WAL with synchronous FULL).
+///           - Several processes may use one ledger at once. Each change is one transaction.
+///           - `open` migrates an older ledger under a lock; SQLite's file is copied to ledger.db.before-vN first. A
+///           newer ledger is refused
+///             (code "ledger-newer", the hint says the way back).
+///           - The audit trail only grows. Each line's hash covers the line and the hash before it (SHA-256), so that a
+///           change or a removal
+///             inside the trail shows in `verify_audit`.
+/// Errors    As io/sql; not_found for an unknown id; bad_input for a prefix that fits several.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/instant.h"
+#include "core/result.h"
+
+namespace steward::ledger {
+
+/// How a run stands. `interrupted`: its process died without a word, as the next one to look found.
+enum class Status { running, succeeded, failed, partial, refused, cancelled, waiting, interrupted };
+std::string_view name_of(Status status);
+std::optional<Status> status_named(std::string_view name);
+
+/// The process that carries out a run.
+struct Process {
+  std::string host{};
+  std::string boot{};  ///< /proc/sys/kernel/random/boot_id: a pid of another boot is another process.
+  std::int64_t pid = 0;
+  std::int64_t started_ticks = 0;  ///< Field 22 of /proc/PID/stat: tells a reused pid apart.
+};
+
+struct Run {
+  std::string id{};  ///< "20261123T030000Z-4f2a91": sorts by time.
+  std::string job{};
+  Status status = Status::running;
+  Instant started{};
+  std::optional<Instant> ended{};
+  Instant heartbeat{};
+  Process process{};
+  std::string trigger{};  ///< "hand", "cron", "serve", "dagster".
+  std::string actor{};    ///< Who: the user's name, or the scheduler's.
+  std::string version{};  ///< Of steward.
+  std::string environment{};
+  std::string plan_digest{};
+  std::string plan{};      ///< JSON.
+  std::string progress{};  ///< JSON, as of the last heartbeat.
+  std::string error{};     ///< JSON of the run's own error, or empty.
+  bool cancel_requested = false;
+  std::string cancelled_by{};
+};
+
+/// What became of one task of a run.
+struct TaskRecord {
+  std::string task{};
+  std::string status{};  ///< As in `run --json`.
+  std::uint64_t planned_items = 0, done_items = 0;
+  std::uint64_t done_bytes = 0;
+  std::string detail{};  ///< JSON: the task's entry of `run --json`.
+};
+
+/// Items that nothing may remove until it is released.
+struct Hold {
+  std::string id{};    ///< "h-4f2a91c0".
+  std::string kind{};  ///< "row", "file" or "object".
+  std::string
+      target{};       ///< row: the table, "mockups" or "public.mockups". file: empty. object: the store, "s3://bucket".
+  std::string key{};  ///< row: the primary key's text (composite: JSON array). file: an absolute path. object: a key.
+                      ///< See `prefix`.
+  bool prefix = false;  ///< Everything that begins with `key`.
+  std::string reason{};
+  std::string who{};
+  Instant made{};
+  std::optional<Instant> until{};
+  std::optional<Instant> released{};
+  std::string released_by{};
+};
+
+/// An archive that this ledger has seen, and where.
+struct ArchiveRecord {
+  std::string id{};
+  std::string location{};  ///< As shown: "file:///srv/cold", "s3://bucket/cold".
+  Instant first_seen{};
+};
+
+/// One line of the audit trail.
+struct AuditLine {
+  std::int64_t number = 0;  ///< From 1, without gaps.
+  Instant at{};
+  std::string actor{};
+  std::string act{};      ///< "run.begin", "run.end", "hold.add", "hold.release", "archive.restore", …
+  std::string subject{};  ///< A run, a hold, a task.
+  std::string detail{};   ///< JSON.
+  std::string previous{}, hash{};
+};
+
+struct RunFilter {
+  std::string job{};  ///< Empty: all.
+  std::optional<Status> status{};
+  std::size_t limit = 50;
+};
+
+/// The highest schema this program knows.
+inline constexpr int schema_version = 1;
+
+class Ledger {
+ public:
+  virtual ~Ledger() = default;
+
+  virtual const std::string& shown() const = 0;  ///< Where it is, without a password.
+  virtual const std::string& id() const = 0;     ///< Given at creation: 32 hexadecimal digits.
+
+  /// Enters the run and an audit line "run.begin".
+  virtual Result<void> begin_run(const Run& run) = 0;
+  /// Notes the run's pulse and how far it is, and answers whether a cancel was asked for.
+  virtual Result<bool> heartbeat(std::string_view run, Instant now, std::string_view progress) = 0;
+  /// What became of a task; a second record for the same task replaces the first.
+  virtual Result<void> record_task(std::string_view run, const TaskRecord& record) = 0;
+  /// The plan that the run carries out.
+  virtual Result<void> set_plan(std::string_view run, std::string_view digest, std::string_view plan) = 0;
+  /// Ends the run, with an audit line "run.end". A run that has ended already stays as it is.
+  virtual Result<void> end_run(std::string_view run, Status status, Instant now, std::string_view error) = 0;
+  /// Asks a running run to stop. refused (code "not-running") where it is not.
+  virtual Result<void> request_cancel(std::string_view run, std::string_view who, Instant now) = 0;
+
+  /// Newest first.
+  virtual Result<std::vector<Run>> runs(const RunFilter& filter) = 0;
+  /// By its id or a prefix of it that fits one alone; "latest" is the newest.
+  virtual Result<Run> run(std::string_view id) = 0;
+  virtual Result<std::vector<TaskRecord>> tasks(std::string_view run) = 0;
+  /// done_items of the last `count` times the task succeeded and removed anything, newest first: for the brake.
+  virtual Result<std::vector<std::uint64_t>> last_removed(std::string_view job, std::string_view task,
+                                                          std::size_t count) = 0;
+  /// The last run of `job` that succeeded, if any.
+  virtual Result<std::optional<Run>> last_success(std::string_view job) = 0;
+
+  /// Enters a hold, raises the generation, writes an audit line "hold.add".
+  virtual Result<void> add_hold(const Hold& hold) = 0;
+  /// refused (code "released") where it is released already.
+  virtual Result<void> release_hold(std::string_view id, std::string_view who, Instant now) = 0;
+  /// Those in force at `now`, or all that ever were.
+  virtual Result<std::vector<Hold>> holds(Instant now, bool all = false) = 0;
+  /// Grows with every hold that is added or released: what a run compares before each commit.
+  virtual Result<std::int64_t> hold_generation() = 0;
+
+  /// Remembers that `location` carries archive `id`. refused (code "archive-changed") where it carried another before.
+  virtual Result<void> remember_archive(std::string_view location, std::string_view id, Instant now) = 0;
+  virtual Result<std::vector<ArchiveRecord>> archives() = 0;
+
+  /// Appends to the audit trail.
+  virtual Result<void> audit(std::string_view actor, std::string_view act, std::string_view subject,
+                             std::string_view detail, Instant now) = 0;
+  /// The last `limit` lines, newest first.
+  virtual Result<std::vector<AuditLine>> audit_lines(std::size_t limit) = 0;
+  /// Walks the whole trail. corrupt, with the first line that does not fit; else how many lines there are.
+  virtual Result<std::int64_t> verify_audit() = 0;
+
+  /// The latest instant the ledger has recorded anywhere: a clock behind it is wrong.
+  virtual Result<std::optional<Instant>> latest() = 0;
+};
+
+struct Settings {
+  std::string url{};  ///< sqlite:////absolute/ledger.db (made if absent, 0600) or postgresql://….
+  bool read_only =
+      false;  ///< For `status` and the like: does not create and does not migrate; not_found where there is none.
+};
+
+Result<std::unique_ptr<Ledger>> open(const Settings& settings);
+
+}  // namespace steward::ledger
