@@ -4,10 +4,9 @@
 ///
 /// Paths are relative, without an empty, "." or ".." segment; anything else is bad_input. Names are bytes.
 ///
-/// Errors  not_found, permission (EACCES, EPERM, EROFS), refused with code "outside" (a symlink on the way, or a way
-/// out), refused with
-///         code "exists", unavailable (ENOSPC, EDQUOT, EIO, ESTALE …: what and errno's text), bad_input (ENAMETOOLONG,
-///         NUL).
+/// Errors  not_found, permission (EACCES, EPERM, EROFS), busy (EBUSY, EAGAIN), bad_input (ENAMETOOLONG, NUL),
+///         refused with code "outside" (a symlink on the way or at the end), "exists", or as said below,
+///         unavailable (ENOSPC, EDQUOT, EIO, ESTALE …: what, and errno's text).
 #pragma once
 #include <sys/types.h>
 
@@ -79,13 +78,20 @@ struct WalkOptions {
       enter{};  ///< Relative path of a subfolder; false leaves it out. Empty: all.
 };
 
+/// Which calls of the kernel are used. `best` falls back by itself where one is missing; `portable` never asks for
+/// openat2 and renameat2, so that the tests can show that both ways keep the same promises.
+enum class Calls { best, portable };
+
+/// How the names of temporaries begin: what a crash leaves behind can be told by it.
+inline constexpr std::string_view temporary_prefix = ".steward-tmp-";
+
 /// A folder that is held open.
 class Folder {
  public:
   /// `path` itself may be a symlink, or lie behind one. not_found / permission / refused (it is not a folder).
-  static Result<Folder> open(const std::string& path);
+  static Result<Folder> open(const std::string& path, Calls calls = Calls::best);
   /// Makes `path` and its parents (mode 0700) where they are absent, durably.
-  static Result<Folder> create(const std::string& path);
+  static Result<Folder> create(const std::string& path, Calls calls = Calls::best);
 
   /// Absolute, with all symlinks resolved when it was opened.
   const std::string& path() const { return path_; }
@@ -93,41 +99,55 @@ class Folder {
 
   Result<FileInfo> info() const;                       ///< Of the folder itself.
   Result<FileInfo> stat(std::string_view path) const;  ///< Does not follow a symlink at the end.
-  Result<Handle> open_for_reading(
-      std::string_view path) const;  ///< Regular files only (opened non-blocking, so that a FIFO cannot hang it).
+  /// Regular files only; others are refused (code "not-a-file"), and never opened: a FIFO cannot hang it.
+  Result<Handle> open_for_reading(std::string_view path) const;
   Result<Folder> subfolder(std::string_view path) const;
-  Result<void> make_folders(std::string_view path) const;  ///< And parents; there already is a success; durable.
+  /// And parents (mode 0700). There already is a success, and made durable all the same: who made them may have died
+  /// before. Costs an fsync a segment: call it once a folder, not once a file.
+  Result<void> make_folders(std::string_view path) const;
 
-  /// A new empty file under a temporary name (".steward-tmp-…") in the folder of `path`, open for writing.
+  /// A new empty file under a temporary name in the folder of `path`, mode 0600, open for writing and reading.
   struct Temporary {
     Handle handle{};
     std::string path{};
   };
   Result<Temporary> temporary_beside(std::string_view path) const;
-  /// renameat2. `replace` false: refused (code "exists") where `to` is there. Both folders are fsynced.
+  /// `replace` false: refused (code "exists") where `to` is there. Both folders are fsynced. renameat2; where a file
+  /// system has no rename without replacing, link and unlink: a crash between them leaves both names, and calling it
+  /// again finishes.
   Result<void> rename(std::string_view from, std::string_view to, bool replace) const;
-  /// unlinkat and fsync of its folder. Absent already is a success. Not for folders.
+  /// unlinkat and fsync of its folder (also where it was absent already: a success). A symlink goes itself. Folders are
+  /// refused (code "folder").
   Result<void> unlink(std::string_view path) const;
-  Result<void> remove_empty_folder(std::string_view path) const;  ///< Not empty is refused; absent a success.
-  Result<void> sync(std::string_view folder = "") const;          ///< fsync of a folder below ("" is this one).
+  Result<void> remove_empty_folder(
+      std::string_view path) const;                       ///< Not empty is refused ("not-empty"); absent a success.
+  Result<void> sync(std::string_view folder = "") const;  ///< fsync of a folder below ("" is this one).
 
-  /// Every regular file below, in no promised order, in memory that grows with depth alone. Symlinks, devices and
-  /// sockets are left out. `take` returns false to stop. What cannot be read goes to `unreadable` (if given) and the
-  /// walk goes on.
+  /// Every regular file below, in no promised order, in memory that grows with depth alone, and with no more than 32
+  /// open folders however deep it goes. Symlinks, FIFOs, devices and sockets are left out. `take` returns false to
+  /// stop; it may remove what it was given. What cannot be read, another mount (code "mount"; a file can be one too)
+  /// and what lies deeper than `max_depth` (code "depth") go to `unreadable` (if given) and the walk goes on. What
+  /// vanishes meanwhile is left out.
   Result<void> walk(const WalkOptions& options, const std::function<Result<bool>(const Found&)>& take,
                     const std::function<void(const Unreadable&)>& unreadable = {}) const;
 
-  /// Exclusive flock on the folder, without waiting: busy where another process has it. Released with the handle that
-  /// comes back. Taking it twice in one process (also through another Folder of the same directory) is counted, and
-  /// succeeds.
+  /// Exclusive flock on the folder, without waiting: busy where another process has it. Released with the last of the
+  /// handles that come back, and by the end of the process. Taking it twice in one process (also through another Folder
+  /// of the same directory, and from any thread) is counted, and succeeds.
   Result<std::shared_ptr<void>> lock() const;
 
   /// Room left for this user on its file system.
   Result<Bytes> room() const;
 
  private:
+  Folder(Handle handle, std::string path, Calls calls)
+      : handle_(std::move(handle)), path_(std::move(path)), calls_(calls) {}
+  std::string shown(std::string_view path) const;  // for messages
+  Result<Handle> parent(std::string_view verb, std::string_view path, int flags) const;
+
   Handle handle_{};
   std::string path_{};
+  Calls calls_ = Calls::best;
 };
 
 /// What file system a path is on, as far as durability is concerned.
@@ -159,7 +179,7 @@ Result<void> sync_file(int fd);
 /// name, fsync, rename, fsync of the folder.
 Result<void> replace_file(const Folder& folder, std::string_view path, std::string_view content,
                           std::uint32_t mode = 0600);
-/// The whole of a small file; refused over `limit`.
+/// The whole of a small file; refused (code "too-large") over `limit`.
 Result<std::string> read_file(const Folder& folder, std::string_view path, Bytes limit);
 
 }  // namespace steward::files

@@ -1,0 +1,68 @@
+// flock on folders, counted for the whole process: flock itself is per open file description, so that a second one of
+// ours would find the first in its way.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <map>
+#include <mutex>
+
+#include "core/text.h"
+#include "io/files/beneath.h"
+#include "io/files/failure.h"
+#include "io/files/folder.h"
+
+namespace steward::files {
+namespace {
+
+/// The locks that this process has.
+class Locks {
+ public:
+  using Key = std::pair<std::uint64_t, std::uint64_t>;  // device, inode
+
+  Result<std::shared_ptr<void>> take(Key key, int folder, const std::string& shown) {
+    const std::scoped_lock guard(mutex_);
+    auto found = held_.find(key);
+    if (found == held_.end()) {
+      Opened own = open_beneath(folder, "", O_RDONLY | O_DIRECTORY, Calls::portable);
+      if (!own) return failure(own.error(), "lock", shown, folder);
+      if (retried([&] { return flock(own->fd(), LOCK_EX | LOCK_NB); }) != 0) return refused(errno, shown, folder);
+      found = held_.emplace(key, Held{std::move(*own), 0}).first;
+    }
+    ++found->second.count;
+    return std::shared_ptr<void>(this, [key](void* locks) { static_cast<Locks*>(locks)->give_back(key); });
+  }
+
+ private:
+  struct Held {
+    Handle handle{};
+    int count = 0;
+  };
+
+  static std::unexpected<Error> refused(int code, const std::string& shown, int folder) {
+    if (code != EWOULDBLOCK) return failure(code, "lock", shown, folder);
+    return fail(Kind::busy, fmt::format("cannot lock {}: another process has it locked", printable(shown)),
+                "Wait for it to finish; `lslocks` shows which it is.");
+  }
+
+  void give_back(Key key) {
+    const std::scoped_lock guard(mutex_);
+    const auto found = held_.find(key);
+    if (--found->second.count == 0) held_.erase(found);
+  }
+
+  std::mutex mutex_{};
+  std::map<Key, Held> held_{};
+};
+
+}  // namespace
+
+Result<std::shared_ptr<void>> Folder::lock() const {
+  static auto& locks = *new Locks;  // never destroyed: a handle may outlive main
+  const FileInfo self = TRY(info());
+  return locks.take({self.device, self.inode}, fd(), path());
+}
+
+}  // namespace steward::files

@@ -1,0 +1,120 @@
+#include "io/files/processes.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/capability.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "core/text.h"
+#include "io/files/folder.h"
+
+namespace steward::files {
+namespace {
+
+// The kernel's own, since 3.8 (PROC_PID_INIT_INO in include/linux/proc_ns.h).
+constexpr std::string_view first_pid_namespace = "pid:[4026531836]";
+
+struct CloseFolder {
+  void operator()(DIR* folder) const { closedir(folder); }
+};
+using Listing = std::unique_ptr<DIR, CloseFolder>;
+
+std::string link_target(const char* path) {
+  std::array<char, 256> target{};
+  const ssize_t n = readlink(path, target.data(), target.size());
+  return n > 0 ? std::string(target.data(), static_cast<std::size_t>(n)) : std::string{};
+}
+
+std::string first_line(const std::string& path) {
+  const Handle file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 256> text{};
+  const ssize_t n = file.valid() ? read(file.fd(), text.data(), text.size()) : 0;
+  const std::string_view all(text.data(), n > 0 ? static_cast<std::size_t>(n) : 0);
+  return std::string(all.substr(0, all.find('\n')));
+}
+
+bool sees_every_process() {
+  struct Header {
+    std::uint32_t version = _LINUX_CAPABILITY_VERSION_3;
+    int pid = 0;
+  } header;
+  std::array<__user_cap_data_struct, 2> sets{};
+  return syscall(SYS_capget, &header, sets.data()) == 0 && (sets[0].effective & (1U << CAP_SYS_PTRACE)) != 0;
+}
+
+std::optional<pid_t> pid_of(const char* name) {
+  const std::string_view text(name);
+  pid_t pid = 0;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), pid);
+  if (ec != std::errc{} || end != text.data() + text.size()) return {};
+  return pid;
+}
+
+enum class Seen { yes, no, hidden };
+
+/// Whether one of the links in `folder` (/proc/PID/fd or map_files) leads to the file.
+Seen leads_to(const std::string& folder, const struct stat& file) {
+  const Listing listing(opendir(folder.c_str()));
+  if (!listing) return errno == ENOENT || errno == ESRCH ? Seen::no : Seen::hidden;  // gone meanwhile, or forbidden
+  Seen seen = Seen::no;
+  while (const dirent* entry = readdir(listing.get())) {
+    if (entry->d_name[0] == '.') continue;
+    struct stat found{};
+    if (fstatat(dirfd(listing.get()), entry->d_name, &found, 0) != 0) {
+      if (errno == EACCES || errno == EPERM) seen = Seen::hidden;
+    } else if (found.st_dev == file.st_dev && found.st_ino == file.st_ino) {
+      return Seen::yes;
+    }
+  }
+  return seen;
+}
+
+/// A mapping keeps a file in use after its descriptor is closed.
+Seen holds(pid_t pid, const struct stat& file) {
+  const Seen open = leads_to(fmt::format("/proc/{}/fd", pid), file);
+  if (open != Seen::no) return open;
+  return leads_to(fmt::format("/proc/{}/map_files", pid), file);
+}
+
+}  // namespace
+
+std::string process_name(pid_t pid) {
+  const std::string name = printable(first_line(fmt::format("/proc/{}/comm", pid)));
+  return name.empty() ? fmt::format("pid {}", pid) : fmt::format("{} (pid {})", name, pid);
+}
+
+Holders holders_of(int fd) {
+  Holders holders;
+  struct stat file{};
+  const Listing processes(opendir("/proc"));
+  if (!processes || fstat(fd, &file) != 0 || access("/proc/self/fd", R_OK) != 0) return {"", "there is no /proc"};
+  if (link_target("/proc/self/ns/pid") != first_pid_namespace)
+    holders.blind_to = "processes outside of this container cannot be seen";
+  else if (!sees_every_process())
+    holders.blind_to = "other users' processes cannot be looked into";
+  while (const dirent* entry = readdir(processes.get())) {
+    const auto pid = pid_of(entry->d_name);
+    if (!pid || *pid == getpid()) continue;
+    const Seen seen = holds(*pid, file);
+    if (seen == Seen::yes) {
+      holders.first = process_name(*pid);
+      return holders;
+    }
+    if (seen == Seen::hidden && holders.blind_to.empty())
+      holders.blind_to = fmt::format("{} cannot be looked into", process_name(*pid));
+  }
+  return holders;
+}
+
+}  // namespace steward::files
