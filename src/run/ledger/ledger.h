@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -145,8 +146,8 @@ class Ledger {
   /// The last run of `job` that succeeded, if any.
   virtual Result<std::optional<Run>> last_success(std::string_view job) = 0;
 
-  /// Enters a hold, raises the generation, writes an audit line "hold.add".
-  virtual Result<void> add_hold(const Hold& hold) = 0;
+  /// Enters holds in one transaction: raises the generation once, writes an audit line "hold.add" for each.
+  virtual Result<void> add_holds(std::span<const Hold> holds) = 0;
   /// refused (code "released") where it is released already.
   virtual Result<void> release_hold(std::string_view id, std::string_view who, Instant now) = 0;
   /// Those in force at `now`, or all that ever were.

@@ -1,0 +1,39 @@
+/// The holds in force, and the one place that answers whether an item is covered.
+#pragma once
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+#include "run/ledger/ledger.h"
+
+namespace steward {
+
+/// A set of holds, as of one generation of the ledger.
+class Holds {
+ public:
+  Holds() = default;
+  Holds(std::vector<ledger::Hold> holds, std::int64_t generation) : holds_(std::move(holds)), generation_(generation) {}
+
+  /// The reason ("held: REASON (h-4f2a91c0)"), where a hold covers it; else nothing.
+  std::optional<std::string> covers_row(std::string_view table, std::string_view key) const;
+  std::optional<std::string> covers_file(std::string_view absolute_path) const;
+  std::optional<std::string> covers_object(std::string_view store, std::string_view key) const;
+  /// Whether any hold could cover a row of the table: spares the question for each row.
+  bool any_for_table(std::string_view table) const;
+
+  std::int64_t generation() const { return generation_; }
+  const std::vector<ledger::Hold>& list() const { return holds_; }
+
+ private:
+  std::vector<ledger::Hold> holds_{};
+  std::int64_t generation_ = 0;
+};
+
+/// Whether the table that a hold names is `table` ("schema.name"): a hold without a schema covers the table in every
+/// schema.
+bool names_table(std::string_view held, std::string_view table);
+
+}  // namespace steward

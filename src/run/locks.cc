@@ -1,0 +1,92 @@
+#include "run/locks.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "core/digest.h"
+#include "core/url.h"
+
+namespace steward {
+namespace {
+
+class DatabaseLock final : public Lock {
+ public:
+  DatabaseLock(std::unique_ptr<sql::Connection> connection, sql::Transaction transaction)
+      : connection_(std::move(connection)), transaction_(std::move(transaction)) {}
+  Result<void> alive() override {
+    if (const auto answer = connection_->query("select 1"); !answer)
+      return fail(Kind::interrupted,
+                  fmt::format("the lock in {} is lost: {}", connection_->shown(), answer.error().message),
+                  "Nothing is lost. Run it again when the database is back.");
+    return {};
+  }
+
+ private:
+  std::unique_ptr<sql::Connection> connection_;  // before the transaction, which ends first
+  sql::Transaction transaction_;
+};
+
+class FolderLock final : public Lock {
+ public:
+  explicit FolderLock(std::shared_ptr<void> held) : held_(std::move(held)) {}
+  Result<void> alive() override { return {}; }  // the kernel keeps a flock for as long as the handle is open
+
+ private:
+  std::shared_ptr<void> held_;
+};
+
+std::unexpected<Error> taken(std::string_view what) {
+  return fail(Kind::busy, fmt::format("another run is working on {}", what),
+              "Let it finish (`steward runs` shows it), or `steward runs cancel` it.");
+}
+
+Result<std::unique_ptr<Lock>> lock_open_folder(const files::Folder& folder) {
+  auto held = folder.lock();
+  if (!held && held.error().kind == Kind::busy) return taken(folder.path());
+  return std::make_unique<FolderLock>(TRY(std::move(held)));
+}
+
+std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+/// "sqlite:////srv/app.db" -> "/srv/app.db".
+std::string path_in_shown(std::string_view shown) {
+  const std::size_t at = shown.find(":///");
+  return std::string(at == std::string_view::npos ? shown : shown.substr(at + 4));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Lock>> lock_in_database(const sql::Target& target, const std::string& name) {
+  auto connection = TRY(sql::connect(target));
+  if (connection->dialect() == sql::Dialect::sqlite) return lock_folder(folder_of(path_in_shown(connection->shown())));
+  sql::Transaction transaction = TRY(connection->begin());
+  TRY(connection->execute("set local idle_in_transaction_session_timeout = 0"));
+  const bool had = TRY(connection->try_transaction_lock("steward " + name));
+  if (!had) return taken(connection->shown());
+  return std::make_unique<DatabaseLock>(std::move(connection), std::move(transaction));
+}
+
+Result<std::unique_ptr<Lock>> lock_folder(const std::string& path) {
+  const files::Folder folder = TRY(files::Folder::open(path));
+  return lock_open_folder(folder);
+}
+
+Result<std::unique_ptr<Lock>> lock_store(const object::StoreTarget& target, const StateDirectory& state,
+                                         const std::string& name) {
+  const Url url = TRY(parse_url(target.url));
+  if (url.scheme == "file") return lock_folder(url.path);
+  const std::string place =
+      fmt::format("locks/{}", sha256_hex(target.s3.endpoint + ' ' + target.url + ' ' + name).substr(0, 16));
+  TRY(state.folder().make_folders(place));
+  const files::Folder folder = TRY(state.folder().subfolder(place));
+  auto held = folder.lock();
+  if (!held && held.error().kind == Kind::busy) return taken(target.url);
+  return std::make_unique<FolderLock>(TRY(std::move(held)));
+}
+
+}  // namespace steward

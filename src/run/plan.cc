@@ -1,0 +1,168 @@
+#include "run/plan.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "core/digest.h"
+#include "core/text.h"
+
+namespace steward {
+namespace {
+using nlohmann::json;
+
+constexpr int format = 1;
+constexpr std::size_t examples_kept = 5;
+constexpr std::array readiness_names{"ready", "not_configured", "off", "failed"};
+
+json instant_or_null(const std::optional<Instant>& instant) {
+  return instant ? json(format_instant(*instant)) : json(nullptr);
+}
+
+std::optional<Instant> instant_in(const json& j, const char* key) {
+  const auto it = j.find(key);
+  return it != j.end() && it->is_string() ? parse_instant(it->get<std::string>()) : std::nullopt;
+}
+
+Error error_from(const json& j) {
+  Error error{
+      .kind = Kind::bug, .message = j.value("message", ""), .hint = j.value("hint", ""), .code = j.value("code", "")};
+  for (const KindRow& row : kinds)
+    if (row.name == j.value("kind", "")) error.kind = row.kind;
+  return error;
+}
+
+Step step_from(const json& j) {
+  Step step{.task = j.at("task"),
+            .target = j.value("target", ""),
+            .strategy = j.value("strategy", ""),
+            .filter = j.value("filter", ""),
+            .reason = j.value("reason", "")};
+  for (std::size_t i = 0; i < readiness_names.size(); ++i)
+    if (j.value("status", "") == readiness_names[i]) step.readiness = static_cast<Readiness>(i);
+  step.cutoff = instant_in(j, "cutoff").value_or(Instant{});
+  step.final = j.value("final", false);
+  const json& planned = j.at("planned");
+  step.planned.items = planned.at("items");
+  if (!planned.at("bytes").is_null()) step.planned.bytes = Bytes{planned.at("bytes")};
+  if (j.contains("population") && !j["population"].is_null()) step.population = j["population"].get<std::uint64_t>();
+  step.oldest = instant_in(j, "oldest");
+  step.newest = instant_in(j, "newest");
+  for (const json& s : j.value("samples", json::array())) {
+    Sample sample{.item = s.at("item"), .at = instant_in(s, "at")};
+    if (!s.at("bytes").is_null()) sample.size = Bytes{s.at("bytes")};
+    step.samples.push_back(std::move(sample));
+  }
+  for (const json& s : j.at("skipped"))
+    step.skipped.push_back({.reason = s.at("reason"),
+                            .items = s.at("items"),
+                            .examples = s.value("examples", std::vector<std::string>{})});
+  step.notes = j.value("notes", std::vector<std::string>{});
+  step.needs = j.value("needs", std::vector<std::string>{});
+  step.items = j.value("items", "");
+  if (j.contains("brake") && !j["brake"].is_null()) step.brake = error_from(j["brake"]);
+  if (!j.at("error").is_null()) step.error = error_from(j["error"]);
+  return step;
+}
+
+}  // namespace
+
+void Amount::add(std::uint64_t n, std::optional<Bytes> size) {
+  items += n;
+  if (size) bytes = bytes.value_or(Bytes{}) + *size;
+}
+
+void Skips::add(std::string_view reason, std::string_view example, std::uint64_t items) {
+  if (items == 0) return;
+  Skip* found = nullptr;
+  for (Skip& skip : list_)
+    if (skip.reason == reason) found = &skip;
+  if (found == nullptr) found = &list_.emplace_back(Skip{.reason = std::string(reason)});
+  found->items += items;
+  if (!example.empty() && found->examples.size() < examples_kept) found->examples.push_back(printable(example));
+}
+
+json to_json(const Amount& amount) {
+  return {{"items", amount.items}, {"bytes", amount.bytes ? json(amount.bytes->count) : json(nullptr)}};
+}
+
+json to_json(const std::vector<Skip>& skips) {
+  json out = json::array();
+  for (const Skip& skip : skips)
+    out.push_back({{"reason", skip.reason}, {"items", skip.items}, {"examples", skip.examples}});
+  return out;
+}
+
+json to_json(const Error& error) {
+  json out{{"kind", row_of(error.kind).name}, {"message", printable(error.message)}, {"hint", printable(error.hint)}};
+  if (!error.code.empty()) out["code"] = error.code;
+  return out;
+}
+
+json to_json(const Step& step) {
+  json samples = json::array();
+  for (const Sample& s : step.samples)
+    samples.push_back(
+        {{"item", s.item}, {"at", instant_or_null(s.at)}, {"bytes", s.size ? json(s.size->count) : json(nullptr)}});
+  const bool planned = step.readiness == Readiness::ready;
+  json out{{"task", step.task},
+           {"status", readiness_names[static_cast<std::size_t>(step.readiness)]},
+           {"target", printable(step.target)},
+           {"strategy", step.strategy},
+           {"filter", step.filter},
+           {"reason", step.reason},
+           {"cutoff", planned ? json(format_instant(step.cutoff)) : json(nullptr)},
+           {"final", step.final},
+           {"planned", to_json(step.planned)},
+           {"population", step.population ? json(*step.population) : json(nullptr)},
+           {"oldest", instant_or_null(step.oldest)},
+           {"newest", instant_or_null(step.newest)},
+           {"samples", std::move(samples)},
+           {"skipped", to_json(step.skipped)},
+           {"notes", step.notes},
+           {"needs", step.needs},
+           {"items", step.items},
+           {"error", step.error ? to_json(*step.error) : json(nullptr)}};
+  if (step.brake) out["brake"] = to_json(*step.brake);
+  return out;
+}
+
+json to_json(const Plan& plan) {
+  json tasks = json::array();
+  for (const Step& step : plan.steps) tasks.push_back(to_json(step));
+  return {{"format", format},
+          {"job", plan.job},
+          {"made", format_instant(plan.made)},
+          {"environment", plan.environment},
+          {"tasks", std::move(tasks)}};
+}
+
+Result<Plan> plan_from_json(const json& document) {
+  try {
+    if (document.at("format").get<int>() > format)
+      return fail(
+          Kind::refused,
+          fmt::format("the plan is of format {}, this program knows {}", document.at("format").get<int>(), format),
+          "Run the steward that made it, or make a fresh plan.", "plan-newer");
+    Plan plan{.job = document.at("job"),
+              .made = instant_in(document, "made").value_or(Instant{}),
+              .environment = document.value("environment", "")};
+    for (const json& step : document.at("tasks")) plan.steps.push_back(step_from(step));
+    return plan;
+  } catch (const json::exception&) {
+    return fail(Kind::corrupt, "the saved plan is not a plan", "Make a fresh one with `steward plan`.");
+  }
+}
+
+std::string digest_of(const Plan& plan) {
+  json document = to_json(plan);
+  document.erase("made");
+  for (json& step : document["tasks"]) {
+    step.erase("samples");
+    for (json& skip : step["skipped"]) skip.erase("examples");
+  }
+  return sha256_hex(document.dump());  // nlohmann keeps object keys sorted
+}
+
+}  // namespace steward

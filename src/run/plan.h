@@ -1,0 +1,97 @@
+/// Plans: what a job would do now, as values. Printed, saved, hashed, approved, sent elsewhere; never half-executed by
+/// being looked at.
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/bytes.h"
+#include "core/instant.h"
+#include "core/result.h"
+
+namespace steward {
+
+/// How much: rows, files or objects (two rows that share a file are two), and their bytes where they are known.
+struct Amount {
+  std::uint64_t items = 0;
+  std::optional<Bytes> bytes{};
+  void add(std::uint64_t n, std::optional<Bytes> size = {});
+  bool operator==(const Amount&) const = default;
+};
+
+/// One of the items, to look at.
+struct Sample {
+  std::string item{};  ///< Printable.
+  std::optional<Instant> at{};
+  std::optional<Bytes> size{};
+};
+
+/// Items that stay although they are old, by reason.
+struct Skip {
+  std::string reason{};  ///< "held", "referenced by listings", "no file", …
+  std::uint64_t items = 0;
+  std::vector<std::string> examples{};  ///< A few, printable.
+};
+
+/// Counts skips by reason, in the order in which reasons first came up.
+class Skips {
+ public:
+  void add(std::string_view reason, std::string_view example = {}, std::uint64_t items = 1);
+  const std::vector<Skip>& list() const { return list_; }
+
+ private:
+  std::vector<Skip> list_{};
+};
+
+enum class Readiness {
+  ready,           ///< It was planned.
+  not_configured,  ///< `needs` says what to set.
+  off,             ///< Left off by a person: `reason` says where.
+  failed,          ///< It could not be planned: `error`.
+};
+
+/// One line of a plan: what a task would do now.
+struct Step {
+  std::string task{};
+  Readiness readiness = Readiness::ready;
+  std::string target{};    ///< Absolute, without secrets: "postgresql://app@db/app table public.signals".
+  std::string strategy{};  ///< How: "delete in batches of 10,000 by ctid".
+  std::string filter{};    ///< Which items, exactly: "timestamp < cutoff; not referenced; not held".
+  std::string reason{};    ///< Why these and why so, for people.
+  Instant cutoff{};
+  bool final = false;                         ///< What goes is gone for good.
+  Amount planned{};                           ///< Without what is skipped. A ceiling for the run.
+  std::optional<std::uint64_t> population{};  ///< All items of the target, where they were counted.
+  std::optional<Instant> oldest{}, newest{};  ///< Of the planned items.
+  std::vector<Sample> samples{};
+  std::vector<Skip> skipped{};
+  std::vector<std::string> notes{};  ///< What a person should know: "the bytes stay: versioning is on".
+  std::vector<std::string> needs{};  ///< Variables to set, where not configured.
+  std::string items{};               ///< SHA-256 of the item list beside the plan, where the task keeps one.
+  std::optional<Error> brake{};      ///< Why `run` would refuse this step.
+  std::optional<Error> error{};      ///< Why it could not be planned.
+};
+
+struct Plan {
+  std::string job{};
+  Instant made{};
+  std::string environment{};
+  std::vector<Step> steps{};
+};
+
+/// The document of `plan --json` without its digest. `made` and samples are for people.
+nlohmann::json to_json(const Plan& plan);
+nlohmann::json to_json(const Step& step);
+nlohmann::json to_json(const Amount& amount);
+nlohmann::json to_json(const std::vector<Skip>& skips);
+nlohmann::json to_json(const Error& error);
+/// Reads it back. corrupt where it is not such a document, refused (code "plan-newer") where it is of a newer format.
+Result<Plan> plan_from_json(const nlohmann::json& document);
+
+/// The SHA-256, in hexadecimal, of the plan's canonical JSON (sorted keys, no spaces) without `made`, samples and
+/// examples.
+std::string digest_of(const Plan& plan);
+
+}  // namespace steward

@@ -1,0 +1,488 @@
+#include "run/runner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "core/text.h"
+
+namespace steward {
+namespace {
+using nlohmann::json;
+
+constexpr std::chrono::minutes clock_tolerance{5};
+constexpr std::chrono::seconds look_every{1};
+
+std::vector<std::string> names_of(const Job& job) {
+  std::vector<std::string> names;
+  for (const TaskSlot& slot : job.tasks) names.push_back(slot.info.name);
+  return names;
+}
+
+bool is_named(const std::vector<std::string>& only, const std::string& task) {
+  return only.empty() || std::ranges::find(only, task) != only.end();
+}
+
+Result<void> check_names(const Job& job, const std::vector<std::string>& only) {
+  const std::vector<std::string> names = names_of(job);
+  for (const std::string& name : only)
+    if (std::ranges::find(names, name) == names.end()) {
+      std::string hint = did_you_mean(name, names);
+      if (hint.empty()) hint = fmt::format("Its tasks are {}.", join_and(names));
+      return fail(Kind::bad_input, fmt::format("{} has no task \"{}\"", job.name, printable(name)), std::move(hint));
+    }
+  std::vector<std::string> needs;
+  for (const TaskSlot& slot : job.tasks) {
+    if (!is_named(only, slot.info.name)) continue;
+    if (slot.task || !slot.off_by.empty()) return {};
+    for (const std::string& need : slot.needs)
+      if (std::ranges::find(needs, need) == needs.end()) needs.push_back(need);
+  }
+  return fail(Kind::bad_input, fmt::format("nothing of {} is configured", only.empty() ? job.name : join_and(only)),
+              fmt::format("Set {}; `steward config show` lists all settings.", join_and(needs)), "not-configured");
+}
+
+Step unplanned(const TaskSlot& slot) {
+  Step step{.task = slot.info.name};
+  if (!slot.off_by.empty()) {
+    step.readiness = Readiness::off;
+    step.reason = fmt::format("off (by {})", slot.off_by);
+  } else {
+    step.readiness = Readiness::not_configured;
+    step.needs = slot.needs;
+    step.reason = fmt::format("not configured: set {}", join_and(slot.needs));
+  }
+  return step;
+}
+
+Step failed_step(const TaskSlot& slot, Error error) {
+  return {.task = slot.info.name, .readiness = Readiness::failed, .error = std::move(error)};
+}
+
+/// The step of one task, with its brake.
+Result<Step> plan_task(const TaskSlot& slot, const Job& job, PlanContext& context, const Brakes& brakes,
+                       ledger::Ledger* ledger) {
+  auto planned = slot.task->plan(context);
+  if (!planned) return failed_step(slot, std::move(planned).error());
+  Step step = *std::move(planned);
+  step.task = slot.info.name;
+  if (ledger == nullptr || step.brake) return step;
+  const std::vector<std::uint64_t> earlier = TRY(ledger->last_removed(job.name, step.task, 50));
+  step.brake = brake(brakes, step, earlier);
+  return step;
+}
+
+Result<PlanContext> planning(const Clock& clock, const StateDirectory& state, ledger::Ledger* ledger) {
+  PlanContext context{.now = clock.now(), .state = &state};
+  if (ledger == nullptr) return context;
+  const std::int64_t generation = TRY(ledger->hold_generation());
+  context.holds = Holds(TRY(ledger->holds(context.now)), generation);
+  return context;
+}
+
+/// The fresh step may do no more than the approved one: same target, filter and strategy, no more items.
+std::optional<Error> beyond(const Step& approved, const Step& fresh) {
+  const auto refused = [&](std::string why) {
+    return Error{Kind::refused, fmt::format("{}: {}", fresh.task, why),
+                 "Look at a fresh plan with `steward plan`, and run that.", "plan-outdated"};
+  };
+  if (approved.readiness != Readiness::ready) return refused("the plan did not cover it");
+  if (approved.target != fresh.target)
+    return refused(fmt::format("the plan is for {}, this is {}", approved.target, fresh.target));
+  if (approved.filter != fresh.filter) return refused("its filter is not the plan's any more");
+  if (approved.planned.items < fresh.planned.items)
+    return refused(fmt::format("{} items now, the plan has {}", format_count(fresh.planned.items),
+                               format_count(approved.planned.items)));
+  return {};
+}
+
+class Context final : public RunContext {
+ public:
+  Context(const Surroundings& in, std::string run, const RunSettings& settings)
+      : in_(in), run_(std::move(run)), environment_(settings.environment) {}
+
+  const std::string& run() const override { return run_; }
+  const std::string& environment() const override { return environment_; }
+  const Clock& clock() const override { return in_.clock; }
+  const StateDirectory& state() const override { return in_.state; }
+  ledger::Ledger& ledger() override { return in_.ledger; }
+
+  Result<void> checkpoint(std::string_view place) override {
+    if (in_.interrupted) {
+      if (auto stop = in_.interrupted(place); !stop) {
+        cancelled_ = true;
+        return stop;
+      }
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (now - looked_ < look_every) return {};
+    looked_ = now;
+    return look();
+  }
+
+  Result<const Holds*> holds() override {
+    const std::int64_t generation = TRY(in_.ledger.hold_generation());
+    if (!holds_ || generation != holds_->generation())
+      holds_ = Holds(TRY(in_.ledger.holds(in_.clock.now())), generation);
+    return &*holds_;
+  }
+
+  void done(std::uint64_t items, std::optional<Bytes> bytes) override {
+    tally_.add(items, bytes);
+    in_.reporter.progress({.task = task_, .done = tally_, .planned = planned_});
+  }
+  void skip(std::string_view reason, std::string_view example, std::uint64_t items) override {
+    skips_.add(reason, example, items);
+  }
+  void note(Level level, std::string_view text) override {
+    notes_.emplace_back(text);
+    in_.reporter.note(level, task_, text);
+  }
+  const Amount& so_far() const override { return tally_; }
+
+  void begin(const std::string& task, const Amount& planned) {
+    task_ = task;
+    planned_ = planned;
+    tally_ = {};
+    skips_ = {};
+  }
+  void use(std::vector<std::unique_ptr<Lock>> locks) { locks_ = std::move(locks); }
+  bool cancelled() const { return cancelled_; }
+  const Skips& skips() const { return skips_; }
+  std::vector<std::string> take_notes() { return std::exchange(notes_, {}); }
+
+ private:
+  Result<void> look() {
+    const json progress{{"task", task_}, {"done", to_json(tally_)}, {"planned", to_json(planned_)}};
+    if (TRY(in_.ledger.heartbeat(run_, in_.clock.now(), progress.dump()))) {
+      cancelled_ = true;
+      return fail(Kind::interrupted, "the run was cancelled", "Run it again to go on.");
+    }
+    for (const auto& lock : locks_) TRY(lock->alive());
+    return {};
+  }
+
+  const Surroundings& in_;
+  std::string run_;
+  std::string environment_;
+  std::string task_{};
+  Amount planned_{}, tally_{};
+  Skips skips_{};
+  std::vector<std::string> notes_{};
+  std::optional<Holds> holds_{};
+  std::vector<std::unique_ptr<Lock>> locks_{};
+  std::chrono::steady_clock::time_point looked_{};
+  bool cancelled_ = false;
+};
+
+std::string status_of(const Error& error, bool cancelled) {
+  if (cancelled) return "cancelled";
+  return error.kind == Kind::refused || error.kind == Kind::held ? "refused" : "failed";
+}
+
+/// The parts of one run, in order.
+class Running {
+ public:
+  Running(const Job& job, const RunSettings& settings, const Surroundings& in)
+      : job_(job), settings_(settings), in_(in), id_(new_run_id(in.clock.now())), context_(in, id_, settings) {}
+
+  Result<RunResult> carry_out() {
+    auto locks = TRY(lock_all());
+    TRY(begin());
+    context_.use(std::move(locks));
+    auto worked = work();
+    return end(worked ? std::nullopt : std::optional(std::move(worked).error()));
+  }
+
+ private:
+  bool takes_part(const TaskSlot& slot) const { return slot.task && is_named(settings_.only, slot.info.name); }
+
+  /// All locks before the first act. Busy ends it with nothing done; another error is that task's own.
+  Result<std::vector<std::unique_ptr<Lock>>> lock_all() {
+    std::vector<std::unique_ptr<Lock>> all;
+    for (const TaskSlot& slot : job_.tasks) {
+      if (!takes_part(slot)) continue;
+      auto locks = slot.task->lock();
+      if (!locks && locks.error().kind == Kind::busy) return std::unexpected(std::move(locks).error());
+      if (!locks) {
+        broken_.emplace(slot.info.name, std::move(locks).error());
+        continue;
+      }
+      for (auto& lock : *locks) all.push_back(std::move(lock));
+    }
+    return all;
+  }
+
+  Result<void> begin() {
+    const Instant now = in_.clock.now();
+    TRY(note_dead_runs(now));
+    return in_.ledger.begin_run({.id = id_,
+                                 .job = job_.name,
+                                 .started = now,
+                                 .heartbeat = now,
+                                 .process = this_process(),
+                                 .trigger = settings_.trigger,
+                                 .actor = settings_.actor,
+                                 .version = settings_.version,
+                                 .environment = settings_.environment});
+  }
+
+  Result<void> note_dead_runs(Instant now) {
+    for (const ledger::Run& run :
+         TRY(in_.ledger.runs({.job = job_.name, .status = ledger::Status::running, .limit = 100}))) {
+      if (!is_gone(run.process, run.heartbeat, now)) continue;
+      TRY(in_.ledger.end_run(run.id, ledger::Status::interrupted, now, ""));
+      in_.reporter.note(Level::warning, "",
+                        fmt::format("run {} died without a word; this run finishes what it left", run.id));
+    }
+    return {};
+  }
+
+  Result<void> work() {
+    TRY(recover());
+    const Plan plan = TRY(make_plan());
+    digest_ = TRY(in_.state.save(plan));
+    TRY(in_.ledger.set_plan(id_, digest_, to_json(plan).dump()));
+    for (const Step& step : plan.steps) {
+      results_.push_back(context_.cancelled() ? left_out(step) : one(step));
+      TRY(in_.ledger.record_task(id_, record_of(results_.back())));
+    }
+    return {};
+  }
+
+  Result<void> recover() {
+    for (const TaskSlot& slot : job_.tasks) {
+      if (!takes_part(slot) || broken_.contains(slot.info.name)) continue;
+      context_.begin(slot.info.name, {});
+      if (auto recovered = slot.task->recover(context_); !recovered) {
+        if (context_.cancelled()) return recovered;
+        broken_.emplace(slot.info.name, std::move(recovered).error());
+      }
+      recovery_notes_[slot.info.name] = context_.take_notes();
+    }
+    return {};
+  }
+
+  Result<Plan> make_plan() {
+    Plan plan{.job = job_.name, .made = in_.clock.now(), .environment = settings_.environment};
+    PlanContext context = TRY(planning(in_.clock, in_.state, &in_.ledger));
+    const std::optional<Error> behind = TRY(behind_ledger(context.now));
+    for (const TaskSlot& slot : job_.tasks) {
+      if (!is_named(settings_.only, slot.info.name)) continue;
+      if (!slot.task) {
+        plan.steps.push_back(unplanned(slot));
+        continue;
+      }
+      const Step* approved = approved_step(slot.info.name);
+      context.cutoff = approved != nullptr && approved->readiness == Readiness::ready ? std::optional(approved->cutoff)
+                                                                                      : std::nullopt;
+      const auto broken = broken_.find(slot.info.name);
+      Step step = broken != broken_.end() ? failed_step(slot, broken->second)
+                                          : TRY(plan_task(slot, job_, context, settings_.brakes, &in_.ledger));
+      if (behind && !step.brake) step.brake = behind;
+      plan.steps.push_back(std::move(step));
+    }
+    return plan;
+  }
+
+  /// A clock behind what the ledger has recorded is wrong.
+  Result<std::optional<Error>> behind_ledger(Instant now) {
+    const std::optional<Instant> latest = TRY(in_.ledger.latest());
+    if (!latest || *latest <= now + clock_tolerance) return std::nullopt;
+    return clock_refusal(now, *latest, "the ledger's last entry");
+  }
+
+  const Step* approved_step(std::string_view task) const {
+    if (!settings_.approved) return nullptr;
+    for (const Step& step : settings_.approved->steps)
+      if (step.task == task) return &step;
+    return nullptr;
+  }
+
+  TaskResult left_out(const Step& step) const {
+    TaskResult result{.task = step.task,
+                      .status = step.readiness == Readiness::ready ? "cancelled" : status_unready(step),
+                      .needs = step.needs,
+                      .planned = step.planned};
+    return result;
+  }
+
+  static std::string status_unready(const Step& step) {
+    switch (step.readiness) {
+      case Readiness::not_configured: return "not_configured";
+      case Readiness::off: return "off";
+      default: return "failed";
+    }
+  }
+
+  std::optional<Error> refusal(const Step& step) const {
+    if (settings_.approved) {
+      const Step* approved = approved_step(step.task);
+      if (approved == nullptr)
+        return Error{Kind::refused, fmt::format("{}: the plan does not have it", step.task),
+                     "Make a fresh plan with `steward plan`.", "plan-outdated"};
+      if (auto error = beyond(*approved, step)) return error;
+    }
+    const bool allowed =
+        step.brake && step.brake->code.starts_with("brake-") && settings_.allow_removal.contains(step.task);
+    return step.brake && !allowed ? step.brake : std::nullopt;
+  }
+
+  TaskResult one(const Step& step) {
+    TaskResult result{.task = step.task, .needs = step.needs, .planned = step.planned, .skipped = step.skipped};
+    if (const auto notes = recovery_notes_.find(step.task); notes != recovery_notes_.end())
+      result.notes = notes->second;
+    if (step.readiness != Readiness::ready) {
+      result.status = status_unready(step);
+      result.error = step.error;
+      if (step.error) result.status = status_of(*step.error, false);
+      if (step.error) in_.reporter.task_ended(step.task, result.status, {}, {}, &*step.error);
+      return result;
+    }
+    if (auto error = refusal(step)) {
+      result.status = "refused";
+      result.error = std::move(error);
+      in_.reporter.task_ended(step.task, result.status, {}, step.skipped, &*result.error);
+      return result;
+    }
+    execute(step, result);
+    return result;
+  }
+
+  void execute(const Step& step, TaskResult& result) {
+    const auto slot = std::ranges::find_if(job_.tasks, [&](const TaskSlot& s) { return s.info.name == step.task; });
+    context_.begin(step.task, step.planned);
+    in_.reporter.task_began(step);
+    auto executed = context_.checkpoint("task: begin");
+    if (executed) executed = slot->task->execute(step, context_);
+    result.done = context_.so_far();
+    if (step.planned.bytes && !result.done.bytes && result.done.items == 0) result.done.bytes = Bytes{};
+    Skips all;
+    for (const Skip& skip : step.skipped) {
+      all.add(skip.reason, "", skip.items);
+    }
+    for (const Skip& skip : context_.skips().list())
+      all.add(skip.reason, skip.examples.empty() ? "" : skip.examples.front(), skip.items);
+    result.skipped = all.list();
+    for (std::string& note : context_.take_notes()) result.notes.push_back(std::move(note));
+    if (executed) {
+      result.status = "succeeded";
+    } else {
+      result.error = std::move(executed).error();
+      result.status = status_of(*result.error, context_.cancelled());
+    }
+    in_.reporter.task_ended(step.task, result.status, result.done, result.skipped,
+                            result.error ? &*result.error : nullptr);
+  }
+
+  static ledger::TaskRecord record_of(const TaskResult& result) {
+    return {.task = result.task,
+            .status = result.status,
+            .planned_items = result.planned.items,
+            .done_items = result.done.items,
+            .done_bytes = result.done.bytes.value_or(Bytes{}).count,
+            .detail = to_json(result).dump()};
+  }
+
+  Result<RunResult> end(std::optional<Error> error) {
+    RunResult result{.id = id_, .job = job_.name, .plan_digest = digest_, .tasks = results_};
+    const Verdict verdict = verdict_of(results_);
+    result.status = verdict.status;
+    result.exit_code = verdict.exit_code;
+    if (error || context_.cancelled()) {
+      result.status = context_.cancelled() ? ledger::Status::cancelled : ledger::Status::failed;
+      result.exit_code = error ? std::max(1, row_of(error->kind).exit_code) : 1;
+    }
+    const std::string said = error ? to_json(*error).dump() : std::string{};
+    auto recorded = in_.ledger.end_run(id_, result.status, in_.clock.now(), said);
+    if (error && !context_.cancelled()) return std::unexpected(*std::move(error));
+    if (!recorded) return std::unexpected(std::move(recorded).error());
+    return result;
+  }
+
+  const Job& job_;
+  const RunSettings& settings_;
+  const Surroundings& in_;
+  std::string id_;
+  Context context_;
+  std::string digest_{};
+  std::map<std::string, Error> broken_{};
+  std::map<std::string, std::vector<std::string>> recovery_notes_{};
+  std::vector<TaskResult> results_{};
+};
+
+}  // namespace
+
+json to_json(const TaskResult& result) {
+  std::vector<std::string> notes;
+  for (const std::string& note : result.notes) notes.push_back(printable(note));
+  return {{"task", result.task},
+          {"status", result.status},
+          {"needs", result.needs},
+          {"planned", to_json(result.planned)},
+          {"done", to_json(result.done)},
+          {"skipped", to_json(result.skipped)},
+          {"notes", notes},
+          {"error", result.error ? to_json(*result.error) : json(nullptr)}};
+}
+
+json to_json(const RunResult& result) {
+  json tasks = json::array();
+  for (const TaskResult& task : result.tasks) tasks.push_back(to_json(task));
+  return {{"run", result.id},
+          {"job", result.job},
+          {"status", ledger::name_of(result.status)},
+          {"plan", result.plan_digest},
+          {"tasks", std::move(tasks)}};
+}
+
+Verdict verdict_of(const std::vector<TaskResult>& tasks) {
+  std::size_t succeeded = 0, failed = 0, refused = 0, cancelled = 0;
+  for (const TaskResult& task : tasks) {
+    succeeded += task.status == "succeeded";
+    failed += task.status == "failed";
+    refused += task.status == "refused";
+    cancelled += task.status == "cancelled";
+  }
+  if (cancelled > 0) return {ledger::Status::cancelled, 1};
+  if (failed + refused == 0) return {ledger::Status::succeeded, 0};
+  if (succeeded > 0) return {ledger::Status::partial, 4};
+  if (failed == 0) return {ledger::Status::refused, 3};
+  return {ledger::Status::failed, 1};
+}
+
+Result<Plan> plan_job(const Job& job, const std::vector<std::string>& only, const std::string& environment,
+                      const Brakes& brakes, const Clock& clock, const StateDirectory& state, ledger::Ledger* ledger) {
+  TRY(check_names(job, only));
+  PlanContext context = TRY(planning(clock, state, ledger));
+  Plan plan{.job = job.name, .made = context.now, .environment = environment};
+  for (const TaskSlot& slot : job.tasks) {
+    if (!is_named(only, slot.info.name)) continue;
+    plan.steps.push_back(slot.task ? TRY(plan_task(slot, job, context, brakes, ledger)) : unplanned(slot));
+  }
+  return plan;
+}
+
+Result<RunResult> run_job(const Job& job, const RunSettings& settings, const Surroundings& in) {
+  TRY(check_names(job, settings.only));
+  if (settings.approved && settings.approved->job != job.name)
+    return fail(Kind::bad_input, fmt::format("that plan is of {}, not of {}", settings.approved->job, job.name),
+                "Name the job that it was made for.");
+  return Running(job, settings, in).carry_out();
+}
+
+std::optional<Error> clock_refusal(Instant now, Instant server, std::string_view what) {
+  const auto off = now - server;
+  if (std::chrono::abs(off) <= clock_tolerance) return {};
+  return Error{Kind::refused,
+               fmt::format("this machine's clock says {}, {} says {}: {} {}",
+                           format_instant(std::chrono::floor<std::chrono::seconds>(now)), what,
+                           format_instant(std::chrono::floor<std::chrono::seconds>(server)),
+                           format_span(std::chrono::abs(off)), off.count() > 0 ? "ahead" : "behind"),
+               "Set the clock right (timedatectl), then run it again; with a wrong one, the wrong things are old.",
+               "clock"};
+}
+
+}  // namespace steward

@@ -1,0 +1,92 @@
+/// Carries out a job: locks, recovers, plans, brakes, executes, records. The same for cron, by hand, under the daemon
+/// and under Dagster.
+#pragma once
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "run/brakes.h"
+#include "run/job.h"
+#include "run/ledger/ledger.h"
+
+namespace steward {
+
+/// What a run works in.
+struct Surroundings {
+  const Clock& clock;
+  const StateDirectory& state;
+  ledger::Ledger& ledger;
+  Reporter& reporter;
+  /// Asked at every checkpoint; an error ends the run as cancelled. The program's signals come in here, and the tests'
+  /// crash points.
+  std::function<Result<void>(std::string_view place)> interrupted{};
+};
+
+struct RunSettings {
+  std::vector<std::string> only{};        ///< Names of tasks; empty: all of the job's.
+  std::optional<Plan> approved{};         ///< The plan to carry out; else a fresh one.
+  std::set<std::string> allow_removal{};  ///< Tasks whose share and median brakes are off for this run.
+  Brakes brakes{};
+  std::string trigger = "hand";
+  std::string actor{};
+  std::string version{};
+  std::string environment{};
+};
+
+/// What became of one task.
+struct TaskResult {
+  std::string task{};
+  std::string status{};  ///< succeeded, failed, refused, cancelled, not_configured, off.
+  std::vector<std::string> needs{};
+  Amount planned{}, done{};
+  std::vector<Skip> skipped{};
+  std::vector<std::string> notes{};
+  std::optional<Error> error{};
+};
+
+struct RunResult {
+  std::string id{};
+  std::string job{};
+  ledger::Status status{};
+  std::string plan_digest{};
+  std::vector<TaskResult> tasks{};
+  int exit_code = 0;
+};
+
+nlohmann::json to_json(const TaskResult& result);
+/// The document of `run --json`.
+nlohmann::json to_json(const RunResult& result);
+
+/// What `status` and exit code the tasks' results add up to. Pure.
+struct Verdict {
+  ledger::Status status{};
+  int exit_code = 0;
+};
+Verdict verdict_of(const std::vector<TaskResult>& tasks);
+
+/// Plans the job's tasks. Errors of a task stay in its step. bad_input where `only` names no task of it, or where
+/// nothing named is configured (the hint names the variables).
+Result<Plan> plan_job(const Job& job, const std::vector<std::string>& only, const std::string& environment,
+                      const Brakes& brakes, const Clock& clock, const StateDirectory& state, ledger::Ledger* ledger);
+
+/// Carries out the job. An error only where nothing was begun: bad_input as plan_job, busy where another run has a
+/// target, a ledger that cannot be written. What happens later is in the result.
+Result<RunResult> run_job(const Job& job, const RunSettings& settings, const Surroundings& in);
+
+/// This process, as the ledger names it.
+ledger::Process this_process();
+/// Whether the process of a run is certainly gone: of an earlier boot of this host, or no such pid with that start. A
+/// process of another host counts as alive until its heartbeat is an hour old.
+bool is_gone(const ledger::Process& process, Instant heartbeat, Instant now);
+
+/// "20261123T030000Z-4f2a91".
+std::string new_run_id(Instant now);
+
+/// The refusal (code "clock") where `now` is more than five minutes off `server`, which `what` names; else nothing.
+std::optional<Error> clock_refusal(Instant now, Instant server, std::string_view what);
+
+}  // namespace steward
