@@ -51,14 +51,16 @@ inline std::unexpected<Error> fail_while(std::string_view what, Error error) {
   return std::unexpected(std::move(error));
 }
 
-/// The value of `expression`, or return its error from the enclosing function. Not for coroutines; name middle values
-/// rather than nesting it.
-#define TRY(expression)                                          \
-  __extension__({                                                \
-    auto steward_result = (expression);                          \
-    if (!steward_result) [[unlikely]]                            \
-      return std::unexpected(std::move(steward_result).error()); \
-    *std::move(steward_result);                                  \
+/// The value of `expression`, or return its error from the enclosing function. Not for coroutines.
+#define TRY(expression) STEWARD_TRY_AS(STEWARD_JOIN(steward_result_, __COUNTER__), expression)
+#define STEWARD_JOIN_(a, b) a##b
+#define STEWARD_JOIN(a, b) STEWARD_JOIN_(a, b)
+#define STEWARD_TRY_AS(result, expression)               \
+  __extension__({                                        \
+    auto result = (expression);                          \
+    if (!result) [[unlikely]]                            \
+      return std::unexpected(std::move(result).error()); \
+    *std::move(result);                                  \
   })
 
 /// What a kind of error means outside.

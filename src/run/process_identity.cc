@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -8,6 +7,7 @@
 #include <sstream>
 #include <string>
 
+#include "core/random.h"
 #include "run/runner.h"
 
 namespace steward {
@@ -58,11 +58,6 @@ bool is_gone(const ledger::Process& process, Instant heartbeat, Instant now) {
   return start_of(process.pid) != process.started_ticks;
 }
 
-std::string new_run_id(Instant now) {
-  std::uint32_t random = 0;
-  // Ids must differ between processes that begin in the same second; without getrandom the pid has to do.
-  if (getrandom(&random, sizeof random, 0) != sizeof random) random = static_cast<std::uint32_t>(getpid());
-  return fmt::format("{}-{:06x}", format_compact(now), random & 0xFFFFFF);
-}
+std::string new_run_id(Instant now) { return fmt::format("{}-{}", format_compact(now), random_hex(3)); }
 
 }  // namespace steward

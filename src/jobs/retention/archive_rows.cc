@@ -1,0 +1,352 @@
+// Rows that are evidence: each batch is written to the archive as one segment (JSON lines, zstd), read back, recorded,
+// and only then deleted, row by row equal to what was written.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "core/digest.h"
+#include "io/files/compression.h"
+#include "io/files/copy.h"
+#include "jobs/retention/archived_rows.h"
+#include "jobs/retention/recovery.h"
+#include "jobs/retention/retention.h"
+#include "jobs/retention/row_step.h"
+#include "jobs/retention/table.h"
+#include "run/manifest/archive.h"
+#include "run/manifest/manifest.h"
+#include "run/manifest/row_json.h"
+
+namespace steward::retention {
+namespace {
+
+using manifest::Item;
+using manifest::State;
+
+constexpr std::uint64_t rows_in_segment = 5'000;
+constexpr std::size_t bytes_in_segment = 16U << 20;
+
+std::vector<std::string> column_names(const Table& table) {
+  std::vector<std::string> names;
+  for (const sql::Column& column : table.info().columns) names.push_back(column.name);
+  return names;
+}
+
+Result<std::string> column_list(const Table& table) {
+  std::string list;
+  for (const sql::Column& column : table.info().columns)
+    list += (list.empty() ? "t." : ", t.") + TRY(table.quoted(column.name));
+  return list;
+}
+
+/// The key columns' values of a whole row.
+sql::Row key_of(const Table& table, const sql::Row& row) {
+  sql::Row key;
+  for (const std::string& column : table.info().primary_key)
+    for (std::size_t i = 0; i < table.info().columns.size(); ++i)
+      if (table.info().columns[i].name == column) key.push_back(row[i]);
+  return key;
+}
+
+/// A batch of rows in memory: what goes into one segment.
+struct Segment {
+  std::vector<sql::Row> keys{};
+  std::map<std::string, std::string> lines{};  ///< By key text: the row's line.
+  std::string text{};                          ///< All lines, compressed.
+  Bytes size{};
+};
+
+Result<std::string> compressed(const std::map<std::string, std::string>& lines, const std::vector<std::string>& order) {
+  StringSink out;
+  files::ZstdSink zstd(out);
+  for (const std::string& key : order) {
+    const std::string line = lines.at(key) + '\n';
+    TRY(zstd.write(std::as_bytes(std::span(line))));
+  }
+  TRY(zstd.finish());
+  return std::move(out.text);
+}
+
+/// Writes, verifies, deletes and records segments, one after another.
+class Archiver {
+ public:
+  Archiver(const Table& table, manifest::Archive& archive, manifest::Writer& writer, Instant cutoff, RunContext& run)
+      : table_(table), archive_(archive), writer_(writer), cutoff_(cutoff), run_(run), columns_(column_names(table)) {}
+
+  /// One segment of up to `limit` rows; how many rows went. 0 where none was left to take.
+  Result<std::uint64_t> segment(std::uint64_t limit, std::uint64_t number, std::uint64_t& taken) {
+    Segment segment = TRY(read(limit));
+    taken = segment.keys.size();
+    if (segment.keys.empty()) return 0;
+    const std::string month = format_instant(cutoff_).substr(0, 7);
+    Item item{.number = number, .key = manifest::key_text(segment.keys.front())};
+    item.copy = fmt::format("{}/{}/{}-{:06}.jsonl.zst", table_.info().name,
+                            fmt::format("{}/{}", month.substr(0, 4), month.substr(5)), run_.run(), number);
+    item.rows = segment.keys.size();
+    TRY(step(item, State::planned));
+    TRY(copy(item, segment));
+    TRY(step(item, State::copied));
+    TRY(verify_copy(archive_.store(), item));
+    TRY(step(item, State::verified));
+    const std::uint64_t gone = TRY(remove(item, segment.keys, segment.lines));
+    TRY(step(item, State::row_gone));
+    return gone;
+  }
+
+  /// Deletes what of these rows is still as archived, old, free and there. Those that stay are noted in the item.
+  Result<std::uint64_t> remove(Item& item, const std::vector<sql::Row>& keys,
+                               const std::map<std::string, std::string>& lines) {
+    std::uint64_t gone = 0;
+    for (std::size_t begin = 0; begin < keys.size(); begin += table_.keys_at_once()) {
+      const auto some = std::span(keys).subspan(begin, std::min(table_.keys_at_once(), keys.size() - begin));
+      gone += TRY(remove_some(item, some, lines));
+    }
+    return gone;
+  }
+
+ private:
+  Result<void> step(Item& item, State state) {
+    TRY(run_.checkpoint(fmt::format("archive-rows: {} done", manifest::name_of(state))));
+    item.state = state;
+    TRY(writer_.record(std::span<const Item>(&item, 1)));
+    return run_.checkpoint(fmt::format("archive-rows: {} recorded", manifest::name_of(state)));
+  }
+
+  Result<Segment> read(std::uint64_t limit) {
+    const Holds* holds = TRY(run_.holds());
+    const Condition old = table_.old(cutoff_, 1);
+    const Condition free = table_.free(*holds, 2);
+    std::vector<sql::Value> parameters = old.parameters;
+    parameters.insert(parameters.end(), free.parameters.begin(), free.parameters.end());
+    Segment segment;
+    std::vector<std::string> order;
+    std::size_t bytes = 0;
+    TRY(table_.db().stream(fmt::format("select {} from {} t where {} and {} limit {}", TRY(column_list(table_)),
+                                       table_.sql_name(), old.sql, free.sql, limit),
+                           parameters, [&](const sql::Row& row) -> Result<bool> {
+                             segment.keys.push_back(key_of(table_, row));
+                             const std::string key = manifest::key_text(segment.keys.back());
+                             std::string line = manifest::row_to_json(columns_, row).dump();
+                             bytes += line.size();
+                             segment.lines[key] = std::move(line);
+                             order.push_back(key);
+                             return bytes < bytes_in_segment;
+                           }));
+    segment.text = TRY(compressed(segment.lines, order));
+    return segment;
+  }
+
+  Result<void> copy(Item& item, const Segment& segment) {
+    StringSource source(segment.text);
+    TRY(archive_.store().put(item.copy, source, {.only_if_absent = true, .size = Bytes{segment.text.size()}}));
+    item.made = true;
+    item.sha256 = sha256_hex(segment.text);
+    item.size = Bytes{segment.text.size()};
+    return {};
+  }
+
+  Result<std::uint64_t> remove_some(Item& item, std::span<const sql::Row> keys,
+                                    const std::map<std::string, std::string>& lines) {
+    while (true) {
+      const Holds holds = *TRY(run_.holds());
+      sql::Transaction transaction = TRY(table_.db().begin());
+      std::vector<std::string> kept;
+      const std::vector<sql::Row> same = TRY(lock_same(keys, lines, holds, kept));
+      const std::uint64_t gone = same.empty() ? 0 : TRY(delete_rows(same, holds));
+      TRY(run_.checkpoint("archive-rows: before commit"));
+      if (TRY(run_.holds())->generation() != holds.generation()) {
+        TRY(transaction.rollback());
+        continue;
+      }
+      TRY(transaction.commit());
+      item.kept.insert(item.kept.end(), kept.begin(), kept.end());
+      return gone;
+    }
+  }
+
+  /// Locks the rows and gives the keys of those that still are, to the letter, what the archive has.
+  Result<std::vector<sql::Row>> lock_same(std::span<const sql::Row> keys,
+                                          const std::map<std::string, std::string>& lines, const Holds& holds,
+                                          std::vector<std::string>& kept) {
+    const Condition named = table_.with_keys(keys, 1);
+    const std::string suffix = table_.db().dialect() == sql::Dialect::postgres ? " for update of t" : "";
+    const sql::Rows rows = TRY(table_.db().query(
+        fmt::format("select {} from {} t where {}{}", TRY(column_list(table_)), table_.sql_name(), named.sql, suffix),
+        named.parameters));
+    const Condition free = table_.free(holds, 2);
+    const Condition old = table_.old(cutoff_, 1);
+    const Condition again = table_.with_keys(keys, 2 + static_cast<int>(free.parameters.size()));
+    std::vector<sql::Value> parameters = old.parameters;
+    parameters.insert(parameters.end(), free.parameters.begin(), free.parameters.end());
+    parameters.insert(parameters.end(), again.parameters.begin(), again.parameters.end());
+    const sql::Rows may_go =
+        TRY(table_.db().query(fmt::format("select {} from {} t where {} and {} and {}", TRY(table_.key_list("t.")),
+                                          table_.sql_name(), again.sql, old.sql, free.sql),
+                              parameters));
+    std::map<std::string, bool> allowed;
+    for (const sql::Row& row : may_go.rows) allowed[manifest::key_text(row)] = true;
+    std::vector<sql::Row> same;
+    for (const sql::Row& row : rows.rows) {
+      sql::Row key = key_of(table_, row);
+      const std::string text = manifest::key_text(key);
+      const auto line = lines.find(text);
+      const bool equal = line != lines.end() && manifest::row_to_json(columns_, row).dump() == line->second;
+      if (equal && allowed.contains(text)) {
+        same.push_back(std::move(key));
+        continue;
+      }
+      kept.push_back(text);
+      run_.skip(equal ? "held, referenced or no longer old since it was planned" : "changed since it was archived",
+                text);
+    }
+    return same;
+  }
+
+  Result<std::uint64_t> delete_rows(const std::vector<sql::Row>& keys, const Holds& holds) {
+    const Condition free = table_.free(holds, 2);
+    const Condition old = table_.old(cutoff_, 1);
+    const Condition named = table_.with_keys(keys, 2 + static_cast<int>(free.parameters.size()));
+    std::vector<sql::Value> parameters = old.parameters;
+    parameters.insert(parameters.end(), free.parameters.begin(), free.parameters.end());
+    parameters.insert(parameters.end(), named.parameters.begin(), named.parameters.end());
+    const std::int64_t n = TRY(table_.db().execute(
+        fmt::format("delete from {} as t where {} and {} and {}", table_.sql_name(), named.sql, old.sql, free.sql),
+        parameters));
+    if (static_cast<std::size_t>(n) != keys.size())
+      return fail(Kind::refused,
+                  fmt::format("{} of {} locked rows of {} could not be deleted: a trigger or rule keeps them",
+                              keys.size() - static_cast<std::size_t>(n), keys.size(), table_.shown()),
+                  "Nothing of this batch was removed. Look at the table's triggers, or turn this task off.",
+                  "kept-by-trigger");
+    return static_cast<std::uint64_t>(n);
+  }
+
+  const Table& table_;
+  manifest::Archive& archive_;
+  manifest::Writer& writer_;
+  Instant cutoff_;
+  RunContext& run_;
+  std::vector<std::string> columns_;
+};
+
+Result<void> check_key(const Table& table) {
+  if (!table.info().primary_key.empty()) return {};
+  return fail(Kind::bad_input,
+              fmt::format("{} has no primary key: an archived row could not be told from another", table.shown()),
+              "Give it a primary key.");
+}
+
+class ArchiveRows final : public Task {
+ public:
+  ArchiveRows(TaskInfo info, RowPolicy policy) : info_(std::move(info)), policy_(std::move(policy)) {}
+  const TaskInfo& info() const override { return info_; }
+
+  Result<Step> plan(PlanContext& context) const override {
+    const Table table = TRY(open_table());
+    Step step = TRY(row_step(table, policy_.age, context));
+    step.strategy = fmt::format("write to {} in segments of {} rows (JSON lines, zstd), verify, then delete",
+                                policy_.archive->url, format_count(rows_in_segment));
+    return step;
+  }
+
+  Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
+    return lock_table(policy_.database, policy_.table);
+  }
+
+  Result<void> recover(RunContext& run) const override {
+    const Table table = TRY(open_table());
+    manifest::Archive archive = TRY(open_archive(run));
+    return recover_manifests(archive.store(), table.info().name, info_.name, table.db().identity(), run,
+                             [&](const manifest::Header&, std::vector<Item>& open, manifest::Writer&) -> Result<void> {
+                               for (Item& item : open) TRY(settle(table, archive, item));
+                               return {};
+                             });
+  }
+
+  Result<void> execute(const Step& step, RunContext& run) const override {
+    if (step.planned.items == 0) return {};
+    const Table table = TRY(open_table());
+    manifest::Archive archive = TRY(open_archive(run));
+    manifest::Writer writer = manifest::Writer::begin(archive.store(), table.info().name, header(table, archive, run));
+    Archiver archiver(table, archive, writer, step.cutoff, run);
+    std::uint64_t left = step.planned.items;
+    for (std::uint64_t number = 1; left > 0; ++number) {
+      std::uint64_t taken = 0;
+      const std::uint64_t gone = TRY(archiver.segment(std::min(left, rows_in_segment), number, taken));
+      if (gone > 0) run.done(gone);
+      left -= std::min(left, gone);
+      // A batch of which nothing went would be picked again and again: what stays has its reason among the skips.
+      if (taken == 0 || gone == 0) break;
+    }
+    return writer.finish(run.state());
+  }
+
+ private:
+  Result<Table> open_table() const {
+    Table table = TRY(Table::open(policy_.database, policy_.table, policy_.age_column));
+    TRY(check_key(table));
+    return table;
+  }
+
+  Result<manifest::Archive> open_archive(RunContext& run) const {
+    return manifest::Archive::open(*policy_.archive, run.ledger(), run.clock(), run.environment());
+  }
+
+  manifest::Header header(const Table& table, const manifest::Archive& archive, const RunContext& run) const {
+    return {.run = run.run(),
+            .task = info_.name,
+            .archive = archive.id(),
+            .environment = run.environment(),
+            .database = table.db().shown(),
+            .database_id = table.db().identity(),
+            .table = table.name(),
+            .key_columns = table.info().primary_key,
+            .final_state = "row_gone",
+            .began = run.clock().now()};
+  }
+
+  /// A segment whose rows are all in the database still is undone: they are planned again. One of whose rows some are
+  /// gone is what they have left behind; those that are there still are noted as kept.
+  static Result<void> settle(const Table& table, manifest::Archive& archive, Item& item) {
+    if (item.state != State::verified) {  // nothing was deleted before it was verified
+      item.state = State::undone;
+      item.reason = "interrupted";
+      return archive.store().remove({.key = item.copy});  // its name holds this run's id: no other manifest names it
+    }
+    std::vector<sql::Row> keys;
+    TRY(each_archived_row(archive.store(), item, [&](const ArchivedRow& row) -> Result<bool> {
+      keys.push_back(TRY(row.values_of(table.info().primary_key)));
+      return true;
+    }));
+    std::vector<std::string> there;
+    for (std::size_t begin = 0; begin < keys.size(); begin += table.keys_at_once()) {
+      const Condition named =
+          table.with_keys(std::span(keys).subspan(begin, std::min(table.keys_at_once(), keys.size() - begin)), 1);
+      const sql::Rows rows = TRY(table.db().query(
+          fmt::format("select {} from {} t where {}", TRY(table.key_list("t.")), table.sql_name(), named.sql),
+          named.parameters));
+      for (const sql::Row& row : rows.rows) there.push_back(manifest::key_text(row));
+    }
+    if (there.size() == keys.size()) {
+      item.state = State::undone;
+      item.reason = "interrupted";
+      return archive.store().remove({.key = item.copy});
+    }
+    item.state = State::row_gone;
+    item.kept = std::move(there);
+    return {};
+  }
+
+  TaskInfo info_;
+  RowPolicy policy_;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> archive_rows(TaskInfo info, RowPolicy policy) {
+  return std::make_unique<ArchiveRows>(std::move(info), std::move(policy));
+}
+
+}  // namespace steward::retention

@@ -1,0 +1,192 @@
+// Rows that go for good, in batches, each a transaction of its own that repeats the whole predicate.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "jobs/retention/retention.h"
+#include "jobs/retention/row_step.h"
+#include "jobs/retention/table.h"
+
+namespace steward::retention {
+namespace {
+
+/// How the rows of one table are picked and named in a batch.
+enum class Way {
+  ctid,   ///< PostgreSQL, a plain table: by physical place, the fastest.
+  key,    ///< By primary key: partitioned or inherited tables, whose ctids are not unique.
+  rowid,  ///< SQLite.
+};
+
+Result<Way> way_for(const Table& table) {
+  const sql::TableInfo& info = table.info();
+  if (table.db().dialect() == sql::Dialect::sqlite) return info.without_rowid ? Way::key : Way::rowid;
+  if (info.kind == sql::TableKind::table && !info.has_children) return Way::ctid;
+  if (!info.primary_key.empty()) return Way::key;
+  return fail(Kind::bad_input,
+              fmt::format("{} is partitioned and has no primary key: its rows cannot be told apart", table.shown()),
+              "Give it a primary key, or name its partitions one by one.");
+}
+
+std::uint64_t batch_size(const Table& table) { return table.db().dialect() == sql::Dialect::postgres ? 10'000 : 1'000; }
+
+std::string strategy_text(Way way, std::uint64_t batch) {
+  const char* by = way == Way::ctid ? "ctid" : way == Way::rowid ? "rowid" : "primary key";
+  return fmt::format("delete in batches of {} by {}; no space comes back before a vacuum", format_count(batch), by);
+}
+
+/// One batch: picks up to `limit` rows, deletes those that still are what the policy says, and gives both numbers.
+class Batch {
+ public:
+  Batch(const Table& table, Way way, Instant cutoff, RunContext& run)
+      : table_(table), way_(way), cutoff_(cutoff), run_(run) {}
+
+  struct Outcome {
+    std::uint64_t picked = 0, deleted = 0;
+  };
+
+  /// Tried again when a hold came in between, so that no hold is overtaken.
+  Result<Outcome> carry_out(std::uint64_t limit) {
+    while (true) {
+      const Holds holds = *TRY(run_.holds());
+      sql::Transaction transaction = TRY(table_.db().begin());
+      const Result<Outcome> removed = remove(holds, limit);
+      // Somebody holds one of these rows for longer than lock_timeout: from here on, go round such rows.
+      if (!removed && removed.error().kind == Kind::busy && !skip_locked_ &&
+          table_.db().dialect() == sql::Dialect::postgres) {
+        skip_locked_ = true;
+        TRY(transaction.rollback());
+        continue;
+      }
+      const Outcome outcome = TRY(removed);
+      TRY(run_.checkpoint("purge-rows: before commit"));
+      if (TRY(run_.holds())->generation() != holds.generation()) {
+        TRY(transaction.rollback());
+        continue;
+      }
+      TRY(transaction.commit());
+      return outcome;
+    }
+  }
+
+ private:
+  Result<Outcome> remove(const Holds& holds, std::uint64_t limit) {
+    const Condition old = table_.old(cutoff_, 1);
+    const Condition free = table_.free(holds, 2);
+    std::vector<sql::Value> parameters = old.parameters;
+    parameters.insert(parameters.end(), free.parameters.begin(), free.parameters.end());
+    const std::string predicate = fmt::format("{} and {}", old.sql, free.sql);
+    if ((skip_locked_ || !table_.references().empty()) && table_.db().dialect() == sql::Dialect::postgres)
+      return locked(predicate, parameters, limit);
+
+    const std::string pick =
+        fmt::format("select {} from {} t where {} limit {}", TRY(place("t.")), table_.sql_name(), predicate, limit);
+    std::string statement;
+    switch (way_) {
+      case Way::ctid: statement = fmt::format("t.ctid = any(array({}))", pick); break;
+      case Way::rowid: statement = fmt::format("t.rowid in ({})", pick); break;
+      case Way::key: statement = fmt::format("({}) in ({})", TRY(place("t.")), pick); break;
+    }
+    const std::int64_t n = TRY(table_.db().execute(
+        fmt::format("delete from {} as t where {} and {}", table_.sql_name(), statement, predicate), parameters));
+    return Outcome{static_cast<std::uint64_t>(n), static_cast<std::uint64_t>(n)};
+  }
+
+  /// Where other rows may reference these: first the lock, which waits for who is just adding a reference and keeps out
+  /// who would, then the question in a statement (and so a snapshot) of its own. One statement would miss a reference
+  /// that was committed while it waited, and ON DELETE CASCADE would take it along.
+  Result<Outcome> locked(const std::string& predicate, const std::vector<sql::Value>& parameters, std::uint64_t limit) {
+    const sql::Rows picked =
+        TRY(table_.db().query(fmt::format("select {} from {} t where {} limit {} for update of t skip locked",
+                                          TRY(place("t.")), table_.sql_name(), predicate, limit),
+                              parameters));
+    if (picked.rows.empty()) return Outcome{};
+    std::string which;
+    std::vector<sql::Value> all = parameters;
+    if (way_ == Way::ctid) {
+      std::string tids = "{";
+      for (const sql::Row& row : picked.rows)
+        tids += fmt::format("{}\"{}\"", tids.size() > 1 ? "," : "", sql::to_text(row[0]));
+      all.emplace_back(tids + "}");
+      which = fmt::format("t.ctid = any({}::tid[])", table_.db().placeholder(static_cast<int>(all.size())));
+    } else {
+      const Condition keys = table_.with_keys(picked.rows, static_cast<int>(all.size()) + 1);
+      all.insert(all.end(), keys.parameters.begin(), keys.parameters.end());
+      which = keys.sql;
+    }
+    TRY(run_.checkpoint("purge-rows: locked"));
+    const std::int64_t n = TRY(table_.db().execute(
+        fmt::format("delete from {} as t where {} and {}", table_.sql_name(), which, predicate), all));
+    return Outcome{picked.rows.size(), static_cast<std::uint64_t>(n)};
+  }
+
+  Result<std::string> place(std::string_view prefix) const {
+    switch (way_) {
+      case Way::ctid: return std::string(prefix) + "ctid";
+      case Way::rowid: return std::string(prefix) + "rowid";
+      case Way::key: return table_.key_list(prefix);
+    }
+    return fail(Kind::bug, "a way of deleting that is not known");
+  }
+
+  const Table& table_;
+  Way way_;
+  Instant cutoff_;
+  RunContext& run_;
+  bool skip_locked_ = false;
+};
+
+class PurgeRows final : public Task {
+ public:
+  PurgeRows(TaskInfo info, RowPolicy policy) : info_(std::move(info)), policy_(std::move(policy)) {}
+  const TaskInfo& info() const override { return info_; }
+
+  Result<Step> plan(PlanContext& context) const override {
+    const Table table = TRY(Table::open(policy_.database, policy_.table, policy_.age_column));
+    Step step = TRY(row_step(table, policy_.age, context));
+    step.strategy = strategy_text(TRY(way_for(table)), batch_size(table));
+    step.final = true;
+    return step;
+  }
+
+  Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
+    return lock_table(policy_.database, policy_.table);
+  }
+
+  Result<void> execute(const Step& step, RunContext& run) const override {
+    const Table table = TRY(Table::open(policy_.database, policy_.table, policy_.age_column));
+    Batch batch(table, TRY(way_for(table)), step.cutoff, run);
+    std::uint64_t left = step.planned.items;
+    while (left > 0) {
+      TRY(run.checkpoint("purge-rows: batch"));
+      const auto outcome = TRY(batch.carry_out(std::min(left, batch_size(table))));
+      if (outcome.deleted > 0) run.done(outcome.deleted);
+      left -= std::min(left, outcome.deleted);
+      if (outcome.deleted == 0) break;
+    }
+    if (left > 0) TRY(explain_rest(table, step, left, run));
+    return {};
+  }
+
+ private:
+  /// Fewer than planned went: says why, as far as the database can tell.
+  static Result<void> explain_rest(const Table& table, const Step& step, std::uint64_t left, RunContext& run) {
+    const Holds* holds = TRY(run.holds());
+    const Table::Survey survey = TRY(table.survey(step.cutoff, *holds));
+    const std::uint64_t stuck = std::min(left, survey.planned);
+    run.skip("locked by another session, or kept by a trigger or rule", "", stuck);
+    run.skip("gone or changed since it was planned", "", left - stuck);
+    return {};
+  }
+
+  TaskInfo info_;
+  RowPolicy policy_;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> purge_rows(TaskInfo info, RowPolicy policy) {
+  return std::make_unique<PurgeRows>(std::move(info), std::move(policy));
+}
+
+}  // namespace steward::retention

@@ -1,0 +1,90 @@
+/// Retention: what leaves an application when it has become old. The five tasks of the job `cleanup`.
+///
+///   archive-mockups    rows with the image file that each names: the file goes to cold storage, verified, then the
+///   row, then the source purge-signals      rows: deleted for good, in batches purge-logs         files: deleted for
+///   good expire-objects     objects of a bucket: deleted for good purge-audit-logs   rows that are evidence: written
+///   to the archive first, then deleted
+///
+/// Promises  - Old means strictly before the cutoff. NULL, infinity and what cannot be read as a time are kept, and
+/// listed.
+///           - Nothing goes that a hold covers, that a foreign key of any other row references, that belongs to
+///           steward, or that
+///             a row of a configured table needs. Each is asked again in the act of removing.
+///           - A run removes no more items than its plan has, and none that became old since.
+///           - Killed anywhere, the next run finishes or undoes what was left.
+/// Does not  - follow symlinks, cross mounts, or leave the folder, bucket or table that it was given.
+/// Errors    As io/sql, io/object and io/files give them; bad_input for a table without what the policy needs.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/age.h"
+#include "io/object/store.h"
+#include "io/sql/connection.h"
+#include "run/job.h"
+
+namespace steward::retention {
+
+/// A column of a table whose values name files or objects: they are needed as long as their rows are there.
+struct NeededBy {
+  sql::Target database{};
+  std::string table{};
+  std::string column{};
+  std::string root{};  ///< The folder that relative names are below, absolute.
+};
+
+/// What no purge may touch, wherever it is pointed.
+struct OutOfReach {
+  std::vector<std::string>
+      folders{};  ///< Absolute: state directory, cold store, backups, SQLite databases' folders are not.
+  std::vector<std::string> files{};   ///< Absolute: databases.
+  std::vector<std::string> stores{};  ///< "s3://bucket/prefix": cold stores, backups.
+  std::vector<NeededBy> needed{};
+};
+
+/// Rows by their age.
+struct RowPolicy {
+  sql::Target database{};
+  std::string table{};
+  std::string age_column{};
+  Age age{};
+  /// Where the rows are written before they go; none: they are gone for good.
+  std::optional<object::StoreTarget> archive{};
+};
+
+/// Rows that each name a file.
+struct FileRowPolicy {
+  sql::Target database{};
+  std::string table{};
+  std::string age_column{};
+  std::string file_column{};
+  Age age{};
+  std::string root{};  ///< Relative file names are below it, and absolute ones have to be. Absolute.
+  object::StoreTarget archive{};
+  object::S3Settings s3{};  ///< For file names like s3://bucket/key.
+};
+
+/// Files of a folder by their mtime.
+struct FilePolicy {
+  std::string folder{};                  ///< Absolute.
+  std::vector<std::string> patterns{};   ///< Globs for the base name.
+  std::vector<std::string> leave_out{};  ///< Subfolders by name, at any depth: "archive".
+  Age age{};
+};
+
+/// Objects of a bucket, or files of a folder that stands for one, by their modification time.
+struct ObjectPolicy {
+  object::StoreTarget bucket{};
+  Age age{};
+};
+
+std::unique_ptr<Task> purge_rows(TaskInfo info, RowPolicy policy);
+std::unique_ptr<Task> archive_rows(TaskInfo info, RowPolicy policy);
+std::unique_ptr<Task> archive_file_rows(TaskInfo info, FileRowPolicy policy, OutOfReach out_of_reach);
+std::unique_ptr<Task> purge_files(TaskInfo info, FilePolicy policy, OutOfReach out_of_reach);
+/// `state` is where the lock of an S3 bucket lies.
+std::unique_ptr<Task> expire_objects(TaskInfo info, ObjectPolicy policy, OutOfReach out_of_reach,
+                                     const StateDirectory& state);
+
+}  // namespace steward::retention

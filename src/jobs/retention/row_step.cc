@@ -1,0 +1,33 @@
+#include "jobs/retention/row_step.h"
+
+#include <fmt/format.h>
+
+#include "run/locks.h"
+
+namespace steward::retention {
+
+Result<Step> row_step(const Table& table, const Age& age, PlanContext& context) {
+  const Instant cutoff = context.cutoff.value_or(before(context.now, age));
+  Table::Survey survey = TRY(table.survey(cutoff, context.holds));
+  Step step{.target = table.shown(), .cutoff = cutoff};
+  step.reason = fmt::format("older than {}", format_age(age));
+  step.filter = fmt::format("{} < cutoff, not held{}", table.age_expression(),
+                            table.references().empty() ? "" : ", not referenced");
+  step.planned.items = survey.planned;
+  step.oldest = survey.oldest;
+  step.newest = survey.newest;
+  step.skipped = survey.skips.list();
+  if (survey.planned > 0) step.samples = TRY(table.samples(cutoff, context.holds));
+  if (survey.planned >= count_population_from) step.population = TRY(table.count_all());
+  step.notes = TRY(table.missing_indexes());
+  step.brake = TRY(table.clock(context.now));
+  return step;
+}
+
+Result<std::vector<std::unique_ptr<Lock>>> lock_table(const sql::Target& database, const std::string& table) {
+  std::vector<std::unique_ptr<Lock>> locks;
+  locks.push_back(TRY(lock_in_database(database, "table " + table)));
+  return locks;
+}
+
+}  // namespace steward::retention

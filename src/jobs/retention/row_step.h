@@ -1,0 +1,19 @@
+/// What the plans of the two tasks on rows share.
+#pragma once
+#include "core/result.h"
+#include "jobs/retention/retention.h"
+#include "jobs/retention/table.h"
+#include "run/job.h"
+
+namespace steward::retention {
+
+/// The rows that would go, counted and shown; `strategy` and the rest are the caller's.
+Result<Step> row_step(const Table& table, const Age& age, PlanContext& context);
+
+/// The items of a target are counted only where a brake might want the number: counting is dear.
+inline constexpr std::uint64_t count_population_from = 1'000;
+
+/// The lock of a table's policy, as all tasks on rows take it: one run for a table at a time.
+Result<std::vector<std::unique_ptr<Lock>>> lock_table(const sql::Target& database, const std::string& table);
+
+}  // namespace steward::retention

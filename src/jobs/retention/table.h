@@ -1,0 +1,95 @@
+/// A table under a retention policy: which of its rows are old, which of those have to stay, and how a row is named in
+/// SQL.
+#pragma once
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/instant.h"
+#include "core/result.h"
+#include "io/sql/connection.h"
+#include "run/holds.h"
+#include "run/plan.h"
+
+namespace steward::retention {
+
+/// A piece of a WHERE clause with its parameters. Placeholders are numbered from the first that it was told.
+struct Condition {
+  std::string sql{};
+  std::vector<sql::Value> parameters{};
+};
+
+class Table {
+ public:
+  /// Connects and reads the catalogue. bad_input: a view, a foreign table, an age column that is not a time; not_found:
+  /// no such table or column.
+  static Result<Table> open(const sql::Target& target, const std::string& name, const std::string& age_column);
+
+  sql::Connection& db() const { return *db_; }
+  const sql::TableInfo& info() const { return info_; }
+  const std::vector<sql::Reference>& references() const { return references_; }
+  /// "public.mockups"; SQLite: "mockups".
+  const std::string& name() const { return name_; }
+  /// Quoted, for statements.
+  const std::string& sql_name() const { return sql_name_; }
+  /// "postgresql://app@db/app table public.signals", for plans.
+  std::string shown() const;
+  Result<std::string> quoted(std::string_view column) const { return db_->quote_identifier(column); }
+  /// The primary key's columns, quoted and with commas; "t." in front of each where `prefix` is that.
+  Result<std::string> key_list(std::string_view prefix = "") const;
+
+  /// The age column lies before the cutoff and is a time at all. One parameter, number `n`. Rows are called `t`.
+  Condition old(Instant cutoff, int n) const;
+  /// SQL for the age as text or integer that `age_of` reads.
+  const std::string& age_expression() const { return age_expression_; }
+  std::optional<Instant> age_of(const sql::Value& value) const;
+
+  /// `case … end`: '' for a row that may go, else the reason why it stays ("held: …", "referenced by listings").
+  /// Parameters from number `n`.
+  Condition verdict(const Holds& holds, int n) const;
+  /// Whether a row may go: no hold and no reference covers it. Parameters from number `n`.
+  Condition free(const Holds& holds, int n) const;
+  /// The rows with these primary keys, each a list of the key columns' values. Parameters from number `n`.
+  Condition with_keys(std::span<const sql::Row> keys, int n) const;
+  /// How many keys with_keys takes at once.
+  std::size_t keys_at_once() const { return db_->dialect() == sql::Dialect::postgres ? 5'000 : 500; }
+
+  /// What is to be counted of a plan: planned rows, oldest and newest, and skips by reason; NULL and unreadable ages
+  /// among the skips.
+  struct Survey {
+    std::uint64_t planned = 0;
+    std::optional<Instant> oldest{}, newest{};
+    Skips skips{};
+  };
+  Result<Survey> survey(Instant cutoff, const Holds& holds) const;
+  /// NULL, infinite and unreadable ages, by reason.
+  Result<void> count_ageless(Skips& skips) const;
+  Result<std::uint64_t> count_all() const;
+  /// A few of the rows that would go, oldest first.
+  Result<std::vector<Sample>> samples(Instant cutoff, const Holds& holds) const;
+  /// Warnings: an age column or a referencing column without an index, with the statement that makes one.
+  Result<std::vector<std::string>> missing_indexes() const;
+  /// The refusal where this machine's clock is off the server's.
+  Result<std::optional<Error>> clock(Instant now) const;
+
+ private:
+  Table() = default;
+  Result<void> set_age_column(const std::string& column);
+  Result<std::vector<std::string>> reference_conditions() const;
+  Condition held(const Holds& holds, int n) const;
+  std::string key_text() const;
+
+  std::unique_ptr<sql::Connection> db_{};
+  sql::TableInfo info_{};
+  std::vector<sql::Reference> references_{};
+  std::vector<std::string> reference_sql_{};  ///< exists (…) for each of references_.
+  std::string name_{}, sql_name_{}, age_column_{};
+  std::string age_sql_{};         ///< t."timestamp"
+  std::string age_expression_{};  ///< What age_of reads.
+  std::string is_time_{};         ///< Not NULL, not infinite, readable.
+  std::string old_sql_{};         ///< With {} for the placeholder.
+};
+
+}  // namespace steward::retention

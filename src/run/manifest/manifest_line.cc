@@ -1,0 +1,171 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "run/manifest/manifest.h"
+#include "run/manifest/row_json.h"
+
+namespace steward::manifest {
+namespace {
+using nlohmann::json;
+
+constexpr int format = 1;
+constexpr std::array state_names{"planned", "copied", "verified", "row_gone", "source_gone", "source_kept", "undone"};
+
+std::unexpected<Error> not_a_line(std::string_view why) {
+  return fail(Kind::corrupt, fmt::format("a manifest has a line that is none: {}", why),
+              "Compare it with docs/archive-format.md; the copies beside it are untouched.");
+}
+
+Result<json> parsed(std::string_view line) {
+  json document = json::parse(line, nullptr, false);
+  if (!document.is_object()) return not_a_line("it is not a JSON object");
+  return document;
+}
+
+/// Copies a member that is there into `to`.
+Result<void> take_bytes(const json& document, const char* name, std::string& to) {
+  if (const auto it = document.find(name); it != document.end()) to = TRY(bytes_from_json(*it));
+  return {};
+}
+
+Result<void> take_count(const json& document, const char* name, std::uint64_t& to) {
+  const auto it = document.find(name);
+  if (it == document.end()) return {};
+  if (!it->is_number_unsigned()) return not_a_line(fmt::format("\"{}\" is not a count", name));
+  to = it->get<std::uint64_t>();
+  return {};
+}
+
+Result<std::vector<std::string>> strings_in(const json& document, const char* name) {
+  std::vector<std::string> out;
+  const auto it = document.find(name);
+  if (it == document.end()) return out;
+  if (!it->is_array()) return not_a_line(fmt::format("\"{}\" is not a list", name));
+  for (const json& element : *it) out.push_back(TRY(bytes_from_json(element)));
+  return out;
+}
+
+json to_list(const std::vector<std::string>& strings) {
+  json out = json::array();
+  for (const std::string& s : strings) out.push_back(bytes_to_json(s));
+  return out;
+}
+
+Result<State> state_in(const json& document) {
+  const auto it = document.find("state");
+  if (it == document.end() || !it->is_string()) return not_a_line("it has no state");
+  for (std::size_t i = 0; i < state_names.size(); ++i)
+    if (*it == state_names[i]) return static_cast<State>(i);
+  return fail(Kind::refused, "a manifest has a state that this program does not know",
+              "Use the steward that wrote it, or a newer one.", "manifest-newer");
+}
+
+}  // namespace
+
+std::string_view name_of(State state) { return state_names[static_cast<std::size_t>(state)]; }
+
+bool is_final(const Header& header, State state) {
+  if (state == State::undone) return true;
+  if (header.final_state == "row_gone") return state == State::row_gone;
+  return state == State::source_gone || state == State::source_kept;
+}
+
+std::string line_of(const Header& header) {
+  const json document{{"steward", "manifest"},
+                      {"format", format},
+                      {"run", header.run},
+                      {"task", header.task},
+                      {"archive", header.archive},
+                      {"environment", header.environment},
+                      {"database", bytes_to_json(header.database)},
+                      {"database_id", header.database_id},
+                      {"table", bytes_to_json(header.table)},
+                      {"key_columns", to_list(header.key_columns)},
+                      {"file_column", bytes_to_json(header.file_column)},
+                      {"final_state", header.final_state},
+                      {"began", format_instant(header.began)}};
+  return document.dump();
+}
+
+Result<Header> header_from_line(std::string_view line) {
+  const json document = TRY(parsed(line));
+  if (document.value("steward", json()) != "manifest" || !document.value("format", json()).is_number_integer())
+    return not_a_line("it is no header");
+  if (document["format"].get<int>() > format)
+    return fail(Kind::refused,
+                fmt::format("a manifest is of format {}, this program knows {}", document["format"].get<int>(), format),
+                "Use the steward that wrote it, or a newer one.", "manifest-newer");
+  Header header;
+  for (const auto& [name, to] : {std::pair{"run", &header.run},
+                                 {"task", &header.task},
+                                 {"archive", &header.archive},
+                                 {"environment", &header.environment},
+                                 {"database", &header.database},
+                                 {"database_id", &header.database_id},
+                                 {"table", &header.table},
+                                 {"file_column", &header.file_column},
+                                 {"final_state", &header.final_state}})
+    TRY(take_bytes(document, name, *to));
+  header.key_columns = TRY(strings_in(document, "key_columns"));
+  std::string began;
+  TRY(take_bytes(document, "began", began));
+  header.began = parse_instant(began).value_or(Instant{});
+  return header;
+}
+
+std::string line_of(const Item& item, bool whole) {
+  json document{{"item", item.number}, {"state", name_of(item.state)}};
+  if (whole || item.state == State::planned) {
+    document["key"] = bytes_to_json(item.key);
+    if (!item.row.empty()) document["row"] = json::parse(item.row, nullptr, false);
+    if (!item.source.empty()) document["source"] = bytes_to_json(item.source);
+    if (item.rows > 0) document["rows"] = item.rows;
+  }
+  if (whole || item.state == State::planned || item.state == State::copied) document["copy"] = bytes_to_json(item.copy);
+  if ((whole && !item.sha256.empty()) || item.state == State::copied) {
+    document["sha256"] = item.sha256;
+    document["bytes"] = item.size.count;
+    document["made"] = item.made;
+  }
+  if (!item.kept.empty()) document["kept"] = to_list(item.kept);
+  if (!item.reason.empty()) document["reason"] = bytes_to_json(item.reason);
+  return document.dump();
+}
+
+Result<std::uint64_t> number_in_line(std::string_view line) {
+  const json document = TRY(parsed(line));
+  std::uint64_t number = 0;
+  TRY(take_count(document, "item", number));
+  if (number == 0) return not_a_line("it has no item number");
+  return number;
+}
+
+Result<Item> item_from_line(std::string_view line, const Item* known) {
+  const json document = TRY(parsed(line));
+  Item item = known != nullptr ? *known : Item{};
+  TRY(take_count(document, "item", item.number));
+  if (item.number == 0) return not_a_line("it has no item number");
+  item.state = TRY(state_in(document));
+  for (const auto& [name, to] : {std::pair{"key", &item.key},
+                                 {"source", &item.source},
+                                 {"copy", &item.copy},
+                                 {"sha256", &item.sha256},
+                                 {"reason", &item.reason}})
+    TRY(take_bytes(document, name, *to));
+  TRY(take_count(document, "rows", item.rows));
+  TRY(take_count(document, "bytes", item.size.count));
+  if (const auto row = document.find("row"); row != document.end()) {
+    if (!row->is_object()) return not_a_line("\"row\" is not an object");
+    item.row = row->dump();
+  }
+  if (const auto made = document.find("made"); made != document.end()) {
+    if (!made->is_boolean()) return not_a_line("\"made\" is not true or false");
+    item.made = made->get<bool>();
+  }
+  if (document.contains("kept")) item.kept = TRY(strings_in(document, "kept"));
+  return item;
+}
+
+}  // namespace steward::manifest
