@@ -38,8 +38,10 @@ bool has_openat2(const Opened& answer) {
 Opened open_segment(int folder, const char* name, int flags) {
   Opened answer = opened(retried([&] { return openat(folder, name, flags | O_NOFOLLOW | O_CLOEXEC); }));
   if (answer || answer.error() != ENOTDIR) return answer;
+  // A folder by now: a moment ago it was something else, and a symlink is what such things are swapped with.
   struct stat found{};
-  if (fstatat(folder, name, &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(found.st_mode)) return std::unexpected(ELOOP);
+  if (fstatat(folder, name, &found, AT_SYMLINK_NOFOLLOW) == 0 && (S_ISLNK(found.st_mode) || S_ISDIR(found.st_mode)))
+    return std::unexpected(ELOOP);
   return answer;
 }
 
