@@ -19,6 +19,10 @@ inline void PrintTo(Kind kind, std::ostream* out) { *out << row_of(kind).name; }
 
 namespace steward::sql {
 
+inline std::string name_of(Dialect dialect) { return dialect == Dialect::postgres ? "postgres" : "sqlite"; }
+inline void PrintTo(Dialect dialect, std::ostream* out) { *out << name_of(dialect); }
+inline void PrintTo(const Value& value, std::ostream* out) { *out << '"' << to_text(value) << '"'; }
+
 struct ConnectionContract : testing::TestWithParam<Dialect> {
   void SetUp() override {
     database = TestDatabase::make(GetParam());
@@ -49,9 +53,7 @@ struct ConnectionContract : testing::TestWithParam<Dialect> {
   std::unique_ptr<Connection> db;
 };
 
-inline std::string dialect_name(const testing::TestParamInfo<Dialect>& info) {
-  return info.param == Dialect::postgres ? "postgres" : "sqlite";
-}
+inline std::string dialect_name(const testing::TestParamInfo<Dialect>& info) { return name_of(info.param); }
 
 /// The kind of an error; fails the test where there is none.
 template <class T>
