@@ -1,0 +1,210 @@
+#include "io/object/s3.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <utility>
+
+#include "core/text.h"
+
+namespace steward::object {
+namespace {
+
+constexpr std::size_t longest_key = 1024;
+
+Result<Bytes> size_of(const http::Response& response) {
+  const std::string text = response.header("content-length").value_or("");
+  std::uint64_t size = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), size);
+  if (text.empty() || code != std::errc{} || *end != '\0')
+    return fail(Kind::corrupt, "the server does not say how long the object is");
+  return Bytes{size};
+}
+
+/// Answers to HEAD have no body, and so no code.
+bool needs_words(const S3Answer& answer) {
+  return !answer.ok() && answer.http.status != 404 && answer.problem.code.empty();
+}
+
+/// A sink that knows how far it has come, and whether it was itself what failed.
+struct FollowedSink final : Sink {
+  Sink& inner;
+  std::uint64_t count = 0;
+  bool failed = false;
+  explicit FollowedSink(Sink& sink) : inner(sink) {}
+  Result<void> write(std::span<const std::byte> bytes) override {
+    auto written = inner.write(bytes);
+    failed = !written;
+    if (written) count += bytes.size();
+    return written;
+  }
+};
+
+bool goes_on_at(const http::Response& head, std::uint64_t offset) {
+  return head.status == 206 && head.header("content-range").value_or("").starts_with(fmt::format("bytes {}-", offset));
+}
+
+}  // namespace
+
+S3Store::S3Store(const StoreTarget& target, S3Address address, S3Tuning tuning)
+    : client_(target, std::move(address), std::move(tuning)) {
+  const std::string& root = client_.address().root;
+  shown_ = fmt::format("s3://{}", client_.address().bucket);
+  if (!root.empty()) shown_ += "/" + printable(root.substr(0, root.size() - 1));
+}
+
+Result<std::string> S3Store::identity() {
+  const S3Address& at = client_.address();
+  return fmt::format("s3:{}://{}{}:{}/{}", at.scheme, at.host, at.base, at.bucket, at.root);
+}
+
+/// The key as the bucket has it.
+Result<std::string> S3Store::whole_key(std::string_view key) const {
+  std::string whole = client_.address().root + std::string(key);
+  const auto no_key = [&](std::string_view why) {
+    return fail(Kind::bad_input,
+                fmt::format("\"{}\" is no key for {}: {}", printable(key.substr(0, 100)), shown_, why));
+  };
+  if (key.empty()) return no_key("it is empty");
+  if (whole.size() > longest_key) return no_key(fmt::format("with {} bytes it is longer than 1,024", whole.size()));
+  if (whole.contains('\0')) return no_key("it holds a NUL");
+  return whole;
+}
+
+std::string S3Store::act(std::string_view verb, std::string_view key) const {
+  return fmt::format("{} {} in {}", verb, printable(key), shown_);
+}
+
+Result<ObjectInfo> S3Store::info_of(const S3Answer& answer, std::string_view key) const {
+  ObjectInfo info{.key = std::string(key), .size = TRY(size_of(answer.http))};
+  info.etag = answer.http.header("etag").value_or("");
+  info.version_id = answer.http.header("x-amz-version-id").value_or("");
+  const auto modified = http::parse_http_date(answer.http.header("last-modified").value_or(""));
+  if (!modified)
+    return fail(Kind::corrupt, fmt::format("{} does not say when {} was modified", shown_, printable(key)));
+  info.modified = *modified;
+  return info;
+}
+
+Result<ObjectInfo> S3Store::head(std::string_view key) {
+  S3Call call{.act = act("look at", key), .method = "HEAD", .key = TRY(whole_key(key))};
+  S3Answer answer = TRY(client_.send(call));
+  if (answer.ok()) return info_of(answer, key);
+  if (needs_words(answer)) {
+    call.method = "GET";
+    call.headers = {{"Range", "bytes=0-0"}};
+    answer = TRY(client_.send(call));
+    if (answer.ok())
+      return fail(Kind::unavailable, fmt::format("cannot {}: HEAD is refused, and GET is not", call.act));
+  }
+  return std::unexpected(client_.refusal(answer, call));
+}
+
+Result<ObjectInfo> S3Store::get(std::string_view key, Sink& sink) {
+  FollowedSink followed(sink);
+  ObjectInfo info;
+  S3Call call{.act = act("read", key), .key = TRY(whole_key(key)), .sink = &followed};
+  call.accept = [&](const http::Response& head) -> Result<void> {
+    if (followed.count == 0) {
+      info = TRY(info_of({.http = head}, key));
+    } else if (!goes_on_at(head, followed.count)) {
+      return fail(Kind::corrupt, fmt::format("cannot {}: the server does not go on where it stopped", call.act));
+    }
+    return {};
+  };
+  Attempts attempts = client_.attempts();
+  while (true) {
+    const std::uint64_t before = followed.count;
+    auto answer = client_.send(call);
+    if (answer && answer->changed() && followed.count > 0)
+      return fail(Kind::refused, fmt::format("cannot {}: it was overwritten meanwhile", call.act), "Read it again.",
+                  "changed");
+    if (answer && !answer->ok()) return std::unexpected(client_.refusal(*answer, call));
+    if (answer && followed.count == info.size.count) return info;
+    if (answer)
+      return fail(Kind::corrupt,
+                  fmt::format("cannot {}: {} bytes came, {} were promised", call.act, followed.count, info.size.count));
+    if (followed.failed || answer.error().kind != Kind::unavailable || followed.count == 0)
+      return std::unexpected(answer.error());
+    if (followed.count > before) attempts.progress();
+    if (!attempts.again()) return std::unexpected(given_up(answer.error(), call.act, attempts));
+    call.headers = {{"Range", fmt::format("bytes={}-", followed.count)}, {"If-Match", info.etag}};
+  }
+}
+
+/// Whether the object bears the word that this writer gave it: then an answer got lost, and nothing else.
+Result<bool> S3Store::is_own_work(const std::string& key, const std::string& word) {
+  const S3Answer answer = TRY(client_.send({.act = act("look at", key), .method = "HEAD", .key = TRY(whole_key(key))}));
+  return answer.ok() && answer.http.header("x-amz-meta-steward-put") == word;
+}
+
+Result<void> S3Store::list(std::string_view prefix, const std::function<Result<bool>(const ObjectInfo&)>& take) {
+  const std::string whole_prefix = client_.address().root + std::string(prefix);
+  S3Call call{.act = fmt::format("list {}", shown_)};
+  std::string next;
+  do {
+    call.query = {{"list-type", "2"}, {"encoding-type", "url"}, {"max-keys", "1000"}, {"prefix", whole_prefix}};
+    if (!next.empty()) call.query.emplace_back("continuation-token", next);
+    const S3Answer answer = TRY(client_.expect_success(call));
+    ObjectPage page = TRY(read_object_page(answer.http.body));
+    for (ObjectInfo& object : page.objects) {
+      // A server that ignores the prefix would hand over what lies outside of the store.
+      if (!object.key.starts_with(whole_prefix))
+        return fail(Kind::corrupt, fmt::format("cannot {}: the server lists what was not asked for", call.act));
+      object.key.erase(0, client_.address().root.size());
+      if (object.key.empty()) continue;  // the root's own marker, "prefix/"
+      if (!TRY(take(object))) return {};
+    }
+    if (!page.next.empty() && page.next == next)
+      return fail(Kind::corrupt, fmt::format("cannot {}: the server gives the same page again", call.act));
+    next = std::move(page.next);
+  } while (!next.empty());
+  return {};
+}
+
+Result<void> S3Store::list_uploads(const std::function<Result<bool>(const Upload&)>& take) {
+  const std::string& root = client_.address().root;
+  S3Call call{.act = fmt::format("list the uploads in {}", shown_)};
+  UploadPage page;
+  do {
+    call.query = {{"uploads", ""}, {"encoding-type", "url"}, {"prefix", root}};
+    if (page.more) call.query.emplace_back("key-marker", page.next_key);
+    if (page.more && !page.next_id.empty()) call.query.emplace_back("upload-id-marker", page.next_id);
+    const S3Answer answer = TRY(client_.expect_success(call));
+    const std::string last = page.next_key + "/" + page.next_id;
+    page = TRY(read_upload_page(answer.http.body));
+    for (Upload& upload : page.uploads) {
+      if (!upload.key.starts_with(root)) continue;
+      upload.key.erase(0, root.size());
+      if (!TRY(take(upload))) return {};
+    }
+    if (page.more && page.next_key + "/" + page.next_id == last)
+      return fail(Kind::corrupt, fmt::format("cannot {}: the server gives the same page again", call.act));
+  } while (page.more);
+  return {};
+}
+
+Result<void> S3Store::abort_upload(const Upload& upload) {
+  const S3Call call{.act = act("abort an upload of", upload.key),
+                    .method = "DELETE",
+                    .key = TRY(whole_key(upload.key)),
+                    .query = {{"uploadId", upload.id}}};
+  const S3Answer answer = TRY(client_.send(call));
+  if (answer.ok() || answer.problem.code == "NoSuchUpload") return {};
+  return std::unexpected(client_.refusal(answer, call));
+}
+
+Result<Instant> S3Store::server_time() {
+  const S3Call call{.act = fmt::format("ask the time of {}", shown_), .method = "HEAD"};
+  const S3Answer answer = TRY(client_.send(call));
+  const auto date = http::date_of(answer.http);
+  if (!date) return fail(Kind::unavailable, fmt::format("cannot {}: the server does not say it", call.act));
+  return *date;
+}
+
+Result<std::unique_ptr<Store>> open_s3(const StoreTarget& target, S3Tuning tuning) {
+  S3Address address = TRY(s3_address(target.url, target.s3));
+  return std::make_unique<S3Store>(target, std::move(address), std::move(tuning));
+}
+
+}  // namespace steward::object

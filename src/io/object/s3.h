@@ -1,0 +1,93 @@
+/// The S3 store: store.h's promises kept with S3's requests. What it does beyond them:
+///
+///   put          one PUT up to a part's size, a multipart upload above; an upload that fails is aborted. An upload
+///   that
+///                is written by only_if_absent, or in parts, bears `x-amz-meta-steward-put`, a random word by which a
+///                writer whose answer got lost knows its own work again.
+///   get          goes on with Range and If-Match where a connection breaks; the size is checked.
+///   remove_many  several requests at once (S3Tuning::threads).
+///   features     writes and removes `.steward-probe-…`. Where this is denied, or the server does it its own way, the
+///                feature counts as absent.
+#pragma once
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "io/object/s3_client.h"
+#include "io/object/store.h"
+
+namespace steward::object {
+
+struct Part;  // s3_xml.h
+
+class S3Store final : public Store {
+ public:
+  S3Store(const StoreTarget& target, S3Address address, S3Tuning tuning);
+
+  const std::string& shown() const override { return shown_; }
+  Result<std::string> identity() override;
+  Result<Features> features() override;
+  Result<ObjectInfo> head(std::string_view key) override;
+  Result<ObjectInfo> get(std::string_view key, Sink& sink) override;
+  Result<ObjectInfo> put(std::string_view key, Source& content, const PutOptions& options) override;
+  Result<void> remove(const Removal& removal) override;
+  Result<std::vector<Removed>> remove_many(std::span<const Removal> removals) override;
+  Result<void> list(std::string_view prefix, const std::function<Result<bool>(const ObjectInfo&)>& take) override;
+  Result<void> list_uploads(const std::function<Result<bool>(const Upload&)>& take) override;
+  Result<void> abort_upload(const Upload& upload) override;
+  Result<Instant> server_time() override;
+  Result<std::optional<Bytes>> room() override { return std::nullopt; }
+
+ private:
+  /// Features, and what only this class needs to know.
+  struct Abilities {
+    Features features{};
+    bool conditional_batch = false;  ///< DeleteObjects looks at its ETags.
+  };
+
+  // s3.cc
+  Result<std::string> whole_key(std::string_view key) const;
+  std::string act(std::string_view verb, std::string_view key) const;
+  Result<ObjectInfo> info_of(const S3Answer& answer, std::string_view key) const;
+  Result<bool> is_own_work(const std::string& key, const std::string& word);
+
+  // s3_features.cc
+  Result<Abilities> abilities();
+  Result<Abilities> probe();
+  Result<std::string> versioning();
+  Result<bool> probe_any_key(const std::string& probe);
+  Result<bool> probe_conditional_put(const std::string& probe);
+  Result<bool> probe_conditional_remove(const std::string& probe);
+  Result<bool> probe_conditional_batch(const std::string& probe);
+  Result<bool> is_there(const std::string& key);
+  Result<bool> write_probe(const std::string& key);
+  void clean_up_probe(const std::string& probe, bool versioned);
+
+  // s3_put.cc
+  Result<ObjectInfo> put_whole(std::string_view key, std::string_view content, const PutOptions& options);
+  Result<ObjectInfo> put_parts(std::string_view key, std::string first, Source& rest, const PutOptions& options);
+  Result<ObjectInfo> finish_parts(std::string_view key, const std::string& id, const std::string& word,
+                                  const std::vector<Part>& parts, const PutOptions& options);
+  Result<std::vector<Part>> send_parts(std::string_view key, const std::string& id, std::string first, Source& rest,
+                                       const PutOptions& options, Bytes& sent);
+  Result<void> look_for_absence(std::string_view key);
+
+  // s3_remove.cc
+  Result<void> check_before_removal(Removal& removal);
+  Result<void> remove_one(const Removal& removal, const Abilities& abilities);
+  Result<void> remove_checked(const Removal& removal, bool conditional);
+  Result<std::vector<Removed>> remove_batch(std::span<const Removal> removals, const Abilities& abilities);
+
+  S3Client client_;
+  std::string shown_;
+  std::mutex mutex_{};
+  std::optional<Abilities> abilities_{};
+};
+
+/// As `open`, for "s3://…", with a test's tuning.
+Result<std::unique_ptr<Store>> open_s3(const StoreTarget& target, S3Tuning tuning = {});
+
+}  // namespace steward::object

@@ -1,0 +1,136 @@
+// What a server can do, asked by trying it once.
+#include <fmt/format.h>
+
+#include <random>
+
+#include "core/digest.h"
+#include "io/object/s3.h"
+#include "io/object/s3_xml.h"
+
+namespace steward::object {
+namespace {
+
+/// An ETag that no object has.
+constexpr const char* other_etag = "\"00000000000000000000000000000000\"";
+
+std::string random_name() {
+  std::random_device device;
+  return fmt::format(".steward-probe-{:08x}{:08x}", device(), device());
+}
+
+}  // namespace
+
+Result<Features> S3Store::features() { return TRY(abilities()).features; }
+
+Result<S3Store::Abilities> S3Store::abilities() {
+  const std::lock_guard lock(mutex_);
+  if (!abilities_) abilities_ = TRY(probe());
+  return *abilities_;
+}
+
+/// Each answer that is a plain no is "false"; only a server that cannot be reached is an error, and not remembered.
+Result<S3Store::Abilities> S3Store::probe() {
+  Abilities found;
+  const std::string status = TRY(versioning());
+  found.features.versions = status == "Enabled";
+  found.features.was_versioned = !status.empty();
+  const std::string probe = random_name();
+  if (!TRY(write_probe(probe))) return found;  // no right to write here
+  const auto all = [&]() -> Result<void> {
+    found.features.conditional_put = TRY(probe_conditional_put(probe));
+    found.features.conditional_remove = TRY(probe_conditional_remove(probe));
+    found.conditional_batch = found.features.conditional_remove && TRY(probe_conditional_batch(probe));
+    found.features.any_key = TRY(probe_any_key(probe));
+    return {};
+  }();
+  clean_up_probe(probe, found.features.was_versioned);
+  if (!all) return std::unexpected(all.error());
+  return found;
+}
+
+Result<std::string> S3Store::versioning() {
+  const S3Answer answer =
+      TRY(client_.send({.act = fmt::format("ask for the versioning of {}", shown_), .query = {{"versioning", ""}}}));
+  if (answer.problem.code == "NoSuchBucket")
+    return std::unexpected(client_.refusal(answer, {.act = "look at " + shown_}));
+  if (!answer.ok()) return std::string{};
+  return read_versioning(answer.http.body);
+}
+
+Result<bool> S3Store::write_probe(const std::string& key) {
+  const S3Answer answer =
+      TRY(client_.send({.act = act("write", key), .method = "PUT", .key = TRY(whole_key(key)), .body = "probe"}));
+  return answer.ok();
+}
+
+Result<bool> S3Store::is_there(const std::string& key) {
+  return TRY(client_.send({.act = act("look at", key), .method = "HEAD", .key = TRY(whole_key(key))})).ok();
+}
+
+Result<bool> S3Store::probe_conditional_put(const std::string& probe) {
+  const S3Answer answer = TRY(client_.send({.act = act("write", probe),
+                                            .method = "PUT",
+                                            .key = TRY(whole_key(probe)),
+                                            .headers = {{"If-None-Match", "*"}},
+                                            .body = "other"}));
+  return answer.changed();
+}
+
+Result<bool> S3Store::probe_conditional_remove(const std::string& probe) {
+  const S3Answer answer = TRY(client_.send({.act = act("remove", probe),
+                                            .method = "DELETE",
+                                            .key = TRY(whole_key(probe)),
+                                            .headers = {{"If-Match", other_etag}}}));
+  return answer.changed() && TRY(is_there(probe));
+}
+
+Result<bool> S3Store::probe_conditional_batch(const std::string& probe) {
+  // Wrong ETag: it has to stay. Right ETag: it has to go.
+  const auto removed_with = [&](const std::string& etag) -> Result<bool> {
+    Abilities as_if;
+    as_if.features.conditional_remove = as_if.conditional_batch = true;
+    const Removal removal{.key = probe, .etag = etag};
+    const auto answers = remove_batch({&removal, 1}, as_if);
+    if (!answers && answers.error().kind == Kind::unavailable) return std::unexpected(answers.error());
+    return !TRY(is_there(probe));
+  };
+  if (TRY(removed_with(other_etag))) return false;
+  const auto now = head(probe);
+  if (!now) return false;
+  return removed_with(now->etag);
+}
+
+/// Writes one awkward key and looks whether the listing has exactly that one. Wherever a server tidies it to, it stays
+/// below the probe's name.
+Result<bool> S3Store::probe_any_key(const std::string& probe) {
+  const std::string awkward = fmt::format("{0}-keys//./a/../{0}\x01/", probe);
+  if (!TRY(write_probe(awkward))) return false;
+  bool found = false;
+  const auto listed = list(probe + "-keys", [&](const ObjectInfo& object) -> Result<bool> {
+    found = object.key == awkward;
+    return !found;
+  });
+  if (!listed && listed.error().kind == Kind::unavailable) return std::unexpected(listed.error());
+  return listed && found;
+}
+
+/// Removes what the probes left, with their versions where there are any: nobody else has names like this one.
+void S3Store::clean_up_probe(const std::string& probe, bool versioned) {
+  std::vector<std::string> keys{probe};
+  (void)list(probe, [&](const ObjectInfo& object) -> Result<bool> {
+    if (object.key != probe) keys.push_back(object.key);
+    return true;
+  });
+  for (const std::string& key : keys) (void)remove_checked({.key = key}, false);
+  if (!versioned) return;
+  const std::string prefix = client_.address().root + probe;
+  const auto answer = client_.send({.act = act("list the versions of", probe),
+                                    .query = {{"versions", ""}, {"encoding-type", "url"}, {"prefix", prefix}}});
+  const auto versions = answer && answer->ok() ? read_versions(answer->http.body) : std::vector<KeyVersion>{};
+  if (!versions) return;
+  for (const auto& [key, id] : *versions)
+    if (key.starts_with(prefix))
+      (void)client_.send({.act = act("remove", probe), .method = "DELETE", .key = key, .query = {{"versionId", id}}});
+}
+
+}  // namespace steward::object

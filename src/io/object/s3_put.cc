@@ -1,0 +1,175 @@
+// Writing: whole, or in parts.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+
+#include "io/object/s3.h"
+#include "io/object/s3_xml.h"
+
+namespace steward::object {
+namespace {
+
+constexpr int most_parts = 10'000;
+constexpr const char* put_word = "x-amz-meta-steward-put";
+
+std::string random_word() {
+  std::random_device device;
+  return fmt::format("{:08x}{:08x}{:08x}{:08x}", device(), device(), device(), device());
+}
+
+/// The size of part `number` (from 1). Of a known size all are equal; else they double every 1,000 parts, so that
+/// 10,000 of them hold more than S3 can.
+std::size_t part_size(Bytes usual, std::optional<Bytes> known, int number) {
+  const std::uint64_t least = known ? known->count / (most_parts - 1) + 1 : usual.count << ((number - 1) / 1'000);
+  return static_cast<std::size_t>(std::max(usual.count, least));
+}
+
+/// Up to `size` bytes; fewer only at the end.
+Result<std::string> read_up_to(Source& source, std::size_t size) {
+  std::string bytes(size, '\0');
+  std::size_t filled = 0;
+  while (filled < size) {
+    const std::size_t n = TRY(source.read(std::as_writable_bytes(std::span(bytes).subspan(filled))));
+    if (n == 0) break;
+    filled += n;
+  }
+  bytes.resize(filled);
+  return bytes;
+}
+
+ObjectInfo written(std::string_view key, Bytes size, const S3Answer& answer, std::string etag) {
+  return {.key = std::string(key),
+          .size = size,
+          .modified = http::date_of(answer.http).value_or(answer.signed_at),
+          .etag = std::move(etag),
+          .version_id = answer.http.header("x-amz-version-id").value_or("")};
+}
+
+std::unexpected<Error> already_there(const std::string& act) {
+  return fail(Kind::refused, fmt::format("cannot {}: it is there already", act), "", "exists");
+}
+
+}  // namespace
+
+Result<ObjectInfo> S3Store::put(std::string_view key, Source& content, const PutOptions& options) {
+  TRY(whole_key(key));
+  if (options.only_if_absent && !TRY(abilities()).features.conditional_put) TRY(look_for_absence(key));
+  const std::size_t first_size = part_size(client_.tuning().part_size, options.size, 1);
+  // One byte more than a part tells whether there is a second one. What is known to be small gets a small buffer first;
+  // a file may have grown since it was measured.
+  const std::size_t likely = options.size && options.size->count < first_size ? options.size->count : first_size;
+  std::string first = TRY(read_up_to(content, likely + 1));
+  if (first.size() > likely) first += TRY(read_up_to(content, first_size - likely));
+  if (first.size() <= first_size) return put_whole(key, first, options);
+  return put_parts(key, std::move(first), content, options);
+}
+
+Result<void> S3Store::look_for_absence(std::string_view key) {
+  const auto there = head(key);
+  if (there) return already_there(act("write", key));
+  if (there.error().kind != Kind::not_found) return std::unexpected(there.error());
+  return {};
+}
+
+Result<ObjectInfo> S3Store::put_whole(std::string_view key, std::string_view content, const PutOptions& options) {
+  S3Call call{.act = act("write", key), .method = "PUT", .key = TRY(whole_key(key)), .body = content};
+  const std::string word = random_word();
+  if (options.only_if_absent) call.headers = {{"If-None-Match", "*"}, {put_word, word}};
+  S3Answer answer = TRY(client_.send(call));
+  if (answer.problem.code == "NotImplemented" && options.only_if_absent) {
+    TRY(look_for_absence(key));
+    call.headers.clear();
+    answer = TRY(client_.send(call));
+  }
+  if (answer.changed() && options.only_if_absent) {
+    if (!answer.maybe_done_before || !TRY(is_own_work(std::string(key), word))) return already_there(call.act);
+    return head(key);
+  }
+  if (!answer.ok()) return std::unexpected(client_.refusal(answer, call));
+  return written(key, Bytes{content.size()}, answer, answer.http.header("etag").value_or(""));
+}
+
+Result<ObjectInfo> S3Store::put_parts(std::string_view key, std::string first, Source& rest,
+                                      const PutOptions& options) {
+  const std::string word = random_word();
+  const S3Answer begun = TRY(client_.expect_success({.act = act("begin an upload of", key),
+                                                     .method = "POST",
+                                                     .key = TRY(whole_key(key)),
+                                                     .query = {{"uploads", ""}},
+                                                     .headers = {{put_word, word}}}));
+  const std::string id = TRY(read_upload_id(begun.http.body));
+  Bytes sent{};
+  auto parts = send_parts(key, id, std::move(first), rest, options, sent);
+  auto info = parts ? finish_parts(key, id, word, *parts, options)
+                    : Result<ObjectInfo>(std::unexpected(std::move(parts).error()));
+  if (!info) {
+    // What cannot be aborted now is found by list_uploads; the error that matters is the first one.
+    (void)abort_upload({.key = std::string(key), .id = id});
+    return info;
+  }
+  info->size = sent;
+  return info;
+}
+
+Result<std::vector<Part>> S3Store::send_parts(std::string_view key, const std::string& id, std::string first,
+                                              Source& rest, const PutOptions& options, Bytes& sent) {
+  std::vector<Part> parts;
+  // The first buffer holds one byte of the second part.
+  std::string buffer = std::move(first);
+  std::string ahead(1, buffer.back());
+  buffer.pop_back();
+  while (!buffer.empty()) {
+    const int number = static_cast<int>(parts.size()) + 1;
+    if (number > most_parts)
+      return fail(Kind::bad_input, fmt::format("cannot {}: it is larger than it was said to be", act("write", key)));
+    const S3Answer answer =
+        TRY(client_.expect_success({.act = act("write", key),
+                                    .method = "PUT",
+                                    .key = TRY(whole_key(key)),
+                                    .query = {{"partNumber", std::to_string(number)}, {"uploadId", id}},
+                                    .body = buffer}));
+    parts.push_back({number, answer.http.header("etag").value_or("")});
+    sent += Bytes{buffer.size()};
+    const std::size_t size = part_size(client_.tuning().part_size, options.size, number + 1);
+    buffer = std::exchange(ahead, {});
+    buffer += TRY(read_up_to(rest, size - buffer.size()));
+  }
+  return parts;
+}
+
+Result<ObjectInfo> S3Store::finish_parts(std::string_view key, const std::string& id, const std::string& word,
+                                         const std::vector<Part>& parts, const PutOptions& options) {
+  const std::string body = completion_request(parts);
+  S3Call call{.act = act("write", key),
+              .method = "POST",
+              .key = TRY(whole_key(key)),
+              .query = {{"uploadId", id}},
+              .body = body,
+              .stall_timeout = std::chrono::minutes(10)};  // putting the parts together may take that long
+  if (options.only_if_absent) {
+    TRY(look_for_absence(key));  // for servers that look at the condition of a PUT alone
+    call.headers = {{"If-None-Match", "*"}};
+  }
+  Attempts attempts = client_.attempts();
+  while (true) {
+    S3Answer answer = TRY(client_.send(call));
+    if (answer.problem.code == "NotImplemented" && !call.headers.empty()) {
+      call.headers.clear();
+      continue;
+    }
+    // A status of 200 says only that the server has begun.
+    Completion done;
+    if (answer.ok()) done = TRY(read_completion(answer.http.body));
+    if (answer.ok() && !done.problem) return written(key, Bytes{}, answer, done.etag);
+    if (done.problem) answer.problem = *done.problem;
+    if (done.problem && may_help_to_retry(answer.http.status, answer.problem.code) && attempts.again()) continue;
+    const bool own = answer.maybe_done_before || attempts.told().size();
+    if (own && (answer.problem.code == "NoSuchUpload" || answer.changed()) && TRY(is_own_work(std::string(key), word)))
+      return head(key);
+    if (answer.changed() && options.only_if_absent) return already_there(call.act);
+    return std::unexpected(client_.refusal(answer, call));
+  }
+}
+
+}  // namespace steward::object
