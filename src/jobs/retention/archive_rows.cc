@@ -10,6 +10,7 @@
 #include "core/digest.h"
 #include "io/files/compression.h"
 #include "io/files/copy.h"
+#include "jobs/retention/archive_files.h"
 #include "jobs/retention/archived_rows.h"
 #include "jobs/retention/recovery.h"
 #include "jobs/retention/retention.h"
@@ -27,28 +28,6 @@ using manifest::State;
 
 constexpr std::uint64_t rows_in_segment = 5'000;
 constexpr std::size_t bytes_in_segment = 16U << 20;
-
-std::vector<std::string> column_names(const Table& table) {
-  std::vector<std::string> names;
-  for (const sql::Column& column : table.info().columns) names.push_back(column.name);
-  return names;
-}
-
-Result<std::string> column_list(const Table& table) {
-  std::string list;
-  for (const sql::Column& column : table.info().columns)
-    list += (list.empty() ? "t." : ", t.") + TRY(table.quoted(column.name));
-  return list;
-}
-
-/// The key columns' values of a whole row.
-sql::Row key_of(const Table& table, const sql::Row& row) {
-  sql::Row key;
-  for (const std::string& column : table.info().primary_key)
-    for (std::size_t i = 0; i < table.info().columns.size(); ++i)
-      if (table.info().columns[i].name == column) key.push_back(row[i]);
-  return key;
-}
 
 /// A batch of rows in memory: what goes into one segment.
 struct Segment {
@@ -231,13 +210,6 @@ class Archiver {
   std::vector<std::string> columns_;
 };
 
-Result<void> check_key(const Table& table) {
-  if (!table.info().primary_key.empty()) return {};
-  return fail(Kind::bad_input,
-              fmt::format("{} has no primary key: an archived row could not be told from another", table.shown()),
-              "Give it a primary key.");
-}
-
 class ArchiveRows final : public Task {
  public:
   ArchiveRows(TaskInfo info, RowPolicy policy) : info_(std::move(info)), policy_(std::move(policy)) {}
@@ -286,7 +258,7 @@ class ArchiveRows final : public Task {
  private:
   Result<Table> open_table() const {
     Table table = TRY(Table::open(policy_.database, policy_.table, policy_.age_column));
-    TRY(check_key(table));
+    TRY(table.check_key());
     return table;
   }
 

@@ -311,6 +311,13 @@ Result<std::vector<std::string>> Table::missing_indexes() const {
   return warnings;
 }
 
+Result<void> Table::check_key() const {
+  if (!info_.primary_key.empty()) return {};
+  return fail(Kind::bad_input,
+              fmt::format("{} has no primary key: an archived row could not be told from another", shown()),
+              "Give it a primary key.");
+}
+
 Result<std::optional<Error>> Table::clock(Instant now) const {
   return clock_refusal(now, TRY(db_->server_time()), "the database");
 }

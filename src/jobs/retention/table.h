@@ -71,6 +71,8 @@ class Table {
   Result<std::vector<Sample>> samples(Instant cutoff, const Holds& holds) const;
   /// Warnings: an age column or a referencing column without an index, with the statement that makes one.
   Result<std::vector<std::string>> missing_indexes() const;
+  /// bad_input where there is no primary key: an archived row could not be told from another.
+  Result<void> check_key() const;
   /// The refusal where this machine's clock is off the server's.
   Result<std::optional<Error>> clock(Instant now) const;
 

@@ -1,0 +1,357 @@
+// Carrying rows with their files to the archive, batch by batch.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "jobs/retention/archive_files.h"
+#include "jobs/retention/archived_rows.h"
+#include "run/locks.h"
+#include "run/manifest/row_json.h"
+
+namespace steward::retention {
+namespace {
+
+using manifest::Item;
+using manifest::State;
+
+constexpr std::size_t rows_in_batch = 100;
+
+/// One row on its way.
+struct Moving {
+  Item item{};
+  sql::Row key{};
+  Location location{};
+};
+
+class Archiver {
+ public:
+  Archiver(const FileRowParts& parts, const Table& table, SourceFiles& files, manifest::Archive& archive,
+           manifest::Writer& writer, SourceRemoval& removal, Instant cutoff, RunContext& run)
+      : parts_(parts),
+        table_(table),
+        files_(files),
+        archive_(archive),
+        writer_(writer),
+        removal_(removal),
+        cutoff_(cutoff),
+        run_(run),
+        columns_(column_names(table)) {}
+
+  Result<void> batch(const std::vector<PlannedRow>& planned) {
+    std::vector<Moving> batch = TRY(read(planned));
+    TRY(record(batch, State::planned, State::planned));
+    for (Moving& moving : batch) TRY(copy(moving));
+    TRY(record(batch, State::planned, State::copied));
+    for (Moving& moving : batch) TRY(verify(moving));
+    TRY(record(batch, State::copied, State::verified));
+    TRY(remove_rows(batch));
+    TRY(recorded(batch, State::row_gone));
+    std::vector<Item*> gone;
+    for (Moving& moving : batch)
+      if (moving.item.state == State::row_gone) gone.push_back(&moving.item);
+    TRY(removal_.remove(gone));
+    TRY(run_.checkpoint("archive-files: sources done"));
+    TRY(writer_.record(std::span<Item* const>(gone)));
+    for (const Item* item : gone) run_.done(1, item->size);
+    return run_.checkpoint("archive-files: batch done");
+  }
+
+ private:
+  /// Those still in `from` are in `to` now: recorded, with a place to stop on both sides.
+  Result<void> record(std::vector<Moving>& batch, State from, State to) {
+    for (Moving& moving : batch)
+      if (moving.item.state == from) moving.item.state = to;
+    return recorded(batch, to);
+  }
+
+  Result<void> recorded(std::vector<Moving>& batch, State state) {
+    TRY(run_.checkpoint(fmt::format("archive-files: {} done", manifest::name_of(state))));
+    std::vector<Item*> items;
+    for (Moving& moving : batch)
+      if (moving.item.state == state ||
+          (moving.item.state == State::undone && !std::exchange(undone_recorded_[moving.item.number], true)))
+        items.push_back(&moving.item);
+    TRY(writer_.record(std::span<Item* const>(items)));
+    return run_.checkpoint(fmt::format("archive-files: {} recorded", manifest::name_of(state)));
+  }
+
+  /// Reads the planned rows afresh and leaves out, with the reason, what is no longer as planned.
+  Result<std::vector<Moving>> read(const std::vector<PlannedRow>& planned) {
+    std::vector<sql::Row> keys;
+    std::map<std::string, std::string> files;
+    for (const PlannedRow& row : planned) {
+      keys.push_back(row.key);
+      files[manifest::key_text(row.key)] = row.file;
+    }
+    const Holds* holds = TRY(run_.holds());
+    const Condition old = table_.old(cutoff_, 1);
+    const Condition verdict = table_.verdict(*holds, 2);
+    const Condition named = table_.with_keys(keys, 2 + static_cast<int>(verdict.parameters.size()));
+    std::vector<sql::Value> parameters = old.parameters;
+    parameters.insert(parameters.end(), verdict.parameters.begin(), verdict.parameters.end());
+    parameters.insert(parameters.end(), named.parameters.begin(), named.parameters.end());
+    const sql::Rows rows =
+        TRY(table_.db().query(fmt::format("select {}, {}, {} from {} t where {} and {} order by {}",
+                                          TRY(column_list(table_)), table_.age_expression(), verdict.sql,
+                                          table_.sql_name(), named.sql, old.sql, TRY(table_.key_list("t."))),
+                              parameters));
+    run_.skip("gone or changed since it was planned", "", planned.size() - rows.rows.size());
+    std::vector<Moving> batch;
+    for (const sql::Row& row : rows.rows) TRY(take(row, files, *holds, batch));
+    return batch;
+  }
+
+  Result<void> take(const sql::Row& row, const std::map<std::string, std::string>& planned_files, const Holds& holds,
+                    std::vector<Moving>& batch) {
+    const std::size_t columns = columns_.size();
+    const sql::Row values(row.begin(), row.begin() + static_cast<std::ptrdiff_t>(columns));
+    Moving moving{.key = key_of(table_, values)};
+    const std::string key = manifest::key_text(moving.key);
+    const std::string stored = stored_file(values);
+    if (stored != planned_files.at(key)) {
+      run_.skip("gone or changed since it was planned", key);
+      return {};
+    }
+    moving.location = files_.locate(stored);
+    const std::string address = files_.address(moving.location);
+    FileRowFacts facts{.kept_by_database = sql::to_text(row[columns + 1]), .place = moving.location.place};
+    facts.file_held = moving.location.place == Place::file
+                          ? holds.covers_file(address)
+                          : holds.covers_object("s3://" + moving.location.bucket, moving.location.key);
+    const Seen seen = TRY(files_.look(moving.location));
+    facts.seen = seen.as;
+    if (const auto reason = keep_reason(facts)) {
+      run_.skip(*reason, key);
+      return {};
+    }
+    const std::string at = format_instant(table_.age_of(row[columns]).value_or(cutoff_));
+    moving.item = {
+        .number = ++number_, .key = key, .row = manifest::row_to_json(columns_, values).dump(), .source = address};
+    moving.item.copy =
+        copy_key(table_.info().name, fmt::format("{}/{}", at.substr(0, 4), at.substr(5, 2)), key, base_name(address));
+    batch.push_back(std::move(moving));
+    return {};
+  }
+
+  std::string stored_file(const sql::Row& values) const {
+    for (std::size_t i = 0; i < columns_.size(); ++i)
+      if (columns_[i] == parts_.policy.file_column)
+        return sql::is_null(values[i]) ? std::string{} : sql::to_text(values[i]);
+    return {};
+  }
+
+  void undo(Item& item, std::string reason) {
+    item.state = State::undone;
+    item.reason = reason;
+    run_.skip(reason, item.key);
+  }
+
+  Result<void> copy(Moving& moving) {
+    TRY(run_.checkpoint("archive-files: copy"));
+    const auto copied = files_.copy(moving.location, moving.item.copy, archive_.store(),
+                                    [&] { return run_.checkpoint("archive-files: copying"); });
+    if (!copied && copied.error().kind == Kind::not_found) {
+      undo(moving.item, "file missing");
+      return {};
+    }
+    if (!copied && copied.error().code == "changed") {
+      undo(moving.item, "file changed while it was copied");
+      return {};
+    }
+    if (!copied && (copied.error().kind == Kind::permission || copied.error().code == "outside") &&
+        !archive_is_at_fault(copied.error())) {
+      undo(moving.item, "file cannot be read");
+      run_.note(Level::warning, copied.error().message);
+      return {};
+    }
+    const CopiedFile done = TRY(copied);
+    moving.item.copy = done.copy;
+    moving.item.sha256 = done.sha256;
+    moving.item.size = done.size;
+    moving.item.made = done.made;
+    return {};
+  }
+
+  /// A right that is missing in the cold storage is missing for all items: it ends the task.
+  bool archive_is_at_fault(const Error& error) const {
+    const std::string_view shown = archive_.shown();
+    const std::string_view place = shown.starts_with("file://") ? shown.substr(7) : shown;
+    return error.message.contains(place);
+  }
+
+  Result<void> verify(Moving& moving) {
+    if (moving.item.state != State::copied) return {};
+    TRY(run_.checkpoint("archive-files: verify"));
+    return verify_copy(archive_.store(), moving.item);
+  }
+
+  Result<void> remove_rows(std::vector<Moving>& batch) {
+    std::map<std::string, Moving*> verified;
+    std::vector<sql::Row> keys;
+    for (Moving& moving : batch) {
+      if (moving.item.state != State::verified) continue;
+      verified[moving.item.key] = &moving;
+      keys.push_back(moving.key);
+    }
+    if (keys.empty()) return {};
+    while (true) {
+      const Holds holds = *TRY(run_.holds());
+      sql::Transaction transaction = TRY(table_.db().begin());
+      std::map<std::string, std::string> kept;
+      const std::vector<sql::Row> same = TRY(lock_same(keys, verified, holds, kept));
+      const std::vector<std::string> gone = same.empty() ? std::vector<std::string>{} : TRY(delete_rows(same, holds));
+      TRY(run_.checkpoint("archive-files: before commit"));
+      if (TRY(run_.holds())->generation() != holds.generation()) {
+        TRY(transaction.rollback());
+        continue;
+      }
+      TRY(transaction.commit());
+      for (const std::string& key : gone) verified.at(key)->item.state = State::row_gone;
+      for (auto& [key, moving] : verified)
+        if (moving->item.state != State::row_gone)
+          TRY(leave(*moving, kept.contains(key) ? kept.at(key) : "gone or changed since it was planned"));
+      return {};
+    }
+  }
+
+  /// The row stays: its copy is tidied, unless it lay there before this run.
+  Result<void> leave(Moving& moving, const std::string& reason) {
+    undo(moving.item, reason);
+    if (!moving.item.made) return {};
+    return archive_.store().remove({.key = moving.item.copy});
+  }
+
+  /// Locks the rows; gives the keys of those that are still what was recorded, and may go.
+  Result<std::vector<sql::Row>> lock_same(const std::vector<sql::Row>& keys,
+                                          const std::map<std::string, Moving*>& verified, const Holds& holds,
+                                          std::map<std::string, std::string>& kept) {
+    const bool postgres = table_.db().dialect() == sql::Dialect::postgres;
+    const Condition named = table_.with_keys(keys, 1);
+    TRY(table_.db().query(
+        fmt::format("select 1 from {} t where {}{}", table_.sql_name(), named.sql, postgres ? " for update of t" : ""),
+        named.parameters));
+    // Locked: who was adding a reference has finished, and nobody adds one now. So ask in a statement of its own.
+    const Condition old = table_.old(cutoff_, 1);
+    const Condition verdict = table_.verdict(holds, 2);
+    const Condition again = table_.with_keys(keys, 2 + static_cast<int>(verdict.parameters.size()));
+    std::vector<sql::Value> parameters = old.parameters;
+    parameters.insert(parameters.end(), verdict.parameters.begin(), verdict.parameters.end());
+    parameters.insert(parameters.end(), again.parameters.begin(), again.parameters.end());
+    const sql::Rows rows =
+        TRY(table_.db().query(fmt::format("select {}, {} from {} t where {} and {}", TRY(column_list(table_)),
+                                          verdict.sql, table_.sql_name(), again.sql, old.sql),
+                              parameters));
+    std::vector<sql::Row> same;
+    for (const sql::Row& row : rows.rows) {
+      const sql::Row values(row.begin(), row.end() - 1);
+      sql::Row key = key_of(table_, values);
+      const std::string text = manifest::key_text(key);
+      const Moving& moving = *verified.at(text);
+      const bool file_held = (moving.location.place == Place::file
+                                  ? holds.covers_file(moving.item.source)
+                                  : holds.covers_object("s3://" + moving.location.bucket, moving.location.key))
+                                 .has_value();
+      if (const std::string reason = file_held ? "held" : sql::to_text(row.back()); !reason.empty())
+        kept[text] = reason;
+      else if (manifest::row_to_json(columns_, values).dump() == nlohmann::json::parse(moving.item.row).dump())
+        same.push_back(std::move(key));
+    }
+    return same;
+  }
+
+  Result<std::vector<std::string>> delete_rows(const std::vector<sql::Row>& keys, const Holds& holds) {
+    const Condition old = table_.old(cutoff_, 1);
+    const Condition free = table_.free(holds, 2);
+    const Condition named = table_.with_keys(keys, 2 + static_cast<int>(free.parameters.size()));
+    std::vector<sql::Value> parameters = old.parameters;
+    parameters.insert(parameters.end(), free.parameters.begin(), free.parameters.end());
+    parameters.insert(parameters.end(), named.parameters.begin(), named.parameters.end());
+    const sql::Rows gone =
+        TRY(table_.db().query(fmt::format("delete from {} as t where {} and {} and {} returning {}", table_.sql_name(),
+                                          named.sql, old.sql, free.sql, TRY(table_.key_list())),
+                              parameters));
+    std::vector<std::string> texts;
+    for (const sql::Row& key : gone.rows) texts.push_back(manifest::key_text(key));
+    return texts;
+  }
+
+  const FileRowParts& parts_;
+  const Table& table_;
+  SourceFiles& files_;
+  manifest::Archive& archive_;
+  manifest::Writer& writer_;
+  SourceRemoval& removal_;
+  Instant cutoff_;
+  RunContext& run_;
+  std::vector<std::string> columns_;
+  std::uint64_t number_ = 0;
+  std::map<std::uint64_t, bool> undone_recorded_{};
+};
+
+class ArchiveFileRows final : public Task {
+ public:
+  ArchiveFileRows(TaskInfo info, FileRowPolicy policy, OutOfReach out_of_reach)
+      : info_(std::move(info)), policy_(std::move(policy)), out_of_reach_(std::move(out_of_reach)) {}
+  const TaskInfo& info() const override { return info_; }
+  Result<Step> plan(PlanContext& context) const override { return plan_file_rows(parts(), context); }
+  Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
+    std::vector<std::unique_ptr<Lock>> locks;
+    locks.push_back(TRY(lock_in_database(policy_.database, "table " + policy_.table)));
+    return locks;
+  }
+  Result<void> recover(RunContext& run) const override { return recover_file_rows(parts(), run); }
+  Result<void> execute(const Step& step, RunContext& run) const override {
+    return step.planned.items == 0 ? Result<void>{} : archive_planned_rows(parts(), step, run);
+  }
+
+ private:
+  FileRowParts parts() const { return {info_, policy_, out_of_reach_}; }
+  TaskInfo info_;
+  FileRowPolicy policy_;
+  OutOfReach out_of_reach_;
+};
+
+}  // namespace
+
+Result<void> archive_planned_rows(const FileRowParts& parts, const Step& step, RunContext& run) {
+  const FileRowPolicy& policy = parts.policy;
+  const Table table = TRY(Table::open(policy.database, policy.table, policy.age_column));
+  TRY(table.check_key());
+  SourceFiles files = TRY(SourceFiles::open(policy.root, policy.s3));
+  manifest::Archive archive =
+      TRY(manifest::Archive::open(policy.archive, run.ledger(), run.clock(), run.environment()));
+  Needs needs = TRY(Needs::open(parts.out_of_reach.needed, ""));
+  manifest::Writer writer = manifest::Writer::begin(archive.store(), table.info().name,
+                                                    {.run = run.run(),
+                                                     .task = parts.info.name,
+                                                     .archive = archive.id(),
+                                                     .environment = run.environment(),
+                                                     .database = table.db().shown(),
+                                                     .database_id = table.db().identity(),
+                                                     .table = table.name(),
+                                                     .key_columns = table.info().primary_key,
+                                                     .file_column = policy.file_column,
+                                                     .final_state = "source_gone",
+                                                     .began = run.clock().now()});
+  SourceRemoval removal(files, needs, parts.out_of_reach, run, run.run());
+  Archiver archiver(parts, table, files, archive, writer, removal, step.cutoff, run);
+  std::vector<PlannedRow> batch;
+  TRY(each_item(run.state(), step.items, [&](std::string_view line) -> Result<bool> {
+    batch.push_back(TRY(planned_row(line)));
+    if (batch.size() < rows_in_batch) return true;
+    TRY(archiver.batch(batch));
+    batch.clear();
+    return true;
+  }));
+  if (!batch.empty()) TRY(archiver.batch(batch));
+  return writer.finish(run.state());
+}
+
+std::unique_ptr<Task> archive_file_rows(TaskInfo info, FileRowPolicy policy, OutOfReach out_of_reach) {
+  return std::make_unique<ArchiveFileRows>(std::move(info), std::move(policy), std::move(out_of_reach));
+}
+
+}  // namespace steward::retention

@@ -1,0 +1,205 @@
+// Deciding which rows with their files go to the archive. Reads, never writes.
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <unordered_set>
+
+#include "core/text.h"
+#include "jobs/retention/archive_files.h"
+#include "jobs/retention/row_step.h"
+#include "run/manifest/row_json.h"
+
+namespace steward::retention {
+namespace {
+
+/// The keys of rows that the archive's manifests know as archived from this table. Read when first asked for: only a
+/// row without its file needs it.
+class ArchivedBefore {
+ public:
+  ArchivedBefore(const FileRowPolicy& policy, const Table& table) : policy_(policy), table_(table) {}
+  Result<bool> knows(const std::string& key) {
+    if (!keys_) keys_ = TRY(read());
+    return keys_->contains(key);
+  }
+
+ private:
+  Result<std::unordered_set<std::string>> read() const {
+    std::unordered_set<std::string> keys;
+    const auto store = object::open(policy_.archive);
+    if (!store && store.error().kind == Kind::not_found) return keys;
+    if (!store) return std::unexpected(store.error());
+    for (const manifest::Listed& listed : TRY(manifest::list(**store, table_.info().name))) {
+      std::unordered_set<std::string> some;
+      const manifest::Header header =
+          TRY(manifest::read(**store, listed, [&](const manifest::Item& item) -> Result<bool> {
+            if (item.state == manifest::State::source_gone || item.state == manifest::State::source_kept)
+              some.insert(item.key);
+            return true;
+          }));
+      if (header.table == table_.name()) keys.merge(some);
+    }
+    return keys;
+  }
+  const FileRowPolicy& policy_;
+  const Table& table_;
+  std::optional<std::unordered_set<std::string>> keys_{};
+};
+
+/// Goes over the old rows, counts, and lists those that would go.
+class Survey {
+ public:
+  Survey(const FileRowParts& parts, const Table& table, SourceFiles& files, PlanContext& context, LineListWriter& list)
+      : parts_(parts),
+        table_(table),
+        files_(files),
+        context_(context),
+        list_(list),
+        before_(parts.policy, table),
+        store_(parts.policy.archive.url) {}
+
+  Result<void> go_over(Instant cutoff, Step& step) {
+    const std::size_t keys = table_.info().primary_key.size();
+    const Condition old = table_.old(cutoff, 1);
+    const Condition verdict = table_.verdict(context_.holds, 2);
+    std::vector<sql::Value> parameters = old.parameters;
+    parameters.insert(parameters.end(), verdict.parameters.begin(), verdict.parameters.end());
+    const std::string select =
+        fmt::format("select {}, t.{}, {}, {} from {} t where {} order by {}", TRY(table_.key_list("t.")),
+                    TRY(table_.quoted(parts_.policy.file_column)), table_.age_expression(), verdict.sql,
+                    table_.sql_name(), old.sql, TRY(table_.key_list("t.")));
+    step.planned.bytes = Bytes{};
+    return table_.db().stream(select, parameters, [&](const sql::Row& row) -> Result<bool> {
+      const sql::Row key(row.begin(), row.begin() + static_cast<std::ptrdiff_t>(keys));
+      TRY(one(key, row[keys], table_.age_of(row[keys + 1]), sql::to_text(row[keys + 2]), step));
+      return true;
+    });
+  }
+
+  const Skips& skips() const { return skips_; }
+
+ private:
+  Result<void> one(const sql::Row& key, const sql::Value& file, const std::optional<Instant>& age,
+                   const std::string& kept, Step& step) {
+    const std::string stored = sql::is_null(file) ? std::string{} : sql::to_text(file);
+    const std::string named = fmt::format("{} {}", table_.info().name, manifest::key_text(key));
+    Bytes size{};
+    const FileRowFacts facts = TRY(facts_of(key, stored, kept, size));
+    if (const auto reason = keep_reason(facts)) {
+      skips_.add(*reason, stored.empty() ? named : fmt::format("{}: {}", named, stored));
+      return {};
+    }
+    step.planned.add(1, size);
+    if (!step.oldest || (age && *age < *step.oldest)) step.oldest = age;
+    if (!step.newest || (age && *age > *step.newest)) step.newest = age;
+    if (step.samples.size() < 3)
+      step.samples.push_back({.item = printable(fmt::format("{}: {}", named, stored)), .at = age, .size = size});
+    return list_.add(item_line(key, stored));
+  }
+
+  Result<FileRowFacts> facts_of(const sql::Row& key, const std::string& stored, const std::string& kept, Bytes& size) {
+    const Location location = files_.locate(stored);
+    const std::string address = files_.address(location);
+    FileRowFacts facts{.kept_by_database = kept, .place = location.place};
+    if (!kept.empty() || location.place == Place::nothing || location.place == Place::outside) return facts;
+    facts.ours = location.place == Place::file ? belongs_to_steward(parts_.out_of_reach, address)
+                                               : object_belongs_to_steward(parts_.out_of_reach, address);
+    facts.file_held = location.place == Place::file
+                          ? context_.holds.covers_file(address)
+                          : context_.holds.covers_object("s3://" + location.bucket, location.key);
+    const Seen seen = TRY(files_.look(location));
+    facts.seen = seen.as;
+    size = seen.size;
+    if (seen.as == Seen::As::missing) facts.archived_before = TRY(before_.knows(manifest::key_text(key)));
+    return facts;
+  }
+
+  const FileRowParts& parts_;
+  const Table& table_;
+  SourceFiles& files_;
+  PlanContext& context_;
+  LineListWriter& list_;
+  ArchivedBefore before_;
+  std::string store_;
+  Skips skips_{};
+};
+
+}  // namespace
+
+std::optional<std::string> keep_reason(const FileRowFacts& facts) {
+  if (!facts.kept_by_database.empty()) return facts.kept_by_database;
+  if (facts.place == Place::nothing) return "no file";
+  if (facts.place == Place::outside || facts.seen == Seen::As::outside) return "outside the root";
+  if (facts.ours) return "belongs to steward";
+  if (facts.file_held) return "held";
+  if (facts.seen == Seen::As::missing) return facts.archived_before ? "archived before" : "file missing";
+  return {};
+}
+
+std::string item_line(const sql::Row& key, std::string_view file) {
+  nlohmann::json values = nlohmann::json::array();
+  for (const sql::Value& value : key) values.push_back(manifest::to_json(value));
+  return nlohmann::json{{"key", std::move(values)}, {"file", manifest::bytes_to_json(file)}}.dump();
+}
+
+Result<PlannedRow> planned_row(std::string_view line) {
+  const auto document = nlohmann::json::parse(line, nullptr, false);
+  if (!document.is_object() || !document.contains("key") || !document["key"].is_array() || !document.contains("file"))
+    return fail(Kind::corrupt, "a plan's item list has a line that is none", "Make a fresh plan with `steward plan`.");
+  PlannedRow row;
+  for (const auto& value : document["key"]) row.key.push_back(TRY(manifest::value_from_json(value)));
+  row.file = TRY(manifest::bytes_from_json(document["file"]));
+  return row;
+}
+
+std::vector<std::string> column_names(const Table& table) {
+  std::vector<std::string> names;
+  for (const sql::Column& column : table.info().columns) names.push_back(column.name);
+  return names;
+}
+
+Result<std::string> column_list(const Table& table) {
+  std::string list;
+  for (const sql::Column& column : table.info().columns)
+    list += (list.empty() ? "t." : ", t.") + TRY(table.quoted(column.name));
+  return list;
+}
+
+sql::Row key_of(const Table& table, const sql::Row& row) {
+  sql::Row key;
+  for (const std::string& column : table.info().primary_key)
+    for (std::size_t i = 0; i < table.info().columns.size(); ++i)
+      if (table.info().columns[i].name == column) key.push_back(row[i]);
+  return key;
+}
+
+Result<Step> plan_file_rows(const FileRowParts& parts, PlanContext& context) {
+  const FileRowPolicy& policy = parts.policy;
+  const Table table = TRY(Table::open(policy.database, policy.table, policy.age_column));
+  TRY(table.check_key());
+  SourceFiles files = TRY(SourceFiles::open(policy.root, policy.s3));
+  LineListWriter list = TRY(LineListWriter::create(*context.state));
+  Step step{.target = table.shown(), .cutoff = context.cutoff.value_or(before(context.now, policy.age))};
+  Survey survey(parts, table, files, context, list);
+  TRY(survey.go_over(step.cutoff, step));
+  step.items = TRY(list.finish());
+  Skips skips = survey.skips();
+  TRY(table.count_ageless(skips));
+  step.skipped = skips.list();
+  step.reason = fmt::format("older than {}", format_age(policy.age));
+  step.filter = fmt::format("{} < cutoff, its file ({}) is there, not held{}", table.age_expression(),
+                            policy.file_column, table.references().empty() ? "" : ", not referenced");
+  step.strategy = fmt::format("copy each file to {}, verify it, delete the row, then the file", policy.archive.url);
+  if (step.planned.items >= count_population_from) step.population = TRY(table.count_all());
+  step.notes = TRY(table.missing_indexes());
+  for (const Skip& skip : step.skipped)
+    if (skip.reason == "archived before")
+      step.notes.push_back(
+          fmt::format("{} rows are back without their files, as after a restored database: `steward archive restore "
+                      "--table {}` brings the files back",
+                      format_count(skip.items), table.info().name));
+  step.brake = TRY(table.clock(context.now));
+  return step;
+}
+
+}  // namespace steward::retention

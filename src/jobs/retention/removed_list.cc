@@ -1,0 +1,35 @@
+#include "jobs/retention/removed_list.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "run/manifest/row_json.h"
+
+namespace steward::retention {
+
+void RemovedList::add(std::string_view name, Bytes size, Instant modified) {
+  buffer_ +=
+      nlohmann::json{
+          {"removed", manifest::bytes_to_json(name)}, {"bytes", size.count}, {"modified", format_instant(modified)}}
+          .dump() +
+      '\n';
+}
+
+Result<void> RemovedList::flush() {
+  if (buffer_.empty()) return {};
+  if (!file_.valid()) {
+    const files::Folder& state = run_.state().folder();
+    const std::string folder = fmt::format("manifests/{}", run_.run());
+    TRY(state.make_folders(folder));
+    auto temporary = TRY(state.temporary_beside(fmt::format("{}/{}.jsonl", folder, task_)));
+    TRY(state.rename(temporary.path, fmt::format("{}/{}.jsonl", folder, task_), false));
+    file_ = std::move(temporary.handle);
+  }
+  files::FileSink sink(file_.fd());
+  TRY(sink.write(std::as_bytes(std::span(buffer_))));
+  buffer_.clear();
+  return files::sync_file(file_.fd());
+}
+
+}  // namespace steward::retention

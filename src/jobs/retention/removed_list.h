@@ -1,0 +1,27 @@
+/// The list of what a purge removed, item by item: STATE/manifests/RUN/TASK.jsonl.
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "core/result.h"
+#include "io/files/folder.h"
+#include "run/job.h"
+
+namespace steward::retention {
+
+/// Appends lines {"removed": NAME, "bytes": N, "modified": T}; made on the first one. Written before the items go, a
+/// batch at a time, so that what is gone is always on the list; what the list has beyond that is there still.
+class RemovedList {
+ public:
+  RemovedList(RunContext& run, std::string task) : run_(run), task_(std::move(task)) {}
+  void add(std::string_view name, Bytes size, Instant modified);
+  Result<void> flush();  ///< Durable.
+
+ private:
+  RunContext& run_;
+  std::string task_;
+  std::string buffer_{};
+  files::Handle file_{};
+};
+
+}  // namespace steward::retention

@@ -1,0 +1,62 @@
+/// Bringing back what was archived: the file, then its row; or rows out of their segments.
+///
+/// Promises  - Nothing is overwritten: a file or a row that is there already stays; the same bytes and an equal row
+/// count as restored.
+///           - A row is read back and compared, value for value, in the transaction that inserts it. Generated columns
+///           are left out, identity values kept.
+///           - What was restored is held for 30 days, or the next run would take it again. The hold is there before the
+///           row.
+///           - The archive keeps its copy.
+/// Skipped   with the reason: a column that is gone, a missing parent, a value that is taken, another file in its
+/// place. Needs     the archive alone: manifests and copies. No ledger that knows of it, and not the database that it
+/// came from.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "io/object/store.h"
+#include "io/sql/connection.h"
+#include "run/job.h"
+
+namespace steward::retention {
+
+/// What to bring back.
+struct RestoreRequest {
+  std::string run{};                ///< Of this run alone (a prefix that fits one).
+  std::string table{};              ///< Of this table alone: "mockups" or "public.mockups".
+  std::vector<std::string> keys{};  ///< These rows alone; needs `table`.
+};
+
+struct RestoreSettings {
+  object::StoreTarget archive{};
+  sql::Target database{};
+  std::string root{};  ///< Where relative file names are below.
+  object::S3Settings s3{};
+};
+
+std::unique_ptr<Task> restore_archived(TaskInfo info, RestoreSettings settings, RestoreRequest request);
+
+/// What `archive list` shows: one manifest.
+struct ArchivedRun {
+  std::string run{}, task{}, table{}, folder{};
+  Instant began{};
+  std::uint64_t items = 0;  ///< Rows in the archive that left the database.
+  Bytes bytes{};
+  bool finished = true;
+};
+Result<std::vector<ArchivedRun>> list_archive(const object::StoreTarget& archive);
+
+/// What `archive verify` found.
+struct Verified {
+  std::uint64_t copies = 0;
+  Bytes bytes{};
+  std::vector<std::string> faults{};  ///< One line each: missing, or different bytes.
+};
+/// Reads every copy that a manifest names and compares its hash.
+Result<Verified> verify_archive(const object::StoreTarget& archive,
+                                const std::function<Result<void>(const Verified& so_far)>& tick);
+
+}  // namespace steward::retention
