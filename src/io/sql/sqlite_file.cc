@@ -92,7 +92,8 @@ Result<OpenedFile> open_file(const std::string& path, const Target& target) {
   if (target.create) TRY(make_file(out.path));
   out.identity = TRY(identity_of(out.path));
   // SQLite would fall back to reading alone without a word.
-  if (access(out.path.c_str(), target.read_only ? R_OK : R_OK | W_OK) != 0) return cannot_open(out.path, errno);
+  const int rights = target.read_only ? R_OK : R_OK | W_OK;
+  if (faccessat(AT_FDCWD, out.path.c_str(), rights, AT_EACCESS) != 0) return cannot_open(out.path, errno);
 
   sqlite3* file = nullptr;
   const int flags =
