@@ -1,19 +1,23 @@
 /// The one database interface: PostgreSQL (libpq) and SQLite.
 ///
-///   auto db = TRY(sql::connect({.url = "postgresql://app@db/app", .application = "steward cleanup
-///   20261123T030000Z-4f2a91"})); const sql::Rows rows = TRY(db->query("select count(*) from " + quoted("signals") + "
-///   where id < " + db->placeholder(1), {{17}}));
+///   auto db = TRY(sql::connect({.url = "postgresql://app@db/app", .application = "steward cleanup 20261123T…"}));
+///   const std::string table = TRY(db->quote_identifier("signals"));
+///   const sql::Value limit = std::int64_t{17};
+///   const sql::Rows rows =
+///       TRY(db->query("select count(*) from " + table + " where id < " + db->placeholder(1), {&limit, 1}));
 ///
 /// Promises  - Values are parameters, never text of a statement. Identifiers come from `quote_identifier`.
-///           - A statement outside a transaction is one of its own. Nothing is retried here: the caller knows what is
-///           safe.
+///           - A statement outside a transaction is one of its own. Nothing is retried, and a lost connection is not
+///             opened again: the caller knows what is safe.
+///           - After an error inside a transaction only its rollback is left, on both databases.
 ///           - Nothing is created in the database; SQLite files are never created (unless `create`, for steward's own).
 ///           - Errors name the database without its password.
 /// Errors    - unavailable: no connection, connection lost, disk full, serialization failure, too many connections.
 ///           - permission: login or rights missing; also row-level security that would hide rows (`row_security =
 ///           off`).
 ///           - busy: lock_timeout, a deadlock, SQLITE_BUSY. not_found: no such database, table, column or file.
-///           - held: a foreign key forbids it (SQLSTATE class 23). interrupted: statement_timeout or cancelled.
+///           - held: a foreign key or another constraint forbids it (SQLSTATE class 23).
+///           - interrupted: statement_timeout or cancelled.
 ///           - corrupt: SQLITE_CORRUPT / NOTADB, SQLSTATE class XX. bad_input: the rest of what the server refuses.
 /// Threads   One connection, one thread at a time; but `cancel` from any.
 #pragma once
@@ -116,8 +120,8 @@ class Connection {
   virtual Result<Rows> query(std::string_view statement, std::span<const Value> parameters = {}) = 0;
   /// Runs one statement and gives the number of rows that it changed.
   virtual Result<std::int64_t> execute(std::string_view statement, std::span<const Value> parameters = {}) = 0;
-  /// Runs one query and hands over its rows one at a time, in constant memory. `take` returns false to stop early.
-  /// Nothing else may be asked of this connection meanwhile.
+  /// Runs one query (SELECT, VALUES, WITH that changes nothing) and hands over its rows one at a time, in constant
+  /// memory. `take` returns false to stop early. Nothing else may be asked of this connection meanwhile.
   virtual Result<void> stream(std::string_view statement, std::span<const Value> parameters,
                               const std::function<Result<bool>(const Row&)>& take) = 0;
 

@@ -98,6 +98,7 @@ TEST_F(Postgres, TheEnvironmentOfLibpqIsHonoured) {
   login();
   setenv("PGPASSWORD", "p@ss/w:rd", 1);
   const auto other = connect({.url = database->url_as(roles[0])});
+  ASSERT_TRUE(other) << message_of(other);
   unsetenv("PGPASSWORD");
   EXPECT_TRUE(other) << other.error().message;
 }
@@ -156,6 +157,7 @@ TEST_F(Postgres, NoConnectionLeftIsUnavailable) {
 TEST_F(Postgres, ARoleWithoutTheRightIsTold) {
   run({"create table t (a integer)"});
   const auto other = connect({.url = login()});
+  ASSERT_TRUE(other) << message_of(other);
   const auto failed = (*other)->query("select * from t");
   EXPECT_EQ(kind_of(failed), Kind::permission);
   EXPECT_THAT(message_of(failed), HasSubstr("permission denied for table t"));
@@ -166,6 +168,7 @@ TEST_F(Postgres, RowsThatRowLevelSecurityWouldHideAreAnErrorAndNotAnEmptyAnswer)
   const std::string url = login();
   run({"grant select, delete on t to " + roles[0]});
   const auto other = connect({.url = url});
+  ASSERT_TRUE(other) << message_of(other);
   for (const char* statement : {"select * from t", "delete from t"}) {
     const auto failed = (*other)->query(statement);
     EXPECT_EQ(kind_of(failed), Kind::permission) << statement;
@@ -178,6 +181,7 @@ TEST_F(Postgres, ADatabaseThatIsReadOnlyByDefaultStaysSo) {
   const std::string url = login();
   run({"grant all on t to " + roles[0], fmt::format("alter role {} set default_transaction_read_only = on", roles[0])});
   const auto other = connect({.url = url});
+  ASSERT_TRUE(other) << message_of(other);
   const auto failed = (*other)->execute("insert into t values (1)");
   EXPECT_EQ(kind_of(failed), Kind::permission);
   EXPECT_THAT(failed.error().hint, HasSubstr("default_transaction_read_only"));
@@ -187,12 +191,14 @@ TEST_F(Postgres, ACommitIsDurableEvenWhereTheRoleSaysOtherwise) {
   const std::string url = login();
   run({fmt::format("alter role {} set synchronous_commit = off", roles[0])});
   const auto other = connect({.url = url});
+  ASSERT_TRUE(other) << message_of(other);
   EXPECT_EQ(ConnectionContract::one(**other, "show synchronous_commit"), "on");
   EXPECT_EQ(one("show synchronous_commit"), "on");
 }
 
 TEST_F(Postgres, TheSessionSaysWhoItIs) {
   const auto other = connect({.url = database->url() + "&application_name=web", .application = "steward cleanup 42"});
+  ASSERT_TRUE(other) << message_of(other);
   EXPECT_EQ(ConnectionContract::one(**other, "show application_name"), "steward cleanup 42");
 }
 

@@ -14,7 +14,7 @@ struct Blob {
 };
 
 /// NULL, or a value. PostgreSQL gives every value as the text of its output function (with DateStyle ISO, TimeZone UTC,
-/// IntervalStyle postgres, extra_float_digits 1, bytea_output hex), which its input function reads back to the same
+/// IntervalStyle postgres, extra_float_digits 3, bytea_output hex), which its input function reads back to the same
 /// value; SQLite gives its five storage classes.
 using Value = std::variant<std::monostate, std::int64_t, double, std::string, Blob>;
 
