@@ -138,6 +138,14 @@ Result<bool> S3Store::is_own_work(const std::string& key, const std::string& wor
   return answer.ok() && answer.http.header("x-amz-meta-steward-put") == word;
 }
 
+/// Go's XML writes U+FFFD for what XML cannot carry. A key may also truly hold it.
+Result<bool> S3Store::is_mangled(const std::string& key) {
+  if (!key.contains("\xef\xbf\xbd")) return false;
+  const auto there = head(key);
+  if (!there && there.error().kind != Kind::not_found) return std::unexpected(there.error());
+  return !there;
+}
+
 Result<void> S3Store::list(std::string_view prefix, const std::function<Result<bool>(const ObjectInfo&)>& take) {
   const std::string whole_prefix = client_.address().root + std::string(prefix);
   S3Call call{.act = fmt::format("list {}", shown_)};
@@ -153,6 +161,7 @@ Result<void> S3Store::list(std::string_view prefix, const std::function<Result<b
         return fail(Kind::corrupt, fmt::format("cannot {}: the server lists what was not asked for", call.act));
       object.key.erase(0, client_.address().root.size());
       if (object.key.empty()) continue;  // the root's own marker, "prefix/"
+      if (!page.encoded && TRY(is_mangled(object.key))) continue;
       if (!TRY(take(object))) return {};
     }
     if (!page.next.empty() && page.next == next)

@@ -52,6 +52,7 @@ class S3Store final : public Store {
   Result<std::string> whole_key(std::string_view key) const;
   std::string act(std::string_view verb, std::string_view key) const;
   Result<ObjectInfo> info_of(const S3Answer& answer, std::string_view key) const;
+  Result<bool> is_mangled(const std::string& key);
   Result<bool> is_own_work(const std::string& key, const std::string& word);
 
   // s3_features.cc

@@ -18,6 +18,9 @@ std::string random_name() {
   return fmt::format(".steward-probe-{:08x}{:08x}", device(), device());
 }
 
+/// A key that only a store of any keys can have. Wherever a server tidies it to, it stays below the probe's name.
+std::string awkward_key(const std::string& probe) { return fmt::format("{0}-keys//./a/../{0}\x01/", probe); }
+
 }  // namespace
 
 Result<Features> S3Store::features() { return TRY(abilities()).features; }
@@ -100,10 +103,9 @@ Result<bool> S3Store::probe_conditional_batch(const std::string& probe) {
   return removed_with(now->etag);
 }
 
-/// Writes one awkward key and looks whether the listing has exactly that one. Wherever a server tidies it to, it stays
-/// below the probe's name.
+/// Writes one awkward key and looks whether the listing has exactly that one.
 Result<bool> S3Store::probe_any_key(const std::string& probe) {
-  const std::string awkward = fmt::format("{0}-keys//./a/../{0}\x01/", probe);
+  const std::string awkward = awkward_key(probe);
   if (!TRY(write_probe(awkward))) return false;
   bool found = false;
   const auto listed = list(probe + "-keys", [&](const ObjectInfo& object) -> Result<bool> {
@@ -116,9 +118,9 @@ Result<bool> S3Store::probe_any_key(const std::string& probe) {
 
 /// Removes what the probes left, with their versions where there are any: nobody else has names like this one.
 void S3Store::clean_up_probe(const std::string& probe, bool versioned) {
-  std::vector<std::string> keys{probe};
+  std::vector<std::string> keys{probe, awkward_key(probe)};
   (void)list(probe, [&](const ObjectInfo& object) -> Result<bool> {
-    if (object.key != probe) keys.push_back(object.key);
+    if (object.key != keys[0] && object.key != keys[1]) keys.push_back(object.key);
     return true;
   });
   for (const std::string& key : keys) (void)remove_checked({.key = key}, false);

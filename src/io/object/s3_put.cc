@@ -161,6 +161,7 @@ Result<ObjectInfo> S3Store::finish_parts(std::string_view key, const std::string
     // A status of 200 says only that the server has begun.
     Completion done;
     if (answer.ok()) done = TRY(read_completion(answer.http.body));
+    if (answer.ok() && !done.problem && done.etag.empty()) return head(key);
     if (answer.ok() && !done.problem) return written(key, Bytes{}, answer, done.etag);
     if (done.problem) answer.problem = *done.problem;
     if (done.problem && may_help_to_retry(answer.http.status, answer.problem.code) && attempts.again()) continue;

@@ -99,7 +99,7 @@ Result<ObjectPage> read_object_page(std::string_view xml) {
   pugi::xml_document document;
   const pugi::xml_node listing = TRY(root(document, xml, "ListBucketResult"));
   const KeyReader key(listing);
-  ObjectPage page;
+  ObjectPage page{.encoded = key.encoded};
   for (const pugi::xml_node node : listing.children("Contents")) page.objects.push_back(TRY(read_object(node, key)));
   if (text_of(listing, "IsTruncated") == "true") {
     page.next = text_of(listing, "NextContinuationToken");
@@ -150,9 +150,7 @@ Result<Completion> read_completion(std::string_view xml) {
   pugi::xml_document document;
   // Spaces may come first: servers send them while they put the parts together.
   if (root(document, xml, "Error")) return Completion{.problem = problem_of(document.first_child())};
-  std::string etag = text_of(TRY(root(document, xml, "CompleteMultipartUploadResult")), "ETag");
-  if (etag.empty()) return no_answer_of_s3("a finished upload with an ETag");
-  return Completion{.etag = std::move(etag)};
+  return Completion{.etag = text_of(TRY(root(document, xml, "CompleteMultipartUploadResult")), "ETag")};
 }
 
 Result<std::vector<DeletedKey>> read_deleted(std::string_view xml) {

@@ -23,6 +23,7 @@ struct S3Problem {
 struct ObjectPage {
   std::vector<ObjectInfo> objects{};  ///< With whole keys.
   std::string next{};                 ///< The continuation token; empty on the last page.
+  bool encoded = false;               ///< Keys came URL-encoded: none can have been mangled by XML.
 };
 struct UploadPage {
   std::vector<Upload> uploads{};  ///< With whole keys.
@@ -60,7 +61,7 @@ Result<std::vector<KeyVersion>> read_versions(std::string_view xml);
 Result<std::string> read_upload_id(std::string_view xml);
 /// CompleteMultipartUpload: the object's ETag; or the problem, which may come under a status of 200.
 struct Completion {
-  std::string etag{};
+  std::string etag{};  ///< Empty where the server does not say (RGW 16).
   std::optional<S3Problem> problem{};
 };
 Result<Completion> read_completion(std::string_view xml);

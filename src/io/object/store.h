@@ -52,8 +52,9 @@ struct ObjectInfo {
 
 /// What this store can do. Asked for by callers and by the contract tests, so that nobody switches on a kind of store.
 struct Features {
-  bool any_key = false;          ///< Keys with "//", "." and ".." segments, leading or trailing "/", any byte but NUL.
-  bool conditional_put = false;  ///< `only_if_absent` is the server's own act, not a look before it.
+  bool any_key = false;          ///< Keys with "//", "." and ".." segments, leading or trailing "/", any UTF-8 but NUL.
+  bool conditional_put = false;  ///< `only_if_absent` is the server's own act, not a look before it. (For what goes up
+                                 ///< in parts it may still be a look, just before the last act.)
   bool conditional_remove = false;  ///< `if_etag` likewise.
   bool versions = false;            ///< Versioning is on: a removal leaves the bytes as a noncurrent version.
   bool was_versioned = false;       ///< Versioning is or was on (suspended): older versions may lie there.
@@ -99,7 +100,7 @@ class Store {
   virtual Result<ObjectInfo> head(std::string_view key) = 0;
   /// Sends the content into `sink`. A directory reads past the page cache where the kernel lets it.
   virtual Result<ObjectInfo> get(std::string_view key, Sink& sink) = 0;
-  /// Replaces what is there unless told otherwise.
+  /// Replaces what is there unless told otherwise. `modified` of the answer is about now; `head` knows it exactly.
   virtual Result<ObjectInfo> put(std::string_view key, Source& content, const PutOptions& options = {}) = 0;
   /// One object less. Gone already is a success.
   virtual Result<void> remove(const Removal& removal) = 0;
@@ -109,7 +110,8 @@ class Store {
   /// the call as a whole: nothing is known to be removed.
   virtual Result<std::vector<Removed>> remove_many(std::span<const Removal> removals) = 0;
   /// All objects whose key begins with `prefix` (bytes, not folders), in no promised order. `take` returns false to
-  /// stop early.
+  /// stop early, and may remove what it is given. An object whose key the server's listing mangles (control characters,
+  /// where it ignores encoding-type) is left out, since nobody could name it.
   virtual Result<void> list(std::string_view prefix, const std::function<Result<bool>(const ObjectInfo&)>& take) = 0;
   virtual Result<void> list_uploads(const std::function<Result<bool>(const Upload&)>& take) = 0;
   virtual Result<void> abort_upload(const Upload& upload) = 0;
