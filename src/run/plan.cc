@@ -25,14 +25,6 @@ std::optional<Instant> instant_in(const json& j, const char* key) {
   return it != j.end() && it->is_string() ? parse_instant(it->get<std::string>()) : std::nullopt;
 }
 
-Error error_from(const json& j) {
-  Error error{
-      .kind = Kind::bug, .message = j.value("message", ""), .hint = j.value("hint", ""), .code = j.value("code", "")};
-  for (const KindRow& row : kinds)
-    if (row.name == j.value("kind", "")) error.kind = row.kind;
-  return error;
-}
-
 Step step_from(const json& j) {
   Step step{.task = j.at("task"),
             .target = j.value("target", ""),
@@ -43,9 +35,7 @@ Step step_from(const json& j) {
     if (j.value("status", "") == readiness_names[i]) step.readiness = static_cast<Readiness>(i);
   step.cutoff = instant_in(j, "cutoff").value_or(Instant{});
   step.final = j.value("final", false);
-  const json& planned = j.at("planned");
-  step.planned.items = planned.at("items");
-  if (!planned.at("bytes").is_null()) step.planned.bytes = Bytes{planned.at("bytes")};
+  step.planned = amount_from_json(j.at("planned"));
   if (j.contains("population") && !j["population"].is_null()) step.population = j["population"].get<std::uint64_t>();
   step.oldest = instant_in(j, "oldest");
   step.newest = instant_in(j, "newest");
@@ -54,15 +44,12 @@ Step step_from(const json& j) {
     if (!s.at("bytes").is_null()) sample.size = Bytes{s.at("bytes")};
     step.samples.push_back(std::move(sample));
   }
-  for (const json& s : j.at("skipped"))
-    step.skipped.push_back({.reason = s.at("reason"),
-                            .items = s.at("items"),
-                            .examples = s.value("examples", std::vector<std::string>{})});
+  step.skipped = skips_from_json(j.at("skipped"));
   step.notes = j.value("notes", std::vector<std::string>{});
   step.needs = j.value("needs", std::vector<std::string>{});
   step.items = j.value("items", "");
-  if (j.contains("brake") && !j["brake"].is_null()) step.brake = error_from(j["brake"]);
-  if (!j.at("error").is_null()) step.error = error_from(j["error"]);
+  if (j.contains("brake") && !j["brake"].is_null()) step.brake = error_from_json(j["brake"]);
+  if (!j.at("error").is_null()) step.error = error_from_json(j["error"]);
   return step;
 }
 
@@ -81,6 +68,35 @@ void Skips::add(std::string_view reason, std::string_view example, std::uint64_t
   if (found == nullptr) found = &list_.emplace_back(Skip{.reason = std::string(reason)});
   found->items += items;
   if (!example.empty() && found->examples.size() < examples_kept) found->examples.push_back(printable(example));
+}
+
+Amount amount_from_json(const json& document) {
+  Amount amount;
+  if (!document.is_object()) return amount;
+  amount.items = document.value("items", std::uint64_t{0});
+  if (const auto bytes = document.find("bytes"); bytes != document.end() && bytes->is_number_unsigned())
+    amount.bytes = Bytes{*bytes};
+  return amount;
+}
+
+std::vector<Skip> skips_from_json(const json& document) {
+  std::vector<Skip> skips;
+  if (!document.is_array()) return skips;
+  for (const json& skip : document)
+    skips.push_back({.reason = skip.value("reason", ""),
+                     .items = skip.value("items", std::uint64_t{0}),
+                     .examples = skip.value("examples", std::vector<std::string>{})});
+  return skips;
+}
+
+Error error_from_json(const json& document) {
+  Error error{.kind = Kind::bug,
+              .message = document.value("message", ""),
+              .hint = document.value("hint", ""),
+              .code = document.value("code", "")};
+  for (const KindRow& row : kinds)
+    if (row.name == document.value("kind", "")) error.kind = row.kind;
+  return error;
 }
 
 json to_json(const Amount& amount) {

@@ -87,6 +87,10 @@ nlohmann::json to_json(const Step& step);
 nlohmann::json to_json(const Amount& amount);
 nlohmann::json to_json(const std::vector<Skip>& skips);
 nlohmann::json to_json(const Error& error);
+/// Reads parts back; what is absent or of another form is left at its default.
+Amount amount_from_json(const nlohmann::json& document);
+std::vector<Skip> skips_from_json(const nlohmann::json& document);
+Error error_from_json(const nlohmann::json& document);
 /// Reads it back. corrupt where it is not such a document, refused (code "plan-newer") where it is of a newer format.
 Result<Plan> plan_from_json(const nlohmann::json& document);
 

@@ -186,10 +186,22 @@ std::string status_of(const Error& error, bool cancelled) {
 class Running {
  public:
   Running(const Job& job, const RunSettings& settings, const Surroundings& in)
-      : job_(job), settings_(settings), in_(in), id_(new_run_id(in.clock.now())), context_(in, id_, settings) {}
+      : job_(job),
+        settings_(settings),
+        in_{.clock = in.clock,
+            .state = in.state,
+            .ledger = in.ledger,
+            .reporter = reporters_,
+            .interrupted = in.interrupted},
+        id_(new_run_id(in.clock.now())),
+        context_(in_, id_, settings) {
+    reporters_.add(in.reporter);
+  }
 
   Result<RunResult> carry_out() {
     auto locks = TRY(lock_all());
+    log_ = TRY(LogReporter::open(in_.state.folder(), id_, in_.clock));
+    reporters_.add(*log_);
     TRY(begin());
     context_.use(std::move(locks));
     auto worked = work();
@@ -404,7 +416,9 @@ class Running {
 
   const Job& job_;
   const RunSettings& settings_;
-  const Surroundings& in_;
+  Reporters reporters_{};
+  std::unique_ptr<LogReporter> log_{};
+  Surroundings in_;
   std::string id_;
   Context context_;
   std::string digest_{};
@@ -426,6 +440,21 @@ json to_json(const TaskResult& result) {
           {"skipped", to_json(result.skipped)},
           {"notes", notes},
           {"error", result.error ? to_json(*result.error) : json(nullptr)}};
+}
+
+TaskResult task_result_from(const json& document) {
+  TaskResult result;
+  if (!document.is_object()) return result;
+  result.task = document.value("task", "");
+  result.status = document.value("status", "");
+  result.needs = document.value("needs", std::vector<std::string>{});
+  result.planned = amount_from_json(document.value("planned", json::object()));
+  result.done = amount_from_json(document.value("done", json::object()));
+  result.skipped = skips_from_json(document.value("skipped", json::array()));
+  result.notes = document.value("notes", std::vector<std::string>{});
+  if (const auto error = document.find("error"); error != document.end() && error->is_object())
+    result.error = error_from_json(*error);
+  return result;
 }
 
 json to_json(const RunResult& result) {

@@ -58,6 +58,8 @@ struct RunResult {
 };
 
 nlohmann::json to_json(const TaskResult& result);
+/// Reads a task's entry back, as the ledger has it.
+TaskResult task_result_from(const nlohmann::json& document);
 /// The document of `run --json`.
 nlohmann::json to_json(const RunResult& result);
 

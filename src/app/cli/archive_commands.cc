@@ -1,0 +1,254 @@
+// archive, hold
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "app/cli/commands.h"
+#include "app/cli/print_plan.h"
+#include "app/cli/progress.h"
+#include "app/cli/session.h"
+#include "app/config/catalogue.h"
+#include "core/random.h"
+#include "core/text.h"
+#include "jobs/retention/needs.h"
+#include "jobs/retention/restore.h"
+#include "run/manifest/archive.h"
+#include "run/runner.h"
+
+namespace steward::app {
+namespace {
+using nlohmann::json;
+
+Result<Session> open_saying(const Output& output) {
+  std::vector<std::string> warnings;
+  Session session = TRY(open_session(warnings));
+  if (!output.json)
+    for (const std::string& warning : warnings) fmt::print(stderr, "steward: {}\n", printable(warning));
+  return session;
+}
+
+json hold_json(const ledger::Hold& hold) {
+  return {{"id", hold.id},
+          {"kind", hold.kind},
+          {"target", hold.target},
+          {"key", printable(hold.key)},
+          {"prefix", hold.prefix},
+          {"reason", hold.reason},
+          {"who", hold.who},
+          {"made", format_instant(hold.made)},
+          {"until", hold.until ? json(format_instant(*hold.until)) : json(nullptr)},
+          {"released", hold.released ? json(format_instant(*hold.released)) : json(nullptr)}};
+}
+
+std::string covers_text(const ledger::Hold& hold) {
+  const std::string key = printable(hold.key) + (hold.prefix ? "*" : "");
+  return hold.target.empty() ? key : fmt::format("{} {}", hold.target, key);
+}
+
+/// Turns what the command line said into a hold: exactly one of row, file and object.
+Result<ledger::Hold> hold_from(const HoldCommand& command, Instant now) {
+  ledger::Hold hold{
+      .id = "h-" + random_hex(4), .prefix = command.prefix, .reason = command.reason, .who = user_name(), .made = now};
+  const int kinds = !command.table.empty() + !command.path.empty() + !command.object.empty();
+  if (kinds != 1)
+    return fail(Kind::bad_input, "a hold covers a row, a file or an object: one of them",
+                "Give --table T --key K, --path P, or --object s3://bucket/key.");
+  if (trim(command.reason).empty())
+    return fail(Kind::bad_input, "a hold needs a reason",
+                "Add --reason \"case 12\": it is what the next person reads.");
+  if (!command.until.empty()) {
+    hold.until = parse_instant(command.until);
+    if (!hold.until)
+      return fail(Kind::bad_input,
+                  fmt::format("--until is \"{}\", which is not a date or time", printable(command.until)),
+                  "Write it like 2027-01-31 or 2027-01-31T12:00:00Z.");
+    if (*hold.until <= now)
+      return fail(Kind::bad_input, fmt::format("--until is {}, which has passed", format_instant(*hold.until)),
+                  "Name a time to come, or leave it out.");
+  }
+  if (!command.table.empty()) {
+    if (command.key.empty() && !command.prefix)
+      return fail(Kind::bad_input, "a hold on rows needs a key",
+                  "Give --key K; for all rows of the table, --key '' --prefix.");
+    hold.kind = "row";
+    hold.target = command.table;
+    hold.key = command.key;
+  } else if (!command.path.empty()) {
+    hold.kind = "file";
+    const std::string real = retention::resolved(command.path);
+    hold.key = real.empty() ? command.path : real;
+    if (!hold.key.starts_with('/'))
+      return fail(Kind::bad_input, fmt::format("there is no file {}", printable(command.path)),
+                  "Give an absolute path, or one that exists.");
+    if (command.prefix && command.path.ends_with('/') && !hold.key.ends_with('/')) hold.key += '/';
+  } else {
+    if (!command.object.starts_with("s3://") || command.object.find('/', 5) == std::string::npos)
+      return fail(Kind::bad_input, fmt::format("\"{}\" is no object's address", printable(command.object)),
+                  "Write it like s3://bucket/key.");
+    const std::size_t slash = command.object.find('/', 5);
+    hold.kind = "object";
+    hold.target = command.object.substr(0, slash);
+    hold.key = command.object.substr(slash + 1);
+  }
+  return hold;
+}
+
+/// Waits until every run that is under way has seen the ledger's holds: a run looks before each commit and at least
+/// every second, and shows its pulse when it does.
+Result<std::size_t> wait_for_runs(Session& session, Instant since) {
+  constexpr int polls = 300;
+  for (int i = 0; i < polls; ++i) {
+    std::size_t behind = 0;
+    for (const ledger::Run& run : TRY(session.ledger->runs({.status = ledger::Status::running, .limit = 100})))
+      behind += run.heartbeat <= since && !is_gone(run.process, run.heartbeat, session.clock.now());
+    if (behind == 0) return 0;
+    TRY(stop_requested());
+    pause_briefly();
+  }
+  return 1;
+}
+
+/// Beside the archive too, where there is one, so that a lost ledger loses no hold.
+Result<void> write_beside_archive(const Session& session, const ledger::Hold& hold) {
+  auto store = object::open(session.settings.cold);
+  if (!store && store.error().kind == Kind::not_found) return {};
+  if (!store) return std::unexpected(std::move(store).error());
+  return manifest::write_hold(**store, hold);
+}
+
+}  // namespace
+
+Result<int> archive_list_command(const Output& output) {
+  const Settings settings = TRY(settings_of_process());
+  json all = json::array();
+  std::vector<std::vector<std::string>> rows{{"RUN", "TABLE", "ROWS", "BYTES", "ARCHIVED", ""}};
+  for (const retention::ArchivedRun& run : TRY(retention::list_archive(settings.cold))) {
+    all.push_back({{"run", run.run},
+                   {"task", run.task},
+                   {"table", run.table},
+                   {"items", run.items},
+                   {"bytes", run.bytes.count},
+                   {"began", format_instant(run.began)},
+                   {"finished", run.finished}});
+    rows.push_back({run.run, run.table, format_count(run.items), format_bytes(run.bytes),
+                    format_instant(std::chrono::floor<std::chrono::seconds>(run.began)),
+                    run.finished ? "" : "unfinished"});
+  }
+  if (output.json)
+    print_json({{"archive", settings.cold.url}, {"runs", all}});
+  else if (rows.size() == 1)
+    print(fmt::format("Nothing has been archived at {}.\n", settings.cold.url));
+  else
+    print(table(rows, {2, 3}));
+  return 0;
+}
+
+Result<int> archive_verify_command(const Output& output) {
+  const Settings settings = TRY(settings_of_process());
+  const retention::Verified verified =
+      TRY(retention::verify_archive(settings.cold, [](const retention::Verified&) { return stop_requested(); }));
+  if (output.json) {
+    print_json({{"archive", settings.cold.url},
+                {"copies", verified.copies},
+                {"bytes", verified.bytes.count},
+                {"faults", verified.faults}});
+  } else {
+    for (const std::string& fault : verified.faults) print(tinted(output, Tint::bad, printable(fault)) + '\n');
+    print(fmt::format("{} copies read, {}: {}\n", format_count(verified.copies), format_bytes(verified.bytes),
+                      verified.faults.empty() ? "all are what was archived"
+                                              : fmt::format("{} are not what was archived", verified.faults.size())));
+  }
+  return verified.faults.empty() ? 0 : 1;
+}
+
+Result<int> archive_restore_command(const Output& output, const RestoreCommand& command) {
+  if (!command.all && command.run.empty() && command.table.empty())
+    return fail(Kind::bad_input, "nothing was named to restore",
+                "Give --all, --run ID, or --table T with --key K for single rows.");
+  if (!command.keys.empty() && command.table.empty())
+    return fail(Kind::bad_input, "--key needs --table", "Give --table mockups --key 17.");
+  Session session = TRY(open_saying(output));
+  if (session.settings.database_url.empty())
+    return fail(Kind::bad_input, "there is no database to restore into", "Set DATABASE_URL.", "not-configured");
+  const std::string agent = agent_name("restore", "");
+  Job job{.name = "restore", .title = "brings back what was archived"};
+  const TaskInfo info{.name = "restore", .title = job.title};
+  job.tasks.push_back(
+      {.info = info,
+       .task = retention::restore_archived(info,
+                                           {.archive = session.settings.cold,
+                                            .database = database_target(session.settings, agent),
+                                            .root = session.settings.media_root,
+                                            .s3 = session.settings.s3},
+                                           {.run = command.run, .table = command.table, .keys = command.keys})});
+  Reporters reporters;
+  ProgressReporter progress(output);
+  reporters.add(progress);
+  RunSettings settings{.trigger = "hand",
+                       .actor = user_name(),
+                       .version = std::string(version),
+                       .environment = session.settings.environment};
+  settings.brakes.from = UINT64_MAX;  // bringing back is no removal
+  const RunResult result = TRY(run_job(job, settings,
+                                       {.clock = session.clock,
+                                        .state = session.state,
+                                        .ledger = *session.ledger,
+                                        .reporter = reporters,
+                                        .interrupted = [](std::string_view) { return stop_requested(); }}));
+  if (output.json)
+    print_json(to_json(result));
+  else
+    print(result_text(output, result));
+  return result.exit_code;
+}
+
+Result<int> hold_add_command(const Output& output, const HoldCommand& command) {
+  Session session = TRY(open_saying(output));
+  const ledger::Hold hold = TRY(hold_from(command, session.clock.now()));
+  TRY(session.ledger->add_holds(std::span(&hold, 1)));
+  TRY(write_beside_archive(session, hold));
+  const std::size_t behind = TRY(wait_for_runs(session, hold.made));
+  if (output.json)
+    print_json(hold_json(hold));
+  else
+    print(fmt::format("{}: {} is held{}.{}\n", hold.id, covers_text(hold),
+                      hold.until ? " until " + format_instant(*hold.until) : "",
+                      behind == 0 ? "" : " A run under way has not looked yet; it does before its next removal."));
+  return 0;
+}
+
+Result<int> hold_list_command(const Output& output, bool all) {
+  const Session session = TRY(open_saying(output));
+  json list = json::array();
+  std::vector<std::vector<std::string>> rows{{"HOLD", "COVERS", "REASON", "BY", "UNTIL"}};
+  for (const ledger::Hold& hold : TRY(session.ledger->holds(session.clock.now(), all))) {
+    list.push_back(hold_json(hold));
+    rows.push_back({hold.id, fmt::format("{} {}", hold.kind, covers_text(hold)), printable(hold.reason), hold.who,
+                    hold.released ? "released"
+                    : hold.until  ? format_instant(std::chrono::floor<std::chrono::seconds>(*hold.until))
+                                  : "released by hand"});
+  }
+  if (output.json)
+    print_json({{"holds", list}});
+  else if (rows.size() == 1)
+    print("Nothing is held.\n");
+  else
+    print(table(rows));
+  return 0;
+}
+
+Result<int> hold_release_command(const Output& output, const std::string& id) {
+  Session session = TRY(open_saying(output));
+  TRY(session.ledger->release_hold(id, user_name(), session.clock.now()));
+  for (const ledger::Hold& hold : TRY(session.ledger->holds(session.clock.now(), true)))
+    if (hold.id == id) TRY(write_beside_archive(session, hold));
+  if (output.json)
+    print_json({{"id", id}, {"released", true}});
+  else
+    print(fmt::format("{} is released.\n", id));
+  return 0;
+}
+
+}  // namespace steward::app

@@ -1,0 +1,64 @@
+/// The commands, one function each: they take what the command line said, and give the exit code or the error to
+/// report.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "app/cli/output.h"
+#include "core/result.h"
+
+namespace steward::app {
+
+struct PlanCommand {
+  std::string job{};  ///< JOB or JOB/TASK
+};
+Result<int> plan_command(const Output& output, const PlanCommand& command);
+
+struct RunCommand {
+  std::string job{};
+  std::string plan{};  ///< A digest's prefix.
+  std::vector<std::string> allow_removal{};
+};
+Result<int> run_command(const Output& output, const RunCommand& command);
+
+Result<int> status_command(const Output& output);
+
+struct RunsCommand {
+  std::string job{};
+  std::size_t limit = 20;
+};
+Result<int> runs_command(const Output& output, const RunsCommand& command);
+Result<int> runs_show_command(const Output& output, const std::string& run);
+Result<int> runs_log_command(const Output& output, const std::string& run);
+Result<int> runs_cancel_command(const Output& output, const std::string& run);
+
+Result<int> archive_list_command(const Output& output);
+Result<int> archive_verify_command(const Output& output);
+struct RestoreCommand {
+  bool all = false;
+  std::string run{}, table{};
+  std::vector<std::string> keys{};
+};
+Result<int> archive_restore_command(const Output& output, const RestoreCommand& command);
+
+struct HoldCommand {
+  std::string table{}, key{}, path{}, object{};
+  bool prefix = false;
+  std::string reason{}, until{};
+};
+Result<int> hold_add_command(const Output& output, const HoldCommand& command);
+Result<int> hold_list_command(const Output& output, bool all);
+Result<int> hold_release_command(const Output& output, const std::string& id);
+
+Result<int> doctor_command(const Output& output);
+Result<int> config_show_command(const Output& output);
+Result<int> ledger_verify_command(const Output& output);
+/// The completion script for bash, zsh or fish, on standard output.
+Result<int> completion_command(const std::string& shell);
+
+/// Whether a signal asked this process to stop (see main.cc): an error (interrupted) then.
+Result<void> stop_requested();
+/// A tenth of a second, between two looks at something that another process does.
+void pause_briefly();
+
+}  // namespace steward::app

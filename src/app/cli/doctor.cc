@@ -1,0 +1,193 @@
+// doctor, config show: what there is, and whether it works
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include <nlohmann/json.hpp>
+
+#include "app/cli/commands.h"
+#include "app/cli/session.h"
+#include "app/config/catalogue.h"
+#include "core/text.h"
+#include "io/sql/connection.h"
+#include "run/manifest/archive.h"
+#include "run/runner.h"
+
+namespace steward::app {
+namespace {
+using nlohmann::json;
+
+enum class Health { good, warning, bad, absent };
+struct Finding {
+  Health health = Health::good;
+  std::string what{};
+  std::string text{};
+  std::string hint{};
+};
+
+constexpr Bytes little_room = 1_GiB;
+
+class Doctor {
+ public:
+  explicit Doctor(const Session& session) : session_(session), settings_(session.settings) {}
+
+  std::vector<Finding> examine() {
+    state();
+    database();
+    cold();
+    logs();
+    bucket();
+    plans();
+    return std::move(findings_);
+  }
+
+ private:
+  void add(Health health, std::string what, std::string text, std::string hint = {}) {
+    findings_.push_back({health, std::move(what), std::move(text), std::move(hint)});
+  }
+  void add(std::string what, const Error& error) { add(Health::bad, std::move(what), error.message, error.hint); }
+
+  void state() {
+    add(Health::good, "ledger", session_.ledger->shown());
+    if (const auto lines = session_.ledger->verify_audit(); !lines)
+      add("audit trail", lines.error());
+    else
+      add(Health::good, "audit trail",
+          fmt::format("intact, {} lines", format_count(static_cast<std::uint64_t>(*lines))));
+    folder("state", session_.state.folder(), true);
+    if (const auto latest = session_.ledger->latest(); latest && *latest)
+      if (const auto off = clock_refusal(session_.clock.now(), std::max(**latest, session_.clock.now()), "the ledger"))
+        add("clock", *off);
+  }
+
+  void folder(const std::string& what, const files::Folder& folder, bool must_last) {
+    if (const auto room = folder.room(); !room)
+      add(what, room.error());
+    else
+      add(*room < little_room ? Health::warning : Health::good, what,
+          fmt::format("{}: {} free", folder.path(), format_bytes(*room)),
+          *room < little_room ? "Make room: a full disk ends runs, though it loses nothing." : "");
+    const auto durability = files::durability(folder);
+    if (must_last && durability && *durability != files::Durability::durable)
+      add(Health::warning, what,
+          fmt::format("{} is {}", folder.path(),
+                      *durability == files::Durability::memory
+                          ? "in memory: it is gone after a restart"
+                          : "in the container's own layer: it goes with the container"),
+          "Put it on a volume.");
+  }
+
+  void database() {
+    if (settings_.database_url.empty()) return add(Health::absent, "database", "not configured: set DATABASE_URL");
+    auto db = sql::connect(database_target(settings_, agent_name("doctor", "")));
+    if (!db) return add("database", db.error());
+    add(Health::good, "database", fmt::format("{}, {}", (*db)->shown(), (*db)->version()));
+    if (const auto time = (*db)->server_time(); time)
+      if (const auto off = clock_refusal(session_.clock.now(), *time, "the database")) add("clock", *off);
+  }
+
+  void cold() {
+    auto store = object::open(settings_.cold);
+    if (!store && store.error().kind == Kind::not_found)
+      return add(Health::absent, "cold storage", fmt::format("{}: the first run makes it", settings_.cold.url));
+    if (!store) return add("cold storage", store.error());
+    const auto archive = manifest::Archive::read(settings_.cold);
+    if (!archive && archive.error().kind != Kind::not_found) return add("cold storage", archive.error());
+    const auto room = (*store)->room();
+    add(Health::good, "cold storage",
+        fmt::format("{}{}{}", (*store)->shown(), archive ? ", archive " + archive->id().substr(0, 8) : ", empty",
+                    room && *room ? fmt::format(", {} free", format_bytes(**room)) : ""));
+    if (settings_.cold.url.starts_with("file://"))
+      if (const auto opened = files::Folder::open(settings_.cold.url.substr(7))) folder("cold storage", *opened, true);
+  }
+
+  void logs() {
+    if (settings_.log_dir.empty()) return add(Health::absent, "log files", "not configured: set LOG_DIR");
+    if (const auto opened = files::Folder::open(settings_.log_dir); !opened)
+      add("log files", opened.error());
+    else
+      add(Health::good, "log files", opened->path());
+  }
+
+  void bucket() {
+    if (settings_.bucket.url.empty()) return add(Health::absent, "bucket", "not configured: set S3_BUCKET");
+    auto store = object::open(settings_.bucket);
+    if (!store) return add("bucket", store.error());
+    const auto time = (*store)->server_time();
+    if (!time) return add("bucket", time.error());
+    const auto listed = (*store)->list("", [](const object::ObjectInfo&) -> Result<bool> { return false; });
+    if (!listed) return add("bucket", listed.error());
+    add(Health::good, "bucket", (*store)->shown());
+    if (const auto off = clock_refusal(session_.clock.now(), *time, "the store")) add("clock", *off);
+  }
+
+  /// Each task's plan finds what the connections do not: tables, columns, rights, missing indexes.
+  void plans() {
+    const Job job = cleanup(settings_, session_.state, agent_name("doctor", ""));
+    PlanContext context{.now = session_.clock.now(), .state = &session_.state};
+    for (const TaskSlot& slot : job.tasks) {
+      if (!slot.task) continue;
+      const auto step = slot.task->plan(context);
+      if (!step) {
+        add(slot.info.name, step.error());
+        continue;
+      }
+      if (step->notes.empty()) add(Health::good, slot.info.name, "ready");
+      for (const std::string& note : step->notes) add(Health::warning, slot.info.name, note);
+    }
+  }
+
+  const Session& session_;
+  const Settings& settings_;
+  std::vector<Finding> findings_{};
+};
+
+constexpr std::array health_names{"ok", "warning", "bad", "not configured"};
+constexpr std::array health_tints{Tint::good, Tint::warn, Tint::bad, Tint::dim};
+
+}  // namespace
+
+Result<int> doctor_command(const Output& output) {
+  std::vector<std::string> warnings;
+  const Session session = TRY(open_session(warnings));
+  const std::vector<Finding> findings = Doctor(session).examine();
+  json all = json::array();
+  bool bad = false;
+  for (const Finding& finding : findings) {
+    const auto at = static_cast<std::size_t>(finding.health);
+    bad = bad || finding.health == Health::bad;
+    all.push_back({{"what", finding.what},
+                   {"health", health_names[at]},
+                   {"text", printable(finding.text)},
+                   {"hint", printable(finding.hint)}});
+    if (output.json) continue;
+    print(fmt::format("{} {:<17} {}\n", tinted(output, health_tints[at], fmt::format("{:<14}", health_names[at])),
+                      finding.what, printable(finding.text)));
+    if (!finding.hint.empty()) print(fmt::format("{:33}{}\n", "", printable(finding.hint)));
+  }
+  if (output.json) print_json({{"findings", all}});
+  return bad ? 1 : 0;
+}
+
+Result<int> config_show_command(const Output& output) {
+  const Settings settings = TRY(settings_of_process());
+  json all = json::array();
+  std::vector<std::vector<std::string>> rows{{"SETTING", "VALUE", "FROM", "WHAT"}};
+  for (const Shown& shown : settings.shown) {
+    all.push_back({{"name", shown.name},
+                   {"value", shown.value.empty() ? json(nullptr) : json(shown.value)},
+                   {"from", shown.origin},
+                   {"what", shown.what}});
+    rows.push_back({shown.name, shown.value.empty() ? "-" : shown.value, shown.origin, shown.what});
+  }
+  if (output.json)
+    print_json({{"settings", all}, {"notes", settings.notes}});
+  else
+    print(table(rows));
+  if (!output.json)
+    for (const std::string& note : settings.notes) print(fmt::format("note: {}\n", printable(note)));
+  return 0;
+}
+
+}  // namespace steward::app

@@ -1,0 +1,242 @@
+// The program: what the command line may say, and which function answers.
+
+#include <fmt/format.h>
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <functional>
+#include <thread>
+
+#include "app/cli/commands.h"
+#include "app/cli/session.h"
+#include "core/text.h"
+
+namespace steward::app {
+namespace {
+
+std::atomic<int> signalled{0};
+
+extern "C" void on_signal(int number) {
+  // The second time a person means it: what is under way is left for the next run, which finishes or undoes it.
+  if (signalled.exchange(number) != 0) _exit(128 + number);
+}
+
+void listen_for_signals() {
+  struct sigaction action{};
+  action.sa_handler = on_signal;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  action.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &action, nullptr);  // a reader that goes away must not end a run
+}
+
+using Command = std::function<Result<int>(const Output&)>;
+
+/// The command line as CLI11 has it, and what was chosen.
+class Grammar {
+ public:
+  Grammar() {
+    app_.name("steward");
+    app_.set_version_flag("--version", fmt::format("steward {}", version));
+    app_.require_subcommand(1);
+    app_.fallthrough();
+    app_.add_flag("--json", json_, "one JSON document on standard output");
+    app_.footer(
+        "Examples:\n"
+        "  steward plan cleanup                 what would happen now; changes nothing\n"
+        "  steward run cleanup                  do it\n"
+        "  steward run cleanup/purge-signals    one task of it\n"
+        "  steward archive restore --table mockups --key 17\n"
+        "  steward doctor                       connections, rights, indexes, disk\n\n"
+        "With no configuration at all, variables say what there is: DATABASE_URL, MEDIA_ROOT, COLD_STORAGE_PATH, "
+        "LOG_DIR, S3_BUCKET,\n"
+        "S3_RETENTION_DAYS, the usual AWS_*; `steward config show` lists them.\n"
+        "Exit codes: 0 done, 1 failed, 2 bad usage or nothing configured, 3 refused, 4 partly done, 75 another run has "
+        "the target.");
+    add_running();
+    add_runs();
+    add_archive();
+    add_holds();
+    add_rest();
+  }
+
+  CLI::App& app() { return app_; }
+  bool json() const { return json_; }
+  const Command& chosen() const { return chosen_; }
+
+ private:
+  CLI::App* command(CLI::App* parent, const std::string& name, const std::string& what, Command act) {
+    CLI::App* sub = parent->add_subcommand(name, what);
+    sub->fallthrough();
+    sub->callback([this, act = std::move(act)] {
+      if (!chosen_) chosen_ = act;
+    });
+    return sub;
+  }
+  CLI::App* group(const std::string& name, const std::string& what) {
+    CLI::App* sub = app_.add_subcommand(name, what);
+    sub->require_subcommand(1);
+    sub->fallthrough();
+    return sub;
+  }
+
+  void add_running() {
+    CLI::App* plan = command(&app_, "plan", "what a job would do now; changes nothing",
+                             [this](const Output& output) { return plan_command(output, plan_); });
+    plan->add_option("JOB", plan_.job, "JOB or JOB/TASK: cleanup, cleanup/purge-signals")->required();
+    CLI::App* run =
+        command(&app_, "run", "carry out a job", [this](const Output& output) { return run_command(output, run_); });
+    run->add_option("JOB", run_.job, "JOB or JOB/TASK: cleanup, cleanup/purge-signals")->required();
+    run->add_option("--plan", run_.plan, "carry out exactly this plan: its digest, eight digits or more");
+    run->add_option("--allow-removal", run_.allow_removal, "let this task past its brakes, for this run")
+        ->type_name("TASK");
+    command(&app_, "status", "what needs attention", status_command);
+  }
+
+  void add_runs() {
+    CLI::App* runs = app_.add_subcommand("runs", "what ran: list, show, log, cancel");
+    runs->fallthrough();
+    runs->require_subcommand(0, 1);
+    runs->add_option("--job", runs_.job, "of this job alone");
+    runs->add_option("--limit", runs_.limit, "how many at the most")
+        ->check(CLI::Range(1, 10'000))
+        ->capture_default_str();
+    runs->callback([this, runs] {
+      if (runs->get_subcommands().empty())
+        chosen_ = [this](const Output& output) { return runs_command(output, runs_); };
+    });
+    CLI::App* show = command(runs, "show", "one run, its tasks and what stayed",
+                             [this](const Output& output) { return runs_show_command(output, run_id_); });
+    CLI::App* log = command(runs, "log", "a run's log, as JSON lines",
+                            [this](const Output& output) { return runs_log_command(output, run_id_); });
+    CLI::App* cancel = command(runs, "cancel", "stop a run after the item or batch at hand",
+                               [this](const Output& output) { return runs_cancel_command(output, run_id_); });
+    for (CLI::App* sub : {show, log, cancel})
+      sub->add_option("RUN", run_id_, "a run's id, a beginning of it, or `latest`")->required();
+  }
+
+  void add_archive() {
+    CLI::App* archive = group("archive", "what was archived: list, verify, restore");
+    command(archive, "list", "what lies in cold storage, by run", archive_list_command);
+    command(archive, "verify", "read every copy and compare it with its manifest", archive_verify_command);
+    CLI::App* restore = command(archive, "restore", "bring back files and rows; nothing is overwritten",
+                                [this](const Output& output) { return archive_restore_command(output, restore_); });
+    restore->add_flag("--all", restore_.all, "everything");
+    restore->add_option("--run", restore_.run, "what this run archived");
+    restore->add_option("--table", restore_.table, "rows of this table");
+    restore->add_option("--key", restore_.keys, "these rows alone, by primary key")->allow_extra_args(false);
+    restore->footer(
+        "Examples:\n  steward archive restore --all\n  steward archive restore --table mockups --key 17 --key 18");
+  }
+
+  void add_holds() {
+    CLI::App* hold = group("hold", "keep items from every removal: add, list, release");
+    CLI::App* add = command(hold, "add", "nothing removes it until it is released",
+                            [this](const Output& output) { return hold_add_command(output, hold_); });
+    add->add_option("--table", hold_.table, "a row of this table");
+    add->add_option("--key", hold_.key, "with this primary key");
+    add->add_option("--path", hold_.path, "a file");
+    add->add_option("--object", hold_.object, "an object: s3://bucket/key");
+    add->add_flag("--prefix", hold_.prefix, "everything whose key, path or address begins so");
+    add->add_option("--reason", hold_.reason, "why: what the next person reads")->required();
+    add->add_option("--until", hold_.until, "a date or time; without it, until it is released");
+    add->footer(
+        "Examples:\n  steward hold add --table mockups --key 17 --reason \"case 12\"\n  steward hold add --path "
+        "/srv/app/logs/2025/ --prefix --reason audit --until 2027-01-31");
+    CLI::App* list = command(hold, "list", "the holds in force",
+                             [this](const Output& output) { return hold_list_command(output, all_holds_); });
+    list->add_flag("--all", all_holds_, "released ones too");
+    CLI::App* release = command(hold, "release", "end a hold",
+                                [this](const Output& output) { return hold_release_command(output, hold_id_); });
+    release->add_option("HOLD", hold_id_, "its id")->required();
+  }
+
+  void add_rest() {
+    command(&app_, "doctor", "connections, rights, indexes, versions, disk", doctor_command);
+    CLI::App* config = group("config", "the settings: show");
+    command(config, "show", "each setting and where it comes from", config_show_command);
+    CLI::App* ledger = group("ledger", "the durable record: verify");
+    command(ledger, "verify", "walk the audit trail's chain of hashes", ledger_verify_command);
+    CLI::App* completion = command(&app_, "completion", "a completion script for bash, zsh or fish",
+                                   [this](const Output&) { return completion_command(shell_); });
+    completion->add_option("SHELL", shell_, "bash, zsh or fish")->required();
+  }
+
+  CLI::App app_{"keeps an application's data tidy, backed up, fast and safe"};
+  bool json_ = false;
+  Command chosen_{};
+  PlanCommand plan_{};
+  RunCommand run_{};
+  RunsCommand runs_{};
+  RestoreCommand restore_{};
+  HoldCommand hold_{};
+  bool all_holds_ = false;
+  std::string run_id_{}, hold_id_{}, shell_{};
+};
+
+/// The nearest subcommand to the word that was not understood.
+std::string hint_for(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> names;
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(sub->get_name());
+  for (int i = 1; i < argc; ++i) {
+    if (argv[i][0] == '-') continue;
+    if (std::string hint = did_you_mean(argv[i], names);
+        !hint.empty() && std::ranges::find(names, argv[i]) == names.end())
+      return hint;
+    break;
+  }
+  return "`steward --help` shows the commands.";
+}
+
+bool asks_for_json(int argc, char** argv) {
+  return std::any_of(argv + 1, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
+}
+
+int start(int argc, char** argv) {
+  Grammar grammar;
+  try {
+    grammar.app().parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return grammar.app().exit(success);  // --help, --version
+  } catch (const CLI::ParseError& error) {
+    std::string message = error.what();
+    if (!message.empty()) message[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(message[0])));
+    while (message.ends_with('\n') || message.ends_with('.')) message.pop_back();
+    std::ranges::replace(message, '\n', ' ');
+    return report(
+        output_of_process(asks_for_json(argc, argv)),
+        {.kind = Kind::bad_input, .message = std::move(message), .hint = hint_for(grammar.app(), argc, argv)});
+  }
+  listen_for_signals();
+  const Output output = output_of_process(grammar.json());
+  const Result<int> code = grammar.chosen()(output);
+  return code ? *code : report(output, code.error());
+}
+
+}  // namespace
+
+Result<void> stop_requested() {
+  if (signalled.load() == 0) return {};
+  return fail(Kind::interrupted, "stopped by a signal", "Run it again to go on.");
+}
+
+void pause_briefly() { std::this_thread::sleep_for(std::chrono::milliseconds(100)); }
+
+}  // namespace steward::app
+
+int main(int argc, char** argv) {
+  try {
+    return steward::app::start(argc, argv);
+  } catch (const std::exception& error) {
+    return steward::app::report(steward::app::output_of_process(false),
+                                {.kind = steward::Kind::bug,
+                                 .message = std::string("an unexpected fault: ") + error.what(),
+                                 .hint = "Nothing is lost; please report this with the command that you gave."});
+  }
+}

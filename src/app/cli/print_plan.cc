@@ -1,0 +1,102 @@
+#include "app/cli/print_plan.h"
+
+#include <fmt/format.h>
+
+#include "core/text.h"
+
+namespace steward::app {
+namespace {
+
+Tint tint_of(std::string_view status) {
+  if (status == "succeeded") return Tint::good;
+  if (status == "failed") return Tint::bad;
+  if (status == "not_configured" || status == "off") return Tint::dim;
+  return Tint::warn;
+}
+
+std::string line(std::string_view label, std::string_view text) { return fmt::format("    {:<9} {}\n", label, text); }
+
+std::string ready_text(const Output& output, const Step& step) {
+  const std::string amount = amount_text(step.planned);
+  std::string out = fmt::format("  {}  {}{}\n", tinted(output, Tint::bold, step.task), amount,
+                                step.final && step.planned.items > 0 ? tinted(output, Tint::warn, ", final") : "");
+  out += line("target", printable(step.target));
+  out += line("what", fmt::format("{}: before {}", step.reason, format_instant(step.cutoff)));
+  out += line("how", step.strategy);
+  if (step.oldest && step.newest)
+    out += line("from, to", fmt::format("{}, {}", format_instant(*step.oldest), format_instant(*step.newest)));
+  for (const Sample& sample : step.samples)
+    out += line("such as", fmt::format("{}{}{}", sample.item, sample.at ? "  " + format_instant(*sample.at) : "",
+                                       sample.size ? "  " + format_bytes(*sample.size) : ""));
+  for (const Skip& skip : step.skipped) {
+    std::string examples;
+    for (const std::string& example : skip.examples) examples += (examples.empty() ? "  e.g. " : ", ") + example;
+    out += line("stays",
+                fmt::format("{} {}{}", format_count(skip.items), skip.reason, tinted(output, Tint::dim, examples)));
+  }
+  for (const std::string& note : step.notes) out += line("note", printable(note));
+  if (step.brake) {
+    out += line("refused", tinted(output, Tint::bad, printable(step.brake->message)));
+    out += line("", printable(step.brake->hint));
+  }
+  return out;
+}
+
+std::string step_text(const Output& output, const Step& step) {
+  switch (step.readiness) {
+    case Readiness::ready: return ready_text(output, step);
+    case Readiness::failed:
+      return fmt::format("  {}  {}\n{}{}", tinted(output, Tint::bold, step.task),
+                         tinted(output, Tint::bad, "cannot be planned"), line("error", printable(step.error->message)),
+                         step.error->hint.empty() ? "" : line("", printable(step.error->hint)));
+    default:
+      return fmt::format("  {}  {}\n", tinted(output, Tint::bold, step.task), tinted(output, Tint::dim, step.reason));
+  }
+}
+
+}  // namespace
+
+std::string amount_text(const Amount& amount) {
+  std::string out = fmt::format("{} {}", format_count(amount.items), amount.items == 1 ? "item" : "items");
+  if (amount.bytes) out += ", " + format_bytes(*amount.bytes);
+  return out;
+}
+
+std::string when_text(Instant instant, Instant now) {
+  return instant <= now ? format_span(now - instant) + " ago" : "in " + format_span(instant - now);
+}
+
+std::string plan_text(const Output& output, const Plan& plan, const std::string& digest) {
+  std::string out = fmt::format("{}, as of {}{}: nothing has been changed\n\n", plan.job,
+                                format_instant(std::chrono::floor<std::chrono::seconds>(plan.made)),
+                                plan.environment.empty() ? "" : " in " + plan.environment);
+  for (const Step& step : plan.steps) out += step_text(output, step) + '\n';
+  out += fmt::format("Plan {}. To carry out exactly this: steward run {} --plan {}\n", digest.substr(0, 12), plan.job,
+                     digest.substr(0, 12));
+  return out;
+}
+
+std::string result_text(const Output& output, const RunResult& result) {
+  std::vector<std::vector<std::string>> rows{{"TASK", "STATUS", "PLANNED", "DONE", "BYTES", ""}};
+  for (const TaskResult& task : result.tasks) {
+    std::string remark;
+    if (task.error)
+      remark = printable(task.error->message);
+    else if (!task.needs.empty())
+      remark = "set " + join_and(task.needs);
+    rows.push_back({task.task, task.status, format_count(task.planned.items), format_count(task.done.items),
+                    task.done.bytes ? format_bytes(*task.done.bytes) : "-", remark});
+  }
+  std::string out = table(rows, {2, 3, 4});
+  for (const TaskResult& task : result.tasks) {
+    for (const Skip& skip : task.skipped)
+      out += fmt::format("  {}: {} {}\n", task.task, format_count(skip.items), skip.reason);
+    if (task.error && !task.error->hint.empty())
+      out += fmt::format("  {}: {}\n", task.task, printable(task.error->hint));
+  }
+  const std::string_view status = ledger::name_of(result.status);
+  out += fmt::format("{} {}: {}\n", result.job, result.id, tinted(output, tint_of(status), status));
+  return out;
+}
+
+}  // namespace steward::app

@@ -1,0 +1,56 @@
+#include "app/cli/session.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <climits>
+#include <set>
+
+#include "run/manifest/archive.h"
+
+namespace steward::app {
+namespace {
+
+Result<std::string> working_directory() {
+  std::array<char, PATH_MAX> buffer{};
+  if (::getcwd(buffer.data(), buffer.size()) == nullptr)
+    return fail(Kind::not_found, "the working directory is gone", "Change to a folder that exists.");
+  return std::string(buffer.data());
+}
+
+/// Holds lie beside the archive too, so that a lost ledger loses none.
+Result<void> take_in_holds(Session& session) {
+  auto store = object::open(session.settings.cold);
+  if (!store && store.error().kind == Kind::not_found) return {};
+  if (!store) return std::unexpected(std::move(store).error());
+  std::set<std::string> known;
+  for (const ledger::Hold& hold : TRY(session.ledger->holds(session.clock.now(), true))) known.insert(hold.id);
+  std::vector<ledger::Hold> lost;
+  for (ledger::Hold& hold : TRY(manifest::read_holds(**store)))
+    if (!known.contains(hold.id)) lost.push_back(std::move(hold));
+  return lost.empty() ? Result<void>{} : session.ledger->add_holds(lost);
+}
+
+}  // namespace
+
+Result<Settings> settings_of_process() { return read_settings(process_environment(), TRY(working_directory())); }
+
+Result<Session> open_session(std::vector<std::string>& warnings) {
+  Settings settings = TRY(settings_of_process());
+  StateDirectory state = TRY(StateDirectory::open(settings.state_dir));
+  const std::string url = settings.ledger_url.empty() ? state.ledger_url() : settings.ledger_url;
+  auto ledger = ledger::open({.url = url});
+  if (!ledger) return fail_while("opening the ledger", std::move(ledger).error());
+  Session session{.settings = std::move(settings), .state = std::move(state), .ledger = *std::move(ledger)};
+  if (session.settings.database_url.empty() && session.settings.cold.url.starts_with("s3://")) return session;
+  if (auto taken = take_in_holds(session); !taken)
+    warnings.push_back("holds beside the archive could not be read: " + taken.error().message);
+  return session;
+}
+
+std::string agent_name(std::string_view job, std::string_view run) {
+  return run.empty() ? fmt::format("steward {}", job) : fmt::format("steward {} {}", job, run);
+}
+
+}  // namespace steward::app

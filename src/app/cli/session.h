@@ -1,0 +1,33 @@
+/// What nearly every command needs: settings, state directory, ledger.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "app/config/settings.h"
+#include "core/instant.h"
+#include "run/ledger/ledger.h"
+#include "run/state.h"
+
+namespace steward::app {
+
+/// This program's version: "0.1.0".
+inline constexpr std::string_view version = STEWARD_VERSION;
+
+struct Session {
+  Settings settings;
+  StateDirectory state;
+  std::unique_ptr<ledger::Ledger> ledger;
+  SystemClock clock{};
+};
+
+/// Reads the settings, opens the state directory and the ledger; makes them where they are absent, and takes in holds
+/// that lie beside the archive and are not in the ledger. `warnings` gets what a person should know.
+Result<Session> open_session(std::vector<std::string>& warnings);
+
+/// Reads the settings of this process.
+Result<Settings> settings_of_process();
+
+/// How sessions are called in databases and stores.
+std::string agent_name(std::string_view job, std::string_view run);
+
+}  // namespace steward::app

@@ -1,0 +1,31 @@
+/// The jobs that there are, made from settings.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "app/config/settings.h"
+#include "run/job.h"
+#include "run/state.h"
+
+namespace steward::app {
+
+/// The job `cleanup` with its five tasks in their order; those whose settings are absent, or that are off, have no Task
+/// but say why. `agent` is how sessions are called in databases and stores: "steward cleanup 20261123T030000Z-4f2a91".
+Job cleanup(const Settings& settings, const StateDirectory& state, const std::string& agent);
+
+/// Names of all jobs.
+std::vector<std::string> job_names();
+
+/// How the application's database is connected to.
+sql::Target database_target(const Settings& settings, const std::string& agent);
+/// Places that are steward's, and tables whose rows need files and objects.
+retention::OutOfReach out_of_reach(const Settings& settings, const StateDirectory& state, const std::string& agent);
+
+/// "cleanup" or "cleanup/purge-signals", taken apart. bad_input for an unknown job.
+struct JobName {
+  std::string job{};
+  std::vector<std::string> only{};
+};
+Result<JobName> parse_job_name(const std::string& text);
+
+}  // namespace steward::app
