@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Shows steward's main job at work on a small application that it makes up: plan, run, proof and restore. `./dev demo` builds first.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+steward=$PWD/build/steward
+[ -x "$steward" ] || { echo "demo: build/steward is not there: run ./dev demo" >&2; exit 1; }
+shop=$PWD/demo
+rm -rf "$shop"
+scripts/make_shop.sh "$shop"
+cd "$shop"
+export PATH="${steward%/*}:$PATH"
+export DATABASE_URL=sqlite:///app.db MEDIA_ROOT=media COLD_STORAGE_PATH=cold_storage LOG_DIR=logs S3_BUCKET="file://$shop/bucket" STEWARD_STATE_DIR="$shop/state"
+
+bold=$(tput bold 2>/dev/null || true)
+plain=$(tput sgr0 2>/dev/null || true)
+if [ -n "${NO_COLOR:-}" ] || [ ! -t 1 ]; then bold='' plain=''; fi
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
+show() {
+  printf '\n%s$ %s%s\n' "$bold" "$*" "$plain"
+  "$@"
+}
+
+say "A small shop lives in ./demo: mockups with their images, signals, an audit log, log files, and a folder that stands for a bucket."
+say "First, what would be removed, and why. A plan changes nothing:"
+show steward plan cleanup
+say "Something matters to a person: nothing may remove it until it is released."
+show steward hold add --table mockups --key 40 --reason "shown to a customer"
+say "Now do it. Mockups are copied, verified and recorded before their rows and images go; audit entries are archived first; the rest is final:"
+show steward run cleanup
+say "The proof: what ran, what it did, and that what was archived is what was archived."
+show steward status
+show steward runs show latest
+show steward archive verify
+say "The archive is readable without steward:"
+show ls cold_storage/mockups/manifest
+show find cold_storage/mockups -name '2*-mockup-*.png' -path '*/20*' -newermt 2000-01-01
+say "One mockup is wanted back, its image and its row, value for value:"
+show steward archive restore --table mockups --key 37
+show sqlite3 app.db 'select * from mockups where id = 37'
+show ls -l media/mockups/mockup-037.png
+say "A second run finds nothing to do, and leaves what was brought back for 30 days:"
+show steward run cleanup
+
+say "What to try next:"
+cat <<EOF
+  cd demo
+  export PATH=$(dirname "$steward"):\$PATH DATABASE_URL=$DATABASE_URL MEDIA_ROOT=media LOG_DIR=logs S3_BUCKET=$S3_BUCKET STEWARD_STATE_DIR=$shop/state
+  steward doctor                      connections, rights, indexes, disk
+  steward hold list                   what nothing may remove
+  steward archive restore --all       everything back
+  steward plan cleanup --json         the same for programs
+On your own application: docs/quickstart.md.
+EOF
