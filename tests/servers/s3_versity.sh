@@ -65,7 +65,7 @@ serve() {
     # Without extended attributes (an old tmpfs), what an object carries beside its bytes goes into files of its own.
     ((try == 3)) && mkdir -p "$dir/$name/meta" && places=(--sidecar "$dir/$name/meta" "${places[@]}")
     in_background "$name" "$binary" --port "127.0.0.1:$port" --access "$access_key" --secret "$secret_key" --keep-alive \
-      --quiet "$@" posix "${places[@]}"
+      --virtual-domain localhost --quiet "$@" posix "${places[@]}"
     answers "$dir/$name.pid" "$scheme://127.0.0.1:$port/" --insecure && return
     stop_one "$dir/$name.pid"
   done
@@ -94,6 +94,7 @@ start_server() {
   serve versity_tls --cert "$dir/tls/server.pem" --key "$dir/tls/server.key"
   cat >"$dir/env" <<END
 export STEWARD_TEST_S3_VERSITY=http://127.0.0.1:$plain
+export STEWARD_TEST_S3_VERSITY_DATA=$dir/versity/data
 export STEWARD_TEST_S3_TLS=https://127.0.0.1:$port
 export STEWARD_TEST_S3_TLS_CA=$dir/tls/ca.pem
 export STEWARD_TEST_S3_ACCESS_KEY=$access_key

@@ -176,7 +176,8 @@ Result<void> S3Store::list_uploads(const std::function<Result<bool>(const Upload
   S3Call call{.act = fmt::format("list the uploads in {}", shown_)};
   UploadPage page;
   do {
-    call.query = {{"uploads", ""}, {"encoding-type", "url"}, {"prefix", root}};
+    // No encoding-type: RGW encodes the keys then and does not say so.
+    call.query = {{"uploads", ""}, {"prefix", root}};
     if (page.more) call.query.emplace_back("key-marker", page.next_key);
     if (page.more && !page.next_id.empty()) call.query.emplace_back("upload-id-marker", page.next_id);
     const S3Answer answer = TRY(client_.expect_success(call));

@@ -99,9 +99,8 @@ Error explain(const Refusal& refusal) {
   if (code == "NoSuchBucket")
     return cannot(refusal, Kind::not_found, fmt::format("there is no bucket {} at {}", refusal.bucket, refusal.host),
                   "Check the bucket's name and AWS_ENDPOINT_URL.");
-  if (says_no_such_key(refusal.status, code) || refusal.status == 404)
-    return cannot(refusal, Kind::not_found, "it is not there", "");
-  if (code == "InvalidAccessKeyId")
+  // versitygw's code for an access key that it does not know comes with a 404.
+  if (is_one_of(code, {"InvalidAccessKeyId", "XAdminUserNotFound"}))
     return cannot(refusal, Kind::permission, fmt::format("{} does not know the access key", refusal.host),
                   "Check AWS_ACCESS_KEY_ID, or the profile that AWS_PROFILE names.");
   if (code == "SignatureDoesNotMatch")
@@ -115,8 +114,11 @@ Error explain(const Refusal& refusal) {
       refusal.status / 100 == 3 ||
       (refusal.status == 400 && !refusal.bucket_region.empty() && refusal.bucket_region != refusal.region))
     return wrong_region(refusal);
+  if (says_no_such_key(refusal.status, code) || refusal.status == 404)
+    return cannot(refusal, Kind::not_found, "it is not there", "");
   if (says_changed(refusal.status, code)) return cannot(refusal, Kind::refused, "it is not what it was", "", "changed");
-  if (refusal.status == 401 || refusal.status == 403 || is_locked(refusal.problem)) return denied(refusal);
+  if (refusal.status == 401 || refusal.status == 403 || code == "AccessDenied" || is_locked(refusal.problem))
+    return denied(refusal);
   if (is_one_of(code, {"KeyTooLongError", "KeyTooLong", "InvalidObjectName", "InvalidURI", "EntityTooLarge"}))
     return cannot(refusal, Kind::bad_input, fmt::format("this store cannot have it ({})", in_its_words(refusal)), "");
   if (is_one_of(code, {"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"}))

@@ -150,7 +150,10 @@ Result<Completion> read_completion(std::string_view xml) {
   pugi::xml_document document;
   // Spaces may come first: servers send them while they put the parts together.
   if (root(document, xml, "Error")) return Completion{.problem = problem_of(document.first_child())};
-  return Completion{.etag = text_of(TRY(root(document, xml, "CompleteMultipartUploadResult")), "ETag")};
+  Completion done{.etag = text_of(TRY(root(document, xml, "CompleteMultipartUploadResult")), "ETag")};
+  // RGW leaves the quotes out when it answers a second time.
+  if (!done.etag.empty() && !done.etag.contains('"')) done.etag = "\"" + done.etag + "\"";
+  return done;
 }
 
 Result<std::vector<DeletedKey>> read_deleted(std::string_view xml) {

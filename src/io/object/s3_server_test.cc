@@ -1,0 +1,225 @@
+// What only S3 has, on real servers: keys and clocks that are wrong, versions, locks, policies, uploads, TLS, and
+// objects that are truly old.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "io/object/s3_test_support.h"
+#include "io/object/s3_xml.h"
+#include "io/object/store_test_support.h"
+
+namespace steward::object {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+using namespace std::chrono_literals;
+
+struct S3Server : testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Object, S3Server, testing::Values("STEWARD_TEST_S3_VERSITY", "STEWARD_TEST_S3_RGW"),
+                         [](const auto& p) { return std::string(p.param).substr(16); });
+
+Error list_error(Store& store) {
+  const auto listed = store.list("", [](const ObjectInfo&) -> Result<bool> { return true; });
+  EXPECT_FALSE(listed);
+  return listed ? Error{} : listed.error();
+}
+
+TEST_P(S3Server, AWrongSecretIsSaidInOneLineThatDoesNotShowIt) {
+  StoreTarget target = new_bucket(GetParam());
+  target.s3.secret_key = Secret("not-the-right-one");
+  const auto store = opened(target);
+  for (const Error& error : {list_error(*store), store->head("k").error()}) {
+    EXPECT_EQ(error.kind, Kind::permission);
+    EXPECT_THAT(error.message, HasSubstr("the secret key does not fit the access key"));
+    EXPECT_THAT(error.message + error.hint, Not(HasSubstr("not-the-right-one")));
+    EXPECT_THAT(error.hint, HasSubstr("AWS_SECRET_ACCESS_KEY"));
+  }
+}
+
+TEST_P(S3Server, AnUnknownAccessKeyIsSaidInOneLine) {
+  StoreTarget target = new_bucket(GetParam());
+  target.s3.access_key = "AKUNKNOWN";
+  const Error error = list_error(*opened(target));
+  EXPECT_EQ(error.kind, Kind::permission);
+  EXPECT_THAT(error.message, HasSubstr("does not know the access key"));
+}
+
+TEST_P(S3Server, NoSuchBucketNamesBucketAndServer) {
+  const StoreTarget target = target_on(GetParam(), "s3://no-such-bucket-here");
+  const std::string server = target.s3.endpoint.substr(7);
+  EXPECT_EQ(list_error(*opened(target)),
+            (Error{Kind::not_found,
+                   "cannot list s3://no-such-bucket-here: there is no bucket no-such-bucket-here at " + server,
+                   "Check the bucket's name and AWS_ENDPOINT_URL."}));
+}
+
+TEST_P(S3Server, AClockThatIsOffIsRefused) {
+  const LateClock late(40min);
+  StoreTarget target = new_bucket(GetParam());
+  target.clock = &late;
+  const Error error = list_error(*opened(target));
+  EXPECT_EQ(error.kind, Kind::refused);
+  EXPECT_EQ(error.code, "clock");
+  EXPECT_THAT(error.message, HasSubstr("behind the clock of 127.0.0.1:"));
+}
+
+TEST_P(S3Server, AVersionedBucketSaysThatTheBytesStay) {
+  const StoreTarget target = new_bucket(GetParam());
+  EXPECT_FALSE(opened(target)->features()->versions);
+  EXPECT_FALSE(opened(target)->features()->was_versioned);
+  set_versioning(target, "Enabled");
+  const auto store = opened(target);
+  EXPECT_TRUE(store->features()->versions);
+  EXPECT_TRUE(store->features()->was_versioned);
+  EXPECT_NE(put(*store, "k", "content").version_id, "");
+  EXPECT_NE(store->head("k")->version_id, "");
+  const std::vector<Removal> removals{{.key = "k"}};
+  EXPECT_FALSE((*store->remove_many(removals))[0].error);
+  EXPECT_THAT(keys_of(*store), ElementsAre());
+  const auto versions = read_versions(ask(target, {.query = {{"versions", ""}}}).body);
+  // The bytes and the delete marker of "k"; nothing is left of the probe.
+  ASSERT_EQ(versions->size(), 2u);
+  for (const KeyVersion& version : *versions) EXPECT_EQ(version.key, "k");
+  set_versioning(target, "Suspended");
+  EXPECT_FALSE(opened(target)->features()->versions);
+  EXPECT_TRUE(opened(target)->features()->was_versioned);
+}
+
+TEST_P(S3Server, IncompleteUploadsAreListedAndAborted) {
+  StoreTarget target = new_bucket(GetParam());
+  const auto begin = [&](const std::string& key) {
+    return *read_upload_id(ask(target, {.method = "POST", .key = key, .query = {{"uploads", ""}}}).body);
+  };
+  const std::string outside = begin("outside");
+  const std::string inside = begin("below/a b+c");
+  target.url += "/below";
+  const auto store = opened(target);
+  std::vector<Upload> uploads;
+  const auto take = [&](const Upload& upload) -> Result<bool> {
+    uploads.push_back(upload);
+    return true;
+  };
+  ASSERT_TRUE(store->list_uploads(take));
+  ASSERT_EQ(uploads.size(), 1u);
+  EXPECT_EQ(uploads[0].key, "a b+c");
+  EXPECT_EQ(uploads[0].id, inside);
+  EXPECT_LT(std::chrono::abs(uploads[0].begun - SystemClock().now()), 5min);
+  const Upload upload = uploads[0];
+  EXPECT_TRUE(store->abort_upload(upload));
+  EXPECT_TRUE(store->abort_upload(upload)) << "again is a success";
+  uploads.clear();
+  ASSERT_TRUE(store->list_uploads(take));
+  EXPECT_TRUE(uploads.empty());
+}
+
+TEST_P(S3Server, AnObjectUnderALockIsReportedOrKeptAsAVersion) {
+  const StoreTarget target = new_bucket(GetParam(), {{"x-amz-bucket-object-lock-enabled", "true"}});
+  const std::string until = format_instant(SystemClock().now() + 24h);
+  ask(target, {.method = "PUT",
+               .key = "locked",
+               .headers = {{"x-amz-object-lock-mode", "GOVERNANCE"}, {"x-amz-object-lock-retain-until-date", until}},
+               .body = "evidence"});
+  const auto store = opened(target);
+  const std::string version = store->head("locked")->version_id;
+  const std::vector<Removal> removals{{.key = "locked"}};
+  const auto done = store->remove_many(removals);
+  ASSERT_TRUE(done) << done.error().message;
+  // With versions S3 puts a delete marker before it; without, the lock forbids it. The bytes stay either way.
+  if ((*done)[0].error) {
+    EXPECT_EQ((*done)[0].error->kind, Kind::permission) << (*done)[0].error->message;
+  }
+  S3Call call{.key = "locked"};
+  if (!version.empty()) call.query = {{"versionId", version}};
+  EXPECT_EQ(ask(target, call).body, "evidence");
+}
+
+TEST_P(S3Server, VirtualHostStyleReachesTheSameBucket) {
+  StoreTarget target = new_bucket(GetParam());
+  put(*opened(target), "a//b c", "content");
+  const std::string port = target.s3.endpoint.substr(target.s3.endpoint.rfind(':'));
+  target.s3.endpoint = "http://localhost" + port;
+  target.s3.virtual_host = true;
+  const auto store = opened(target);
+  EXPECT_EQ(content_of(*store, "a//b c"), "content");
+  EXPECT_EQ(keys_of(*store).size(), 1u);
+  EXPECT_TRUE(store->remove({.key = "a//b c"}));
+  EXPECT_THAT(keys_of(*store), ElementsAre());
+}
+
+TEST(S3Tls, APrivateAuthorityIsTrustedWhereItIsNamedAndOnlyThere) {
+  StoreTarget target = target_on("STEWARD_TEST_S3_TLS", "s3://" + random_bucket());
+  target.s3.ca_file = from_environment("STEWARD_TEST_S3_TLS_CA");
+  ask(target, {.method = "PUT"});
+  const auto store = opened(target);
+  put(*store, "k", "content");
+  EXPECT_EQ(content_of(*store, "k"), "content");
+  target.s3.ca_file.clear();
+  const Error error = list_error(*opened(target));
+  EXPECT_EQ(error.kind, Kind::refused);
+  EXPECT_EQ(error.code, "certificate");
+  EXPECT_THAT(error.hint, HasSubstr("AWS_CA_BUNDLE"));
+  target.s3.ca_file = "/no/such/file.pem";
+  EXPECT_EQ(list_error(*opened(target)).kind, Kind::bad_input);
+}
+
+TEST(S3Rgw, DeniedKeysAreReportedAndTheOthersGo) {
+  const StoreTarget target = new_bucket("STEWARD_TEST_S3_RGW");
+  const auto store = opened(target);
+  std::vector<Removal> removals;
+  for (const char* key : {"free/1", "denied/1", "free/2"}) {
+    put(*store, key, "1");
+    removals.push_back({.key = key});
+  }
+  const std::string bucket = target.url.substr(5);
+  const std::string policy =
+      R"({"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::)" +
+      bucket + R"(/denied/*"}]})";
+  ask(target, {.method = "PUT", .query = {{"policy", ""}}, .body = policy});
+  const auto done = store->remove_many(removals);
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_FALSE((*done)[0].error);
+  EXPECT_FALSE((*done)[2].error);
+  ASSERT_TRUE((*done)[1].error);
+  EXPECT_EQ((*done)[1].error->kind, Kind::permission);
+  EXPECT_THAT((*done)[1].error->message, HasSubstr("cannot remove denied/1 in s3://"));
+  EXPECT_EQ(store->remove({.key = "denied/1"}).error().kind, Kind::permission);
+  EXPECT_THAT(keys_of(*store), ElementsAre("denied/1"));
+}
+
+TEST(S3Rgw, WhereProbingIsDeniedFeaturesAreAbsentAndNothingFails) {
+  const StoreTarget target = new_bucket("STEWARD_TEST_S3_RGW");
+  put(*opened(target), "k", "1");
+  const std::string policy =
+      R"({"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":["s3:PutObject","s3:GetBucketVersioning"],"Resource":["arn:aws:s3:::*"]}]})";
+  ask(target, {.method = "PUT", .query = {{"policy", ""}}, .body = policy});
+  const auto store = opened(target);
+  const auto features = store->features();
+  ASSERT_TRUE(features) << features.error().message;
+  EXPECT_FALSE(features->conditional_put);
+  EXPECT_FALSE(features->conditional_remove);
+  EXPECT_TRUE(store->remove({.key = "k", .etag = store->head("k")->etag}));
+}
+
+TEST(S3Rgw, WhatWasWrittenFortyDaysAgoIsFortyDaysOld) {
+  const StoreTarget now = new_bucket("STEWARD_TEST_S3_RGW");
+  const LateClock late(std::chrono::days(40));
+  StoreTarget then = target_on("STEWARD_TEST_S3_RGW_OLD", now.url);
+  then.clock = &late;
+  put(*opened(then), "old", "1");
+  put(*opened(now), "young", "1");
+  const auto store = opened(now);
+  const Instant month_ago = SystemClock().now() - std::chrono::days(30);
+  EXPECT_LT(store->head("old")->modified, month_ago);
+  EXPECT_GT(store->head("young")->modified, month_ago);
+  const std::vector<Removal> removals{{.key = "old", .not_modified_since = month_ago},
+                                      {.key = "young", .not_modified_since = month_ago}};
+  const auto done = store->remove_many(removals);
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_FALSE((*done)[0].error);
+  EXPECT_EQ((*done)[1].error.value_or(Error{}).code, "changed");
+  EXPECT_THAT(keys_of(*store), ElementsAre("young"));
+}
+
+}  // namespace
+}  // namespace steward::object
