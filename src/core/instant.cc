@@ -62,9 +62,9 @@ std::string format_instant(Instant instant) {
                                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
                                  time.hours().count(), time.minutes().count(), time.seconds().count());
   if (const auto fraction = time.subseconds().count(); fraction != 0) {
-    std::string digits_ = fmt::format("{:06}", fraction);
-    digits_.erase(digits_.find_last_not_of('0') + 1);
-    text += '.' + digits_;
+    std::string fraction_digits = fmt::format("{:06}", fraction);
+    fraction_digits.erase(fraction_digits.find_last_not_of('0') + 1);
+    text += '.' + fraction_digits;
   }
   return text + 'Z';
 }
@@ -126,7 +126,7 @@ std::string format_span(std::chrono::microseconds span) {
   if (s < 60) return fmt::format("{} s", s);
   if (s < 3600)
     return s % 60 == 0 || s >= 600 ? fmt::format("{} min", s / 60) : fmt::format("{} min {} s", s / 60, s % 60);
-  if (s < 48 * 3600) {
+  if (s < 172'800) {
     const auto minutes = (s % 3600) / 60;
     return minutes == 0 ? fmt::format("{} h", s / 3600) : fmt::format("{} h {} min", s / 3600, minutes);
   }

@@ -1,7 +1,6 @@
 #include "io/files/folder.h"
 
 #include <fcntl.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -20,8 +19,6 @@
 namespace steward::files {
 namespace {
 using namespace std::chrono_literals;
-using testing::HasSubstr;
-using testing::StartsWith;
 
 /// From here on, `call` answers `code` in this process.
 void forbid(unsigned call, unsigned code) {

@@ -22,9 +22,6 @@
 namespace steward::files {
 namespace {
 
-// The kernel's own, since 3.8 (PROC_PID_INIT_INO in include/linux/proc_ns.h).
-constexpr std::string_view first_pid_namespace = "pid:[4026531836]";
-
 struct CloseFolder {
   void operator()(DIR* folder) const { closedir(folder); }
 };
@@ -94,18 +91,19 @@ std::string process_name(pid_t pid) {
   return name.empty() ? fmt::format("pid {}", pid) : fmt::format("{} (pid {})", name, pid);
 }
 
-Holders holders_of(int fd) {
+Holders holders_of(int fd, std::string_view outermost) {
   Holders holders;
   struct stat file{};
   const Listing processes(opendir("/proc"));
   if (!processes || fstat(fd, &file) != 0 || access("/proc/self/fd", R_OK) != 0) return {"", "there is no /proc"};
-  if (link_target("/proc/self/ns/pid") != first_pid_namespace)
+  if (link_target("/proc/self/ns/pid") != outermost)
     holders.blind_to = "processes outside of this container cannot be seen";
   else if (!sees_every_process())
     holders.blind_to = "other users' processes cannot be looked into";
+  const std::string own = link_target("/proc/self");  // not getpid(): /proc may be that of an outer namespace
   while (const dirent* entry = readdir(processes.get())) {
     const auto pid = pid_of(entry->d_name);
-    if (!pid || *pid == getpid()) continue;
+    if (!pid || own == entry->d_name) continue;
     const Seen seen = holds(*pid, file);
     if (seen == Seen::yes) {
       holders.first = process_name(*pid);

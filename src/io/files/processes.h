@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <string_view>
 
 namespace steward::files {
 
@@ -14,7 +15,11 @@ struct Holders {
   std::string blind_to{};  ///< Why not all could be seen; empty where they were, and an empty `first` means nobody.
 };
 
-/// Who has the file behind `fd` open. All are seen only with CAP_SYS_PTRACE, in the first PID namespace.
-Holders holders_of(int fd);
+/// The kernel's first PID namespace, as /proc/self/ns/pid names it (PROC_PID_INIT_INO, the same since Linux 3.8).
+inline constexpr std::string_view first_pid_namespace = "pid:[4026531836]";
+
+/// Who has the file behind `fd` open. All are seen only with CAP_SYS_PTRACE, in the PID namespace `outermost`, and
+/// where nothing (a security module) shields a process even then.
+Holders holders_of(int fd, std::string_view outermost = first_pid_namespace);
 
 }  // namespace steward::files

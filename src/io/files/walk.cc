@@ -196,7 +196,7 @@ class Walker {
     Frame& frame = frames_.emplace_back();
     frame.handle = std::move(handle);
     frame.path_length = path_.size();
-    frame.self = std::move(*self);
+    frame.self = *self;
     return {};
   }
 
