@@ -17,6 +17,7 @@ namespace steward::object {
 namespace {
 
 constexpr std::size_t largest_batch = 1'000;
+constexpr std::size_t smallest_batch = 100;
 
 /// Base64 of the MD5, which DeleteObjects has to bear.
 std::string content_md5(std::string_view body) {
@@ -119,7 +120,9 @@ Result<std::vector<Removed>> S3Store::remove_many(std::span<const Removal> remov
   }
   std::atomic<std::size_t> failed = 0;
   std::vector<std::optional<Error>> errors;
-  const auto runs = in_runs(batched, largest_batch);
+  // Servers work through a batch key by key: what fits one batch is spread over several all the same.
+  const std::size_t spread = batched.size() / std::max(1U, client_.tuning().threads) + 1;
+  const auto runs = in_runs(batched, std::clamp(spread, smallest_batch, largest_batch));
   errors.resize(runs.size());
   in_parallel(runs.size(), client_.tuning().threads, [&](std::size_t n) {
     std::vector<Removal> run;

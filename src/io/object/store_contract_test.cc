@@ -273,10 +273,10 @@ TEST_P(StoreContract, RemoveManyAnswersForEachInOrder) {
 }
 
 TEST_P(StoreContract, RemoveManyTakesMoreThanAThousandAndLeavesTheOthers) {
-  put_all(*store, numbered_keys(2'101));
+  put_all(*store, numbered_keys(1'101));
   put(*store, "stays", "1");
   std::vector<Removal> removals;
-  for (const std::string& key : numbered_keys(2'101)) removals.push_back({.key = key});
+  for (const std::string& key : numbered_keys(1'101)) removals.push_back({.key = key});
   const auto done = store->remove_many(removals);
   ASSERT_TRUE(done) << done.error().message;
   for (const Removed& removed : *done) EXPECT_FALSE(removed.error) << removed.error->message;
@@ -305,10 +305,10 @@ TEST_P(StoreContract, ListGoesByBytesOfThePrefixNotByFolders) {
 }
 
 TEST_P(StoreContract, ListShowsEachOfManyPagesOnce) {
-  put_all(*store, numbered_keys(2'101));
+  put_all(*store, numbered_keys(1'101));
   const auto keys = keys_of(*store, "many/");
-  EXPECT_EQ(keys.size(), 2'101u);
-  EXPECT_EQ(std::set<std::string>(keys.begin(), keys.end()).size(), 2'101u);
+  EXPECT_EQ(keys.size(), 1'101u);
+  EXPECT_EQ(std::set<std::string>(keys.begin(), keys.end()).size(), 1'101u);
 }
 
 TEST_P(StoreContract, ListStopsWhenItIsToldTo) {
@@ -321,7 +321,7 @@ TEST_P(StoreContract, ListStopsWhenItIsToldTo) {
 }
 
 TEST_P(StoreContract, WhatIsTakenWhileListingMayBeRemoved) {
-  put_all(*store, numbered_keys(1'205));
+  put_all(*store, numbered_keys(1'050));
   ASSERT_TRUE(store->list("", [&](const ObjectInfo& object) -> Result<bool> {
     const auto removed = store->remove({.key = object.key});
     EXPECT_TRUE(removed) << removed.error().message;
@@ -367,8 +367,8 @@ std::vector<std::string> any_keys() {
           "./a",      "a/..",      "/",  "a///", "b/.",   "x/../../y/../../z"};
 }
 
-/// A listing in XML that is not encoded cannot show control characters.
-bool fits_listings(const std::string& key) { return !key.contains('\x01'); }
+/// A listing in XML that is not encoded cannot show control characters: what it leaves out is not counted.
+bool may_be_unlisted(const std::string& key) { return key.contains('\x01'); }
 
 TEST_P(StoreContract, KeysComeBackAsTheyWereGiven) {
   std::vector<std::string> keys = awkward_keys();
@@ -385,8 +385,11 @@ TEST_P(StoreContract, KeysComeBackAsTheyWereGiven) {
   }
   std::multiset<std::string> there;
   for (const std::string& key : keys)
-    if (store->head(key) && (features().any_key || fits_listings(key))) there.insert(key);
-  EXPECT_EQ(keys_of(*store), there);
+    if (store->head(key)) there.insert(key);
+  const auto listed = keys_of(*store);
+  if (!features().any_key)
+    std::erase_if(there, [&](const std::string& key) { return may_be_unlisted(key) && !listed.contains(key); });
+  EXPECT_EQ(listed, there);
   EXPECT_TRUE(there.size() == keys.size() || !features().any_key);
   for (const std::string& key : there) EXPECT_EQ(content_of(*store, key), key);
   std::vector<Removal> removals;
