@@ -13,6 +13,9 @@
 ///           - The audit trail only grows. Each line's hash covers the line and the hash before it (SHA-256), so that a
 ///           change or a removal
 ///             inside the trail shows in `verify_audit`.
+///           - A PostgreSQL server that was restarted is connected to again; a change that it interrupted has failed.
+///           - Text comes back as it was given, also where it is not UTF-8.
+/// Threads   Any; calls wait for one another.
 /// Errors    As io/sql; not_found for an unknown id; bad_input for a prefix that fits several.
 #pragma once
 #include <chrono>
@@ -124,7 +127,8 @@ class Ledger {
 
   /// Enters the run and an audit line "run.begin".
   virtual Result<void> begin_run(const Run& run) = 0;
-  /// Notes the run's pulse and how far it is, and answers whether a cancel was asked for.
+  /// Notes the run's pulse and how far it is, and answers whether it is to stop: a cancel was asked for, or others have
+  /// ended the run (`interrupted`), which then stays as it is.
   virtual Result<bool> heartbeat(std::string_view run, Instant now, std::string_view progress) = 0;
   /// What became of a task; a second record for the same task replaces the first.
   virtual Result<void> record_task(std::string_view run, const TaskRecord& record) = 0;

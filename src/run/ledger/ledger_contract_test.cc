@@ -1,0 +1,494 @@
+// What ledger.h promises, on both databases.
+#include <gmock/gmock.h>
+
+#include <thread>
+
+#include "io/sql/connection_contract.h"
+#include "run/ledger/ledger.h"
+
+namespace steward::ledger {
+namespace {
+
+using sql::Dialect;
+using sql::kind_of;
+using sql::message_of;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using namespace std::chrono_literals;
+
+using LedgerRun = Run;  // in a test's class, Run is Google Test's
+
+const Instant noon{std::chrono::sys_days{std::chrono::year{2026} / 11 / 23} + 12h};
+
+struct LedgerContract : testing::TestWithParam<Dialect> {
+  void SetUp() override {
+    database = sql::TestDatabase::make(GetParam());
+    ASSERT_TRUE(database);
+    if (GetParam() == Dialect::sqlite) std::filesystem::remove(database->path());  // it is for the ledger to make
+    ledger = reopened();
+    ASSERT_TRUE(ledger);
+  }
+  std::unique_ptr<Ledger> reopened(bool read_only = false) {
+    auto out = open({.url = database->url(), .read_only = read_only});
+    if (out) return std::move(*out);
+    ADD_FAILURE() << out.error().message;
+    return nullptr;
+  }
+  /// A connection past the ledger, as a person with psql has it.
+  std::int64_t behind_its_back(std::string statement) {
+    const auto db = database->connect();
+    if (const auto at = statement.find('@'); at != std::string::npos)
+      statement.replace(at, 1, GetParam() == Dialect::postgres ? "steward." : "");
+    const auto done = db->execute(statement);
+    EXPECT_TRUE(done) << done.error().message;
+    return done.value_or(-1);
+  }
+  static LedgerRun a_run(const std::string& id, Instant started = noon) {
+    return {.id = id, .job = "cleanup", .started = started, .heartbeat = started, .trigger = "hand", .actor = "ada"};
+  }
+  void enter(const LedgerRun& run) {
+    const auto done = ledger->begin_run(run);
+    ASSERT_TRUE(done) << done.error().message;
+  }
+  static Hold a_hold(const std::string& id) {
+    return {.id = id, .kind = "row", .target = "mockups", .key = "17", .reason = "case 12", .who = "ada", .made = noon};
+  }
+  std::vector<std::string> acts() {
+    std::vector<std::string> out;
+    const auto lines = ledger->audit_lines(100).value();
+    for (const AuditLine& line : lines) out.push_back(line.act + " " + line.subject);
+    return out;
+  }
+
+  std::unique_ptr<sql::TestDatabase> database;
+  std::unique_ptr<Ledger> ledger;
+};
+
+template <class T>
+std::vector<std::string> ids_of(const std::vector<T>& items) {
+  std::vector<std::string> out;
+  for (const T& item : items) out.push_back(item.id);
+  return out;
+}
+
+TEST_P(LedgerContract, ItIsGivenAnIdWhenItIsMadeAndKeepsIt) {
+  EXPECT_THAT(ledger->id(), testing::MatchesRegex("[0-9a-f]{32}"));
+  EXPECT_EQ(reopened()->id(), ledger->id());
+  EXPECT_EQ(reopened(/*read_only=*/true)->id(), ledger->id());
+  const auto other = sql::TestDatabase::make(GetParam());
+  EXPECT_NE(open({.url = other->url()}).value()->id(), ledger->id());
+}
+
+TEST_P(LedgerContract, ItShowsWhereItIs) { EXPECT_EQ(ledger->shown(), database->connect()->shown()); }
+
+TEST_P(LedgerContract, ARunComesBackAsItWasEntered) {
+  const LedgerRun run{.id = "20261123T120000Z-4f2a91",
+                      .job = "cleanup",
+                      .started = noon + 1us,
+                      .heartbeat = noon + 2us,
+                      .process = {.host = "web-1", .boot = "b-o-o-t", .pid = 4711, .started_ticks = 123456789012},
+                      .trigger = "cron",
+                      .actor = "it's \"ada\" ☃",
+                      .version = "0.1.0",
+                      .environment = "production",
+                      .plan_digest = "d1",
+                      .plan = R"({"steps":[]})",
+                      .progress = "{}",
+                      .error = ""};
+  enter(run);
+  const LedgerRun found = reopened()->run(run.id).value();
+  EXPECT_EQ(found.id, run.id);
+  EXPECT_EQ(found.job, run.job);
+  EXPECT_EQ(found.status, Status::running);
+  EXPECT_EQ(found.started, run.started);
+  EXPECT_EQ(found.ended, std::nullopt);
+  EXPECT_EQ(found.heartbeat, run.heartbeat);
+  EXPECT_EQ(found.process.host, run.process.host);
+  EXPECT_EQ(found.process.boot, run.process.boot);
+  EXPECT_EQ(found.process.pid, run.process.pid);
+  EXPECT_EQ(found.process.started_ticks, run.process.started_ticks);
+  EXPECT_EQ(found.trigger, run.trigger);
+  EXPECT_EQ(found.actor, run.actor);
+  EXPECT_EQ(found.version, run.version);
+  EXPECT_EQ(found.environment, run.environment);
+  EXPECT_EQ(found.plan_digest, run.plan_digest);
+  EXPECT_EQ(found.plan, run.plan);
+  EXPECT_FALSE(found.cancel_requested);
+}
+
+TEST_P(LedgerContract, ARunEntersAnAuditLineAndIsEnteredOnce) {
+  enter(a_run("a"));
+  EXPECT_FALSE(ledger->begin_run(a_run("a")));
+  EXPECT_THAT(acts(), ElementsAre("run.begin a"));
+  EXPECT_EQ(ledger->audit_lines(1)->at(0).detail, R"({"job":"cleanup","trigger":"hand"})");
+}
+
+TEST_P(LedgerContract, AHeartbeatNotesThePulseAndTellsOfACancel) {
+  enter(a_run("a"));
+  EXPECT_EQ(ledger->heartbeat("a", noon + 5s, R"({"done":3})").value(), false);
+  EXPECT_EQ(ledger->run("a")->heartbeat, noon + 5s);
+  EXPECT_EQ(ledger->run("a")->progress, R"({"done":3})");
+  ASSERT_TRUE(ledger->request_cancel("a", "grace", noon + 6s));
+  EXPECT_EQ(reopened()->heartbeat("a", noon + 7s, "").value(), true);
+  EXPECT_EQ(ledger->run("a")->cancelled_by, "grace");
+  EXPECT_TRUE(ledger->run("a")->cancel_requested);
+  EXPECT_EQ(kind_of(ledger->heartbeat("b", noon, "")), Kind::not_found);
+}
+
+TEST_P(LedgerContract, ARunThatOthersHaveEndedIsToldToStop) {
+  enter(a_run("a"));
+  ASSERT_TRUE(ledger->end_run("a", Status::interrupted, noon + 1h, ""));
+  EXPECT_EQ(ledger->heartbeat("a", noon + 2h, "{}").value(), true);
+  EXPECT_EQ(ledger->run("a")->heartbeat, noon) << "and its record stays as it is";
+}
+
+TEST_P(LedgerContract, ATaskIsRecordedAndASecondRecordReplacesTheFirst) {
+  enter(a_run("a"));
+  ASSERT_TRUE(ledger->record_task("a", {.task = "purge-signals", .status = "running", .planned_items = 9}));
+  ASSERT_TRUE(ledger->record_task("a", {.task = "archive-mockups", .status = "succeeded"}));
+  ASSERT_TRUE(ledger->record_task("a", {.task = "purge-signals",
+                                        .status = "succeeded",
+                                        .planned_items = 9,
+                                        .done_items = 8,
+                                        .done_bytes = 7,
+                                        .detail = "{}"}));
+  const auto tasks = ledger->tasks("a").value();
+  ASSERT_EQ(tasks.size(), 2u);
+  EXPECT_EQ(tasks[0].task, "purge-signals") << "in the order they were first recorded";
+  EXPECT_EQ(tasks[0].status, "succeeded");
+  EXPECT_EQ(tasks[0].planned_items, 9u);
+  EXPECT_EQ(tasks[0].done_items, 8u);
+  EXPECT_EQ(tasks[0].done_bytes, 7u);
+  EXPECT_EQ(tasks[0].detail, "{}");
+  EXPECT_EQ(kind_of(ledger->record_task("b", {.task = "x"})), Kind::not_found);
+  EXPECT_EQ(kind_of(ledger->tasks("b")), Kind::not_found);
+}
+
+TEST_P(LedgerContract, ThePlanOfARunMayBeSetLater) {
+  enter(a_run("a"));
+  ASSERT_TRUE(ledger->set_plan("a", "4f2a", R"({"job":"cleanup"})"));
+  EXPECT_EQ(ledger->run("a")->plan_digest, "4f2a");
+  EXPECT_EQ(ledger->run("a")->plan, R"({"job":"cleanup"})");
+  EXPECT_EQ(kind_of(ledger->set_plan("b", "", "")), Kind::not_found);
+}
+
+TEST_P(LedgerContract, ARunEndsOnceAndStaysAsItEnded) {
+  enter(a_run("a"));
+  ASSERT_TRUE(ledger->end_run("a", Status::failed, noon + 1h, R"({"kind":"unavailable"})"));
+  EXPECT_TRUE(ledger->end_run("a", Status::succeeded, noon + 2h, ""));
+  const LedgerRun run = ledger->run("a").value();
+  EXPECT_EQ(run.status, Status::failed);
+  EXPECT_EQ(run.ended, noon + 1h);
+  EXPECT_EQ(run.error, R"({"kind":"unavailable"})");
+  EXPECT_THAT(acts(), ElementsAre("run.end a", "run.begin a"));
+  EXPECT_EQ(ledger->audit_lines(1)->at(0).detail, R"({"status":"failed"})");
+  EXPECT_EQ(kind_of(ledger->end_run("b", Status::failed, noon, "")), Kind::not_found);
+  EXPECT_EQ(kind_of(ledger->end_run("a", Status::running, noon, "")), Kind::bug);
+}
+
+TEST_P(LedgerContract, ACancelIsForARunThatRuns) {
+  enter(a_run("a"));
+  ASSERT_TRUE(ledger->request_cancel("a", "grace", noon));
+  EXPECT_THAT(acts(), ElementsAre("run.cancel a", "run.begin a"));
+  ASSERT_TRUE(ledger->end_run("a", Status::cancelled, noon, ""));
+  const auto again = ledger->request_cancel("a", "grace", noon);
+  ASSERT_EQ(kind_of(again), Kind::refused);
+  EXPECT_EQ(again.error().code, "not-running");
+  EXPECT_EQ(message_of(again), "run a is not running: it is cancelled");
+  EXPECT_EQ(kind_of(ledger->request_cancel("b", "grace", noon)), Kind::not_found);
+}
+
+TEST_P(LedgerContract, RunsComeNewestFirstAndMayBeFiltered) {
+  enter(a_run("a", noon));
+  enter(a_run("b", noon + 1h));
+  LedgerRun backup = a_run("c", noon + 30min);
+  backup.job = "backup";
+  enter(backup);
+  ASSERT_TRUE(ledger->end_run("a", Status::succeeded, noon, ""));
+  EXPECT_THAT(ids_of(ledger->runs({}).value()), ElementsAre("b", "c", "a"));
+  EXPECT_THAT(ids_of(ledger->runs({.limit = 2}).value()), ElementsAre("b", "c"));
+  EXPECT_THAT(ids_of(ledger->runs({.job = "cleanup"}).value()), ElementsAre("b", "a"));
+  EXPECT_THAT(ids_of(ledger->runs({.job = "cleanup", .status = Status::running}).value()), ElementsAre("b"));
+  EXPECT_THAT(ids_of(ledger->runs({.job = "absent"}).value()), IsEmpty());
+}
+
+TEST_P(LedgerContract, ARunIsFoundByAPrefixThatFitsItAlone) {
+  EXPECT_EQ(kind_of(ledger->run("latest")), Kind::not_found);
+  enter(a_run("20261123T120000Z-4f2a91"));
+  enter(a_run("20261123T130000Z-77aa00", noon + 1h));
+  EXPECT_EQ(ledger->run("20261123T12")->id, "20261123T120000Z-4f2a91");
+  EXPECT_EQ(ledger->run("latest")->id, "20261123T130000Z-77aa00");
+  const auto several = ledger->run("20261123");
+  EXPECT_EQ(kind_of(several), Kind::bad_input);
+  EXPECT_EQ(message_of(several), "\"20261123\" fits several runs: 20261123T130000Z-77aa00 and 20261123T120000Z-4f2a91");
+  EXPECT_EQ(kind_of(ledger->run("2025")), Kind::not_found);
+  EXPECT_EQ(kind_of(ledger->run("")), Kind::not_found);
+  EXPECT_EQ(kind_of(ledger->run("%")), Kind::not_found) << "no pattern";
+}
+
+TEST_P(LedgerContract, AWholeIdIsFoundThoughItBeginsAnother) {
+  enter(a_run("a"));
+  enter(a_run("ab"));
+  EXPECT_EQ(ledger->run("a")->id, "a");
+}
+
+TEST_P(LedgerContract, TheBrakeSeesWhatSuccessfulTasksRemovedNewestFirst) {
+  std::uint64_t items = 10;
+  for (const char* id : {"a", "b", "c", "d", "e"}) {
+    enter(a_run(id, noon + std::chrono::hours(items)));
+    ASSERT_TRUE(ledger->record_task(id, {.task = "purge-signals",
+                                         .status = *id == 'c' ? "failed" : "succeeded",
+                                         .done_items = *id == 'd' ? 0 : items}));
+    ASSERT_TRUE(ledger->record_task(id, {.task = "other", .status = "succeeded", .done_items = 99}));
+    ++items;
+  }
+  EXPECT_THAT(ledger->last_removed("cleanup", "purge-signals", 10).value(), ElementsAre(14u, 11u, 10u));
+  EXPECT_THAT(ledger->last_removed("cleanup", "purge-signals", 2).value(), ElementsAre(14u, 11u));
+  EXPECT_THAT(ledger->last_removed("backup", "purge-signals", 2).value(), IsEmpty());
+}
+
+TEST_P(LedgerContract, TheLastSuccessOfAJobIsKnown) {
+  EXPECT_EQ(ledger->last_success("cleanup").value(), std::nullopt);
+  enter(a_run("a"));
+  enter(a_run("b", noon + 1h));
+  ASSERT_TRUE(ledger->end_run("a", Status::succeeded, noon, ""));
+  ASSERT_TRUE(ledger->end_run("b", Status::failed, noon, ""));
+  EXPECT_EQ(ledger->last_success("cleanup").value()->id, "a");
+}
+
+TEST_P(LedgerContract, HoldsComeBackAsTheyWereAdded) {
+  const Hold hold{.id = "h-1",
+                  .kind = "file",
+                  .key = std::string("/srv/caf\xe9/\0 ☃", 15),  // a name that is not UTF-8
+                  .prefix = true,
+                  .reason = "it's \"evidence\"",
+                  .who = "ada",
+                  .made = noon,
+                  .until = noon + 24h};
+  ASSERT_TRUE(ledger->add_holds({&hold, 1}));
+  const auto holds = reopened()->holds(noon).value();
+  ASSERT_EQ(holds.size(), 1u);
+  EXPECT_EQ(holds[0].id, hold.id);
+  EXPECT_EQ(holds[0].kind, hold.kind);
+  EXPECT_EQ(holds[0].target, hold.target);
+  EXPECT_EQ(holds[0].key, hold.key);
+  EXPECT_EQ(holds[0].prefix, hold.prefix);
+  EXPECT_EQ(holds[0].reason, hold.reason);
+  EXPECT_EQ(holds[0].who, hold.who);
+  EXPECT_EQ(holds[0].made, hold.made);
+  EXPECT_EQ(holds[0].until, hold.until);
+  EXPECT_EQ(holds[0].released, std::nullopt);
+}
+
+TEST_P(LedgerContract, TextThatLooksLikeOurEscapeComesBackToo) {
+  Hold hold = a_hold("h-1");
+  hold.key = "base64:AAAA";
+  ASSERT_TRUE(ledger->add_holds({&hold, 1}));
+  EXPECT_EQ(ledger->holds(noon)->at(0).key, "base64:AAAA");
+}
+
+TEST_P(LedgerContract, AHoldIsInForceUntilItsEndOrItsRelease) {
+  std::vector<Hold> holds{a_hold("h-1"), a_hold("h-2"), a_hold("h-3")};
+  holds[1].until = noon + 1h;
+  holds[2].made = noon + 1s;
+  ASSERT_TRUE(ledger->add_holds(holds));
+  EXPECT_THAT(ids_of(ledger->holds(noon).value()), ElementsAre("h-1", "h-2", "h-3"));
+  EXPECT_THAT(ids_of(ledger->holds(noon + 1h).value()), ElementsAre("h-1", "h-3"));
+  ASSERT_TRUE(ledger->release_hold("h-1", "grace", noon + 2h));
+  EXPECT_THAT(ids_of(ledger->holds(noon + 3h).value()), ElementsAre("h-3"));
+  const auto all = ledger->holds(noon + 3h, /*all=*/true).value();
+  EXPECT_THAT(ids_of(all), ElementsAre("h-1", "h-2", "h-3"));
+  EXPECT_EQ(all[0].released, noon + 2h);
+  EXPECT_EQ(all[0].released_by, "grace");
+}
+
+TEST_P(LedgerContract, AHoldIsReleasedOnce) {
+  const Hold hold = a_hold("h-1");
+  ASSERT_TRUE(ledger->add_holds({&hold, 1}));
+  ASSERT_TRUE(ledger->release_hold("h-1", "grace", noon));
+  const auto again = ledger->release_hold("h-1", "ada", noon);
+  ASSERT_EQ(kind_of(again), Kind::refused);
+  EXPECT_EQ(again.error().code, "released");
+  EXPECT_EQ(kind_of(ledger->release_hold("h-2", "ada", noon)), Kind::not_found);
+  EXPECT_THAT(acts(), ElementsAre("hold.release h-1", "hold.add h-1"));
+}
+
+TEST_P(LedgerContract, TheGenerationGrowsWithEachChangeOfTheHoldsAndWithNothingElse) {
+  const std::int64_t before = ledger->hold_generation().value();
+  const std::vector<Hold> holds{a_hold("h-1"), a_hold("h-2")};
+  ASSERT_TRUE(ledger->add_holds(holds));
+  EXPECT_EQ(reopened()->hold_generation().value(), before + 1) << "once for all of them";
+  enter(a_run("a"));
+  ASSERT_TRUE(ledger->add_holds({}));
+  EXPECT_FALSE(ledger->release_hold("h-9", "ada", noon));
+  EXPECT_EQ(ledger->hold_generation().value(), before + 1);
+  ASSERT_TRUE(ledger->release_hold("h-1", "ada", noon));
+  EXPECT_EQ(ledger->hold_generation().value(), before + 2);
+}
+
+TEST_P(LedgerContract, HoldsAreAddedTogetherOrNotAtAll) {
+  const std::vector<Hold> holds{a_hold("h-1"), a_hold("h-1")};
+  const std::int64_t before = ledger->hold_generation().value();
+  EXPECT_FALSE(ledger->add_holds(holds));
+  EXPECT_THAT(ledger->holds(noon).value(), IsEmpty());
+  EXPECT_EQ(ledger->hold_generation().value(), before);
+  EXPECT_THAT(acts(), IsEmpty());
+}
+
+TEST_P(LedgerContract, AnArchiveIsKnownByItsPlaceAndAnotherThereIsRefused) {
+  ASSERT_TRUE(ledger->remember_archive("file:///srv/cold", "a1", noon));
+  EXPECT_TRUE(ledger->remember_archive("file:///srv/cold", "a1", noon + 1h));
+  const auto other = ledger->remember_archive("file:///srv/cold", "b2", noon + 2h);
+  ASSERT_EQ(kind_of(other), Kind::refused);
+  EXPECT_EQ(other.error().code, "archive-changed");
+  EXPECT_EQ(message_of(other), "file:///srv/cold carries archive b2, where archive a1 was before");
+  ASSERT_TRUE(ledger->remember_archive("s3://bucket/cold", "a1", noon + 3h));
+  const auto archives = ledger->archives().value();
+  ASSERT_EQ(archives.size(), 2u);
+  EXPECT_EQ(archives[0].location, "file:///srv/cold");
+  EXPECT_EQ(archives[0].id, "a1");
+  EXPECT_EQ(archives[0].first_seen, noon);
+}
+
+TEST_P(LedgerContract, AuditLinesAreNumberedWithoutGapsAndChained) {
+  EXPECT_EQ(ledger->verify_audit().value(), 0);
+  for (const char* subject : {"a", "b", "c"}) ASSERT_TRUE(ledger->audit("ada", "archive.restore", subject, "{}", noon));
+  const auto lines = ledger->audit_lines(2).value();
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0].number, 3);
+  EXPECT_EQ(lines[0].subject, "c");
+  EXPECT_EQ(lines[0].actor, "ada");
+  EXPECT_EQ(lines[0].at, noon);
+  EXPECT_EQ(lines[0].previous, lines[1].hash);
+  EXPECT_EQ(lines[0].hash.size(), 64u);
+  EXPECT_EQ(reopened()->verify_audit().value(), 3);
+}
+
+TEST_P(LedgerContract, AChangeInsideTheTrailShows) {
+  for (int n = 0; n < 5; ++n) ASSERT_TRUE(ledger->audit("ada", "act", "subject", "{}", noon));
+  ASSERT_EQ(behind_its_back("update @audit set actor = 'eve' where number = 3"), 1);
+  const auto verified = ledger->verify_audit();
+  EXPECT_EQ(kind_of(verified), Kind::corrupt);
+  EXPECT_EQ(message_of(verified),
+            "the audit trail of " + ledger->shown() + " does not fit at line 3: it has been changed");
+}
+
+TEST_P(LedgerContract, ARemovalInsideTheTrailShows) {
+  for (int n = 0; n < 5; ++n) ASSERT_TRUE(ledger->audit("ada", "act", "subject", "{}", noon));
+  ASSERT_EQ(behind_its_back("delete from @audit where number = 2"), 1);
+  EXPECT_THAT(message_of(ledger->verify_audit()), HasSubstr("does not fit at line 2: it is missing"));
+}
+
+TEST_P(LedgerContract, LinesCutOffTheEndShow) {
+  for (int n = 0; n < 5; ++n) ASSERT_TRUE(ledger->audit("ada", "act", "subject", "{}", noon));
+  ASSERT_EQ(behind_its_back("delete from @audit where number > 3"), 2);
+  EXPECT_THAT(message_of(ledger->verify_audit()), HasSubstr("does not fit at line 4: it is missing"));
+}
+
+TEST_P(LedgerContract, FieldsCannotBeShiftedIntoOneAnother) {
+  ASSERT_TRUE(ledger->audit("ada", "act", "subject", "{}", noon));
+  behind_its_back("update @audit set actor = 'adaa', act = 'ct'");
+  EXPECT_EQ(kind_of(ledger->verify_audit()), Kind::corrupt);
+}
+
+TEST_P(LedgerContract, SeveralProcessesWriteOneTrail) {
+  std::vector<std::thread> writers;
+  for (int w = 0; w < 4; ++w)
+    writers.emplace_back([this, w] {
+      const auto mine = reopened();
+      for (int n = 0; n < 25; ++n)
+        EXPECT_TRUE(mine->audit("writer " + std::to_string(w), "act", std::to_string(n), "{}", noon));
+    });
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(ledger->verify_audit().value_or(-1), 100);
+}
+
+TEST_P(LedgerContract, OneLedgerMayBeUsedFromSeveralThreads) {
+  enter(a_run("a"));
+  std::thread pulse([this] {
+    for (int n = 0; n < 20; ++n) EXPECT_TRUE(ledger->heartbeat("a", noon + std::chrono::seconds(n), "{}"));
+  });
+  for (int n = 0; n < 20; ++n) EXPECT_TRUE(ledger->audit("ada", "act", "", "{}", noon));
+  pulse.join();
+  EXPECT_EQ(ledger->verify_audit().value(), 21);
+}
+
+TEST_P(LedgerContract, SeveralProcessesMayMakeItAtOnce) {
+  const auto fresh = sql::TestDatabase::make(GetParam());
+  if (GetParam() == Dialect::sqlite) std::filesystem::remove(fresh->path());
+  std::vector<std::string> ids(6);
+  std::vector<std::thread> openers;
+  for (std::string& id : ids)
+    openers.emplace_back([&] {
+      const auto opened = open({.url = fresh->url()});
+      EXPECT_TRUE(opened) << opened.error().message;
+      if (opened) id = (*opened)->id();
+    });
+  for (std::thread& opener : openers) opener.join();
+  EXPECT_THAT(ids, testing::Each(ids[0]));
+  EXPECT_EQ(ids[0].size(), 32u);
+}
+
+TEST_P(LedgerContract, TheLatestInstantOfAllIsKnown) {
+  EXPECT_EQ(ledger->latest().value(), std::nullopt);
+  enter(a_run("a"));
+  EXPECT_EQ(ledger->latest().value(), noon);
+  ASSERT_TRUE(ledger->heartbeat("a", noon + 1h, ""));
+  EXPECT_EQ(ledger->latest().value(), noon + 1h);
+  ASSERT_TRUE(ledger->remember_archive("x", "y", noon + 2h));
+  EXPECT_EQ(ledger->latest().value(), noon + 2h);
+  ASSERT_TRUE(ledger->audit("ada", "act", "", "", noon + 3h));
+  EXPECT_EQ(ledger->latest().value(), noon + 3h);
+}
+
+TEST_P(LedgerContract, ReadOnlyItReadsAndDoesNotWrite) {
+  enter(a_run("a"));
+  const auto reader = reopened(/*read_only=*/true);
+  EXPECT_EQ(reader->run("a")->id, "a");
+  EXPECT_EQ(reader->verify_audit().value(), 1);
+  EXPECT_FALSE(reader->audit("ada", "act", "", "", noon));
+  EXPECT_EQ(ledger->verify_audit().value(), 1);
+}
+
+TEST_P(LedgerContract, ReadOnlyItIsNotMade) {
+  const auto fresh = sql::TestDatabase::make(GetParam());
+  if (GetParam() == Dialect::sqlite) std::filesystem::remove(fresh->path());
+  const auto absent = open({.url = fresh->url(), .read_only = true});
+  EXPECT_EQ(kind_of(absent), Kind::not_found);
+  EXPECT_THAT(message_of(absent), testing::StartsWith("there is no ledger in "));
+  EXPECT_FALSE(std::filesystem::exists(fresh->path()));
+}
+
+TEST_P(LedgerContract, ANewerLedgerIsRefusedAndTheHintSaysTheWayBack) {
+  behind_its_back("update @meta set value = '99' where name = 'version'");
+  for (const bool read_only : {false, true}) {
+    const auto refused = open({.url = database->url(), .read_only = read_only});
+    ASSERT_EQ(kind_of(refused), Kind::refused);
+    EXPECT_EQ(refused.error().code, "ledger-newer");
+    EXPECT_THAT(message_of(refused), HasSubstr("has schema 99; this steward knows up to 1"));
+    EXPECT_THAT(refused.error().hint, HasSubstr("Use the newer steward again"));
+  }
+}
+
+TEST_P(LedgerContract, AnApplicationsOwnTableMetaIsNotTakenForALedger) {
+  const auto other = sql::TestDatabase::make(GetParam());
+  const auto db = other->connect();
+  if (GetParam() == Dialect::postgres) (void)db->execute("create schema steward");
+  ASSERT_TRUE(db->execute(GetParam() == Dialect::postgres ? "create table steward.meta (name text, value text)"
+                                                          : "create table meta (name text, value text)"));
+  EXPECT_EQ(kind_of(open({.url = other->url()})), Kind::corrupt);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ledger, LedgerContract, testing::Values(Dialect::postgres, Dialect::sqlite),
+                         sql::dialect_name);
+
+TEST(LedgerStatus, EachHasAName) {
+  for (const Status status : {Status::running, Status::succeeded, Status::failed, Status::partial, Status::refused,
+                              Status::cancelled, Status::waiting, Status::interrupted})
+    EXPECT_EQ(status_named(name_of(status)), status);
+  EXPECT_EQ(status_named("absent"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace steward::ledger

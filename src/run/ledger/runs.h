@@ -1,0 +1,27 @@
+/// Runs and their tasks, as the ledger keeps them. Each function is one change or one read of ledger.h; see there.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+#include "run/ledger/ledger.h"
+#include "run/ledger/ledger_database.h"
+
+namespace steward::ledger {
+
+Result<void> begin_run(LedgerDatabase& db, const Run& run);
+Result<bool> heartbeat(LedgerDatabase& db, std::string_view run, Instant now, std::string_view progress);
+Result<void> record_task(LedgerDatabase& db, std::string_view run, const TaskRecord& record);
+Result<void> set_plan(LedgerDatabase& db, std::string_view run, std::string_view digest, std::string_view plan);
+Result<void> end_run(LedgerDatabase& db, std::string_view run, Status status, Instant now, std::string_view error);
+Result<void> request_cancel(LedgerDatabase& db, std::string_view run, std::string_view who, Instant now);
+
+Result<std::vector<Run>> find_runs(LedgerDatabase& db, const RunFilter& filter);
+Result<Run> find_run(LedgerDatabase& db, std::string_view id);
+Result<std::vector<TaskRecord>> tasks_of(LedgerDatabase& db, std::string_view run);
+Result<std::vector<std::uint64_t>> last_removed(LedgerDatabase& db, std::string_view job, std::string_view task,
+                                                std::size_t count);
+
+}  // namespace steward::ledger

@@ -1,0 +1,161 @@
+// How an older ledger becomes a newer one, and what a lost server does to one.
+#include "run/ledger/schema.h"
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include "io/sql/connection_contract.h"
+#include "run/ledger/ledger.h"
+
+namespace steward::ledger {
+namespace {
+
+using sql::Dialect;
+using sql::kind_of;
+using sql::message_of;
+using testing::HasSubstr;
+
+const Instant noon{std::chrono::sys_days{std::chrono::year{2026} / 11 / 23} + std::chrono::hours(12)};
+
+struct LedgerSchema : testing::TestWithParam<Dialect> {
+  void SetUp() override {
+    database = sql::TestDatabase::make(GetParam());
+    ASSERT_TRUE(database);
+    db = std::make_unique<LedgerDatabase>(sql::Target{.url = database->url()}, database->connect());
+    steps.assign(migrations().begin(), migrations().end());
+    ASSERT_TRUE(migrate(*db, steps));
+  }
+  std::string copy() const { return database->path().string() + ".before-v" + std::to_string(steps.size()); }
+  int version() { return founding(*db).value().version; }
+
+  std::unique_ptr<sql::TestDatabase> database;
+  std::unique_ptr<LedgerDatabase> db;
+  std::vector<Migration> steps;
+};
+
+TEST_P(LedgerSchema, AnOlderLedgerIsMigratedAndKeepsWhatItHas) {
+  const std::string id = founding(*db)->id;
+  ASSERT_TRUE(db->change([&]() -> Result<void> {
+    TRY(db->execute("insert into @archives values ('here', 'a1', 1)"));
+    return {};
+  }));
+  steps.push_back({"alter table @archives add column size bigint", "create index archives_by_id on @archives (id)"});
+  const auto migrated = migrate(*db, steps);
+  ASSERT_TRUE(migrated) << migrated.error().message;
+  EXPECT_EQ(version(), static_cast<int>(steps.size()));
+  EXPECT_EQ(founding(*db)->id, id);
+  EXPECT_EQ(db->query("select count(*) from @archives where size is null")->rows.size(), 1u);
+  EXPECT_TRUE(migrate(*db, steps)) << "again, which does nothing";
+}
+
+TEST_P(LedgerSchema, AMigrationThatFailsLeavesTheLedgerAsItWas) {
+  const int before = version();
+  steps.push_back({"alter table @archives add column size bigint", "alter table @absent add column x bigint"});
+  EXPECT_FALSE(migrate(*db, steps));
+  EXPECT_EQ(version(), before);
+  EXPECT_EQ(kind_of(db->query("select size from @archives")), Kind::not_found);
+  EXPECT_TRUE(open({.url = database->url()})) << "the steward of before goes on with it";
+}
+
+TEST_P(LedgerSchema, AnOlderProgramRefusesItAfterwards) {
+  steps.push_back({"alter table @archives add column size bigint"});
+  ASSERT_TRUE(migrate(*db, steps));
+  EXPECT_EQ(open({.url = database->url()}).error().code, "ledger-newer");
+}
+
+TEST_P(LedgerSchema, WhoMayNotMigrateIsToldThatItIsOlder) {
+  const auto older = check_version(*db, schema_version + 1);
+  ASSERT_EQ(kind_of(older), Kind::refused);
+  EXPECT_EQ(older.error().code, "ledger-older");
+}
+
+INSTANTIATE_TEST_SUITE_P(Ledger, LedgerSchema, testing::Values(Dialect::postgres, Dialect::sqlite), sql::dialect_name);
+
+struct LedgerCopy : LedgerSchema {};
+INSTANTIATE_TEST_SUITE_P(Ledger, LedgerCopy, testing::Values(Dialect::sqlite), sql::dialect_name);
+
+TEST_P(LedgerCopy, TheFileIsCopiedBeforeAMigrationAndTheCopyIsTheLedgerOfBefore) {
+  // Through WAL, so that what was written last is not in the file itself.
+  db.reset();
+  const auto ledger = open({.url = database->url()}).value();
+  ASSERT_TRUE(ledger->audit("ada", "act", "", "{}", noon));
+  db = std::make_unique<LedgerDatabase>(sql::Target{.url = database->url()}, database->connect());
+  steps.push_back({"alter table @archives add column size bigint"});
+  ASSERT_TRUE(migrate(*db, steps));
+  struct stat found{};
+  ASSERT_EQ(stat(copy().c_str(), &found), 0);
+  EXPECT_EQ(found.st_mode & 0777, 0600u) << "a ledger is its owner's alone";
+  const auto before = open({.url = "sqlite:///" + copy()});
+  ASSERT_TRUE(before) << before.error().message;
+  EXPECT_EQ((*before)->id(), ledger->id());
+  EXPECT_EQ((*before)->verify_audit().value(), 1);
+}
+
+TEST_P(LedgerCopy, AnEarlierCopyIsReplacedAndARestOfOneIsTidied) {
+  std::ofstream(copy() + "x") << "";
+  steps.push_back({"alter table @archives add column size bigint"});
+  std::ofstream(copy()) << "an earlier try";
+  std::ofstream(copy() + ".tmp") << "half of one";
+  const auto migrated = migrate(*db, steps);
+  ASSERT_TRUE(migrated) << migrated.error().message;
+  EXPECT_TRUE(open({.url = "sqlite:///" + copy()}));
+  EXPECT_FALSE(std::filesystem::exists(copy() + ".tmp"));
+}
+
+TEST_P(LedgerCopy, WhereItCannotBeCopiedItIsNotMigrated) {
+  steps.push_back({"alter table @archives add column size bigint"});
+  std::filesystem::create_directories(copy() + ".tmp/in the way");
+  const auto failed = migrate(*db, steps);
+  EXPECT_EQ(kind_of(failed), Kind::unavailable);
+  EXPECT_THAT(message_of(failed), HasSubstr("cannot copy the ledger to "));
+  EXPECT_EQ(version(), schema_version);
+}
+
+TEST_P(LedgerCopy, ANewLedgerIsNotCopied) {
+  EXPECT_FALSE(std::filesystem::exists(database->path().string() + ".before-v1"));
+}
+
+TEST_P(LedgerCopy, AFileThatIsMadeIsItsOwnersAloneAndInWal) {
+  const std::string path = database->folder() / "ledger.db";
+  ASSERT_TRUE(open({.url = "sqlite:///" + path}));
+  struct stat found{};
+  ASSERT_EQ(stat(path.c_str(), &found), 0);
+  EXPECT_EQ(found.st_mode & 0777, 0600u);
+  const auto raw = database->connect({.url = "sqlite:///" + path});
+  EXPECT_EQ(raw->query("pragma journal_mode")->rows.at(0).at(0), sql::Value{"wal"});
+}
+
+struct LedgerServer : LedgerSchema {
+  void end_all_sessions() {
+    ASSERT_TRUE(database->server().query(
+        "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = '" + database->name() + "'"));
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Ledger, LedgerServer, testing::Values(Dialect::postgres), sql::dialect_name);
+
+TEST_P(LedgerServer, ALostConnectionIsOpenedAgainForTheNextChangeAndTheNextRead) {
+  const auto ledger = open({.url = database->url()}).value();
+  ASSERT_TRUE(ledger->audit("ada", "act", "before", "{}", noon));
+  end_all_sessions();
+  const auto done = ledger->audit("ada", "act", "after", "{}", noon);
+  ASSERT_TRUE(done) << done.error().message;
+  end_all_sessions();
+  EXPECT_EQ(ledger->verify_audit().value_or(-1), 2);
+}
+
+TEST_P(LedgerServer, ALedgerThatHasVanishedIsNotReplacedByAnEmptyOne) {
+  const auto ledger = open({.url = database->url()}).value();
+  ASSERT_TRUE(database->server().execute("drop database " + database->name() + " with (force)"));
+  EXPECT_EQ(kind_of(ledger->audit("ada", "act", "", "{}", noon)), Kind::not_found);
+  ASSERT_TRUE(database->server().execute("create database " + database->name()));
+}
+
+TEST_P(LedgerServer, ItsTablesAreInASchemaOfTheirOwn) {
+  const auto raw = database->connect();
+  EXPECT_EQ(raw->query("select count(*) from pg_tables where schemaname = 'public'")->rows.at(0).at(0),
+            sql::Value{"0"});
+  EXPECT_EQ(raw->describe("steward.runs")->schema, "steward");
+}
+
+}  // namespace
+}  // namespace steward::ledger
