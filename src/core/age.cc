@@ -29,6 +29,7 @@ const std::array units{
 };
 
 constexpr auto longest = days{365'250};
+constexpr std::int64_t most_months = 12'000;
 
 std::unexpected<Error> wrong(std::string_view text, std::string_view why) {
   return fail(Kind::bad_input, fmt::format("\"{}\" is not an age: {}", text, why),
@@ -59,7 +60,7 @@ Result<Age> parse_age(std::string_view text) {
     for (const auto also : u.also) matches = matches || (!also.empty() && unit == also);
     if (!matches) continue;
     if (u.calendar) {
-      if (n > 12'000) return wrong(text, "it is over 1,000 years");
+      if (n > most_months / u.calendar->count()) return wrong(text, "it is over 1,000 years");
       return Age{months{n * u.calendar->count()}};
     }
     if (n > duration_cast<microseconds>(longest).count() / u.fixed.count())

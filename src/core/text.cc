@@ -112,6 +112,8 @@ std::optional<std::string> from_base64(std::string_view text) {
       out += static_cast<char>(group >> bits & 0xFF);
     }
   }
+  // What is left over has to be zero, or two texts would stand for the same bytes (RFC 4648, 3.5).
+  if ((group & ((1U << bits) - 1)) != 0) return {};
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <optional>
 
@@ -17,10 +18,18 @@ int hex_digit(char c) {
 }
 
 bool names_a_secret(std::string_view name) {
-  std::string lower(name);
+  std::string lower = percent_decode(name).value_or(std::string(name));
   std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower.contains("password") || lower.contains("secret") || lower.contains("token") || lower.contains("key") ||
-         lower.contains("passwd") || lower.contains("credential") || lower.contains("signature");
+  constexpr std::array words{"pass", "pwd", "secret", "token", "key", "credential", "signature"};
+  return std::ranges::any_of(words, [&](const char* word) { return lower.contains(word); });
+}
+
+/// Where the login of a URL may begin: after "SCHEME://" or "//", else at its front.
+std::size_t authority_begin(std::string_view text) {
+  const std::size_t end = text.find("://");
+  const auto in_scheme = [](unsigned char c) { return std::isalnum(c) != 0 || c == '+' || c == '-' || c == '.'; };
+  if (end != std::string_view::npos && std::ranges::all_of(text.substr(0, end), in_scheme)) return end + 3;
+  return text.starts_with("//") ? 2 : 0;
 }
 
 }  // namespace
@@ -96,7 +105,9 @@ Result<Url> parse_url(std::string_view text) {
     const std::size_t bracket = authority.find(']');
     if (bracket == std::string_view::npos) return wrong("its [ is not closed");
     url.host = std::string(authority.substr(1, bracket - 1));
-    colon = bracket + 1 < authority.size() && authority[bracket + 1] == ':' ? bracket + 1 : std::string_view::npos;
+    colon = bracket + 1 < authority.size() ? bracket + 1 : std::string_view::npos;
+    if (colon != std::string_view::npos && authority[colon] != ':')
+      return wrong("something other than a port follows its ]");
   } else {
     url.host = TRY(decoded(authority.substr(0, colon)));
   }
@@ -124,21 +135,13 @@ Result<Url> parse_url(std::string_view text) {
 
 std::string masked(std::string_view text) {
   std::string out(text);
-  const std::size_t scheme_end = out.find("://");
-  const std::size_t begin = scheme_end == std::string::npos ? 0 : scheme_end + 3;
-  const std::size_t stop = out.find_first_of("/?#", begin);
-  // A password may itself hold '/', '?' or '#' that nobody encoded: what stands before the last @ is login all the
-  // same.
-  std::size_t at = out.rfind('@', stop);
-  if (const std::size_t last = out.rfind('@');
-      last != std::string::npos && out.find(':', begin) < std::min(stop, last)) {
-    const std::size_t question = out.find('?', begin);
-    if (question == std::string::npos || last < question || at == std::string::npos || at < begin) at = last;
-  }
-  if (at != std::string::npos && at >= begin) {
-    const std::size_t colon = out.find(':', begin);
-    if (colon != std::string::npos && colon < at) out.replace(colon + 1, at - colon - 1, "***");
-  }
+  const std::size_t begin = authority_begin(out);
+  // A password may itself hold '/', '?', '#' or '@' that nobody encoded, so all from the first colon to the very last @
+  // is hidden. That hides too much of a URL with an @ further on, and never too little.
+  const std::size_t colon = out.find(':', begin);
+  const std::size_t at = out.rfind('@');
+  if (colon != std::string::npos && at != std::string::npos && colon < at)
+    out.replace(colon + 1, at - colon - 1, "***");
   std::size_t pair = out.find('?', begin);
   while (pair != std::string::npos) {
     ++pair;

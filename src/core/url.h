@@ -27,8 +27,9 @@ struct Url {
 /// the password: it shows the URL as `masked` does.
 Result<Url> parse_url(std::string_view text);
 
-/// `text` with a password replaced by `***`: in the authority, and in query parameters named password, secret, token or
-/// key.
+/// `text` with a password replaced by `***`: between the first colon and the last @ (whatever a person wrote there,
+/// with or without a scheme), and in query parameters whose names hold pass, pwd, secret, token, key, credential or
+/// signature.
 std::string masked(std::string_view text);
 
 /// Percent-decodes. bad_input for a broken escape.
