@@ -1,0 +1,72 @@
+#include "run/runner.h"
+
+#include <gtest/gtest.h>
+
+namespace steward {
+namespace {
+
+struct Case {
+  const char* name;
+  std::vector<std::string> statuses;
+  ledger::Status status;
+  int exit_code;
+};
+
+struct VerdictOf : testing::TestWithParam<Case> {};
+
+TEST_P(VerdictOf, AddsUpTheTasks) {
+  std::vector<TaskResult> tasks;
+  for (const std::string& status : GetParam().statuses) tasks.push_back({.task = "t", .status = status});
+  EXPECT_EQ(verdict_of(tasks).status, GetParam().status);
+  EXPECT_EQ(verdict_of(tasks).exit_code, GetParam().exit_code);
+}
+
+using enum ledger::Status;
+const Case cases[] = {
+    {"all_done", {"succeeded", "succeeded"}, succeeded, 0},
+    {"what_is_not_configured_or_off_does_not_count", {"succeeded", "not_configured", "off"}, succeeded, 0},
+    {"all_failed", {"failed", "failed", "off"}, failed, 1},
+    {"some_failed", {"succeeded", "failed"}, partial, 4},
+    {"some_refused", {"succeeded", "refused"}, partial, 4},
+    {"all_refused", {"refused", "not_configured"}, refused, 3},
+    {"failed_and_refused", {"failed", "refused"}, failed, 1},
+    {"cancelled", {"succeeded", "cancelled", "failed"}, cancelled, 1},
+};
+INSTANTIATE_TEST_SUITE_P(Run, VerdictOf, testing::ValuesIn(cases), [](const auto& c) { return c.param.name; });
+
+TEST(ClockRefusal, ToleratesFiveMinutesEitherWay) {
+  const Instant now = *parse_instant("2026-11-23T12:00:00Z");
+  using namespace std::chrono_literals;
+  EXPECT_FALSE(clock_refusal(now, now + 5min, "the database"));
+  EXPECT_FALSE(clock_refusal(now, now - 5min, "the database"));
+  const auto ahead = clock_refusal(now, now - 6min, "the database");
+  ASSERT_TRUE(ahead);
+  EXPECT_EQ(ahead->code, "clock");
+  EXPECT_EQ(ahead->message,
+            "this machine's clock says 2026-11-23T12:00:00Z, the database says 2026-11-23T11:54:00Z: 6 min ahead");
+}
+
+TEST(IsGone, ThisProcessIsThereAndOneOfAnotherBootIsNot) {
+  const Instant now = SystemClock().now();
+  ledger::Process process = this_process();
+  EXPECT_FALSE(is_gone(process, now, now));
+  process.boot = "another";
+  EXPECT_TRUE(is_gone(process, now, now));
+}
+
+TEST(IsGone, AReusedPidIsAnotherProcess) {
+  ledger::Process process = this_process();
+  process.started_ticks += 1;
+  EXPECT_TRUE(is_gone(process, Instant{}, Instant{}));
+}
+
+TEST(IsGone, AnotherHostIsBelievedForAnHour) {
+  const Instant now = SystemClock().now();
+  ledger::Process process = this_process();
+  process.host = "elsewhere";
+  EXPECT_FALSE(is_gone(process, now - std::chrono::minutes(59), now));
+  EXPECT_TRUE(is_gone(process, now - std::chrono::minutes(61), now));
+}
+
+}  // namespace
+}  // namespace steward
