@@ -14,6 +14,8 @@ Tint tint_of(std::string_view status) {
   return Tint::warn;
 }
 
+std::string second_of(Instant instant) { return format_instant(std::chrono::floor<std::chrono::seconds>(instant)); }
+
 std::string line(std::string_view label, std::string_view text) { return fmt::format("    {:<9} {}\n", label, text); }
 
 std::string ready_text(const Output& output, const Step& step) {
@@ -21,12 +23,12 @@ std::string ready_text(const Output& output, const Step& step) {
   std::string out = fmt::format("  {}  {}{}\n", tinted(output, Tint::bold, step.task), amount,
                                 step.final && step.planned.items > 0 ? tinted(output, Tint::warn, ", final") : "");
   out += line("target", printable(step.target));
-  out += line("what", fmt::format("{}: before {}", step.reason, format_instant(step.cutoff)));
+  out += line("what", fmt::format("{}: before {}", step.reason, second_of(step.cutoff)));
   out += line("how", step.strategy);
   if (step.oldest && step.newest)
-    out += line("from, to", fmt::format("{}, {}", format_instant(*step.oldest), format_instant(*step.newest)));
+    out += line("from, to", fmt::format("{}, {}", second_of(*step.oldest), second_of(*step.newest)));
   for (const Sample& sample : step.samples)
-    out += line("such as", fmt::format("{}{}{}", sample.item, sample.at ? "  " + format_instant(*sample.at) : "",
+    out += line("such as", fmt::format("{}{}{}", sample.item, sample.at ? "  " + second_of(*sample.at) : "",
                                        sample.size ? "  " + format_bytes(*sample.size) : ""));
   for (const Skip& skip : step.skipped) {
     std::string examples;

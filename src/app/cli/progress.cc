@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "app/cli/print_plan.h"
 #include "core/text.h"
 
 namespace steward::app {
@@ -34,9 +35,7 @@ void ProgressReporter::task_began(const Step& step) {
   began_ = std::chrono::steady_clock::now();
   drawn_ = {};
   if (output_.json || output_.terminal_errors) return;
-  if (step.planned.items > 0)
-    fmt::print(stderr, "{}: {} items before {}\n", step.task, format_count(step.planned.items),
-               format_instant(step.cutoff));
+  if (step.planned.items > 0) fmt::print(stderr, "{}: {}\n", step.task, amount_text(step.planned));
 }
 
 void ProgressReporter::progress(const Progress& progress) {

@@ -32,11 +32,11 @@ Result<Session> session_saying(const Output& output) {
   return session;
 }
 
-/// A run that cron began has no terminal, and cron says so in no other way.
+/// cron says nowhere that it is cron: a run without a terminal is some script's.
 std::string trigger() {
   const char* said = std::getenv("STEWARD_TRIGGER");
   if (said != nullptr && *said != '\0') return said;
-  return ::isatty(STDIN_FILENO) == 1 || ::isatty(STDERR_FILENO) == 1 ? "hand" : "cron";
+  return ::isatty(STDIN_FILENO) == 1 || ::isatty(STDERR_FILENO) == 1 ? "hand" : "script";
 }
 
 json run_json(const ledger::Run& run) {
@@ -164,7 +164,8 @@ Result<int> status_command(const Output& output) {
   }
   print(table(rows, {3, 4}));
   for (const std::string& line : attention) print(tinted(output, Tint::warn, "! " + line) + '\n');
-  if (!holds.empty()) print(fmt::format("{} holds in force: steward hold list\n", format_count(holds.size())));
+  if (!holds.empty())
+    print(fmt::format("{} {} in force: steward hold list\n", format_count(holds.size()), holds.size() == 1 ? "hold" : "holds"));
   if (attention.empty()) print("Nothing needs attention.\n");
   return 0;
 }

@@ -172,6 +172,12 @@ class Archiver {
     moving.item.sha256 = done.sha256;
     moving.item.size = done.size;
     moving.item.made = done.made;
+    if (done.info) {
+      moving.item.mode = done.info->mode & 07777;
+      moving.item.owner = done.info->owner;
+      moving.item.group = done.info->group;
+      moving.item.modified = done.info->modified;
+    }
     return {};
   }
 

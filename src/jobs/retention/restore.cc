@@ -174,7 +174,7 @@ class Restorer {
     const sql::Row stored = TRY(row.values_of(column));
     // Where the row says it is under today's root, which need not be where it was.
     const Location location = files_.locate(sql::to_text(stored.front()));
-    const auto brought = files_.bring_back(location, item.copy, item.sha256, archive_);
+    const auto brought = files_.bring_back(location, item, archive_);
     if (!brought && (brought.error().kind == Kind::refused || brought.error().kind == Kind::not_found)) {
       TRY(skip(brought.error().code == "exists" ? "another file is in its place" : brought.error().message, key));
       return false;

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <array>
 
 #include "core/digest.h"
 #include "core/text.h"
@@ -53,6 +56,24 @@ struct TeeHash final : Sink {
   Sink& next;
   Sha256 hash{};
 };
+
+std::unexpected<Error> not_as_archived(const object::Store& archive, const std::string& copy) {
+  return fail(Kind::corrupt, fmt::format("{}/{} is not what was archived", archive.shown(), printable(copy)),
+              "Nothing was restored from it. Bring that one back from a copy of the cold storage.");
+}
+
+/// Owner first: chown takes set-id bits away. An ordinary user may not give files away; the bytes matter more.
+void give_attributes(int fd, const manifest::Item& item) {
+  if (item.mode) {
+    (void)!::fchown(fd, item.owner, item.group);
+    (void)!::fchmod(fd, *item.mode);
+  }
+  if (!item.modified) return;
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(*item.modified);
+  const timespec time{seconds.time_since_epoch().count(), (*item.modified - seconds).count() * 1000};
+  const std::array<timespec, 2> times{time, time};
+  (void)!::futimens(fd, times.data());
+}
 
 /// A Sink into a Source: what a store pushes lands in a temporary file that is read again. Objects move between stores
 /// through it, in constant memory.
@@ -206,6 +227,7 @@ Result<CopiedFile> SourceFiles::copy_file(const Location& location, const std::s
   CopiedFile copied = TRY(put_apart(open, before.size, key, archive, tick));
   const auto after = root_->stat(location.path);
   if (!after || !after->same_as(before) || copied.size != before.size) return changed(address(location));
+  copied.info = before;
   return copied;
 }
 
@@ -229,21 +251,18 @@ Result<bool> SourceFiles::same_bytes_at(const Location& location, const std::str
   return TRY(files::hash(source)).sha256 == sha256;
 }
 
-Result<void> SourceFiles::bring_back(const Location& location, const std::string& copy, const std::string& sha256,
-                                     object::Store& archive) {
+Result<void> SourceFiles::bring_back(const Location& location, const manifest::Item& item, object::Store& archive) {
   const Seen seen = TRY(look(location));
   if (seen.as == Seen::As::outside) return fail(Kind::refused, "its file's place is outside the root", "", "outside");
   if (seen.as == Seen::As::there) {
-    if (TRY(same_bytes_at(location, sha256))) return {};
+    if (TRY(same_bytes_at(location, item.sha256))) return {};
     return fail(Kind::refused, fmt::format("another file is at {}", printable(address(location))),
                 "Move it away, then restore again.", "exists");
   }
-  return location.place == Place::object ? bring_object(location, copy, sha256, archive)
-                                         : bring_file(location, copy, sha256, archive);
+  return location.place == Place::object ? bring_object(location, item, archive) : bring_file(location, item, archive);
 }
 
-Result<void> SourceFiles::bring_file(const Location& location, const std::string& copy, const std::string& sha256,
-                                     object::Store& archive) {
+Result<void> SourceFiles::bring_file(const Location& location, const manifest::Item& item, object::Store& archive) {
   if (!root_) root_ = TRY(files::Folder::create(roots_.front()));
   if (const std::string folder = folder_part(location.path); !folder.empty())
     TRY(root_->make_folders(folder.substr(0, folder.size() - 1)));
@@ -251,10 +270,9 @@ Result<void> SourceFiles::bring_file(const Location& location, const std::string
   const auto write = [&]() -> Result<void> {
     files::FileSink file(temporary.handle.fd());
     TeeHash tee(file);
-    TRY(archive.get(copy, tee));
-    if (tee.hash.finish_hex() != sha256)
-      return fail(Kind::corrupt, fmt::format("{}/{} is not what was archived", archive.shown(), printable(copy)),
-                  "Nothing was restored from it. Bring back that file of the cold storage from a copy.");
+    TRY(archive.get(item.copy, tee));
+    if (tee.hash.finish_hex() != item.sha256) return not_as_archived(archive, item.copy);
+    give_attributes(temporary.handle.fd(), item);
     TRY(files::sync_file(temporary.handle.fd()));
     return root_->rename(temporary.path, location.path, false);
   };
@@ -263,15 +281,12 @@ Result<void> SourceFiles::bring_file(const Location& location, const std::string
   return written;
 }
 
-Result<void> SourceFiles::bring_object(const Location& location, const std::string& copy, const std::string& sha256,
-                                       object::Store& archive) {
+Result<void> SourceFiles::bring_object(const Location& location, const manifest::Item& item, object::Store& archive) {
   const Spool spool = TRY(Spool::create());
   files::FileSink file = spool.sink();
   TeeHash tee(file);
-  const object::ObjectInfo info = TRY(archive.get(copy, tee));
-  if (tee.hash.finish_hex() != sha256)
-    return fail(Kind::corrupt, fmt::format("{}/{} is not what was archived", archive.shown(), printable(copy)),
-                "Nothing was restored from it. Bring back that object of the cold storage from a copy.");
+  const object::ObjectInfo info = TRY(archive.get(item.copy, tee));
+  if (tee.hash.finish_hex() != item.sha256) return not_as_archived(archive, item.copy);
   object::Store* store = TRY(bucket(location.bucket));
   files::FileSource source = spool.rewound();
   TRY(store->put(location.key, source, {.only_if_absent = true, .size = info.size}));

@@ -11,6 +11,7 @@
 #include "io/object/store.h"
 #include "jobs/retention/location.h"
 #include "jobs/retention/retention.h"
+#include "run/manifest/manifest.h"
 
 namespace steward::retention {
 
@@ -25,7 +26,8 @@ struct CopiedFile {
   std::string copy{};  ///< The key in the archive.
   std::string sha256{};
   Bytes size{};
-  bool made = false;  ///< Else the archive had the same bytes under that key.
+  bool made = false;                      ///< Else the archive had the same bytes under that key.
+  std::optional<files::FileInfo> info{};  ///< Of a file, not of an object.
 };
 
 /// Files below a root and objects of buckets, by their location.
@@ -48,11 +50,10 @@ class SourceFiles {
   Result<CopiedFile> copy(const Location& location, const std::string& key, object::Store& archive,
                           const std::function<Result<void>()>& tick);
 
-  /// Brings a copy back to where it was: durable, and never over something else. The same bytes there already are a
-  /// success. refused (code "exists") where other bytes are there; corrupt where the copy has not this hash; refused
-  /// (code "outside") where the place is outside the root.
-  Result<void> bring_back(const Location& location, const std::string& copy, const std::string& sha256,
-                          object::Store& archive);
+  /// Brings a copy back to where it was, with its mode, owner and mtime as far as this user may: durable, and never
+  /// over something else. The same bytes there already are a success. refused (code "exists") where other bytes are
+  /// there; corrupt where the copy has not this hash; refused (code "outside") where the place is outside the root.
+  Result<void> bring_back(const Location& location, const manifest::Item& item, object::Store& archive);
 
   /// Moves a file aside to a name of its own ("a.png" -> ".steward-gone-TOKEN" in the same folder), without replacing.
   /// False where it is not there. Objects stay where they are: their removal is conditional.
@@ -71,10 +72,8 @@ class SourceFiles {
   Result<CopiedFile> copy_object(const Location& location, const std::string& key, object::Store& archive,
                                  const std::function<Result<void>()>& tick);
   Result<bool> same_bytes_at(const Location& location, const std::string& sha256);
-  Result<void> bring_file(const Location& location, const std::string& copy, const std::string& sha256,
-                          object::Store& archive);
-  Result<void> bring_object(const Location& location, const std::string& copy, const std::string& sha256,
-                            object::Store& archive);
+  Result<void> bring_file(const Location& location, const manifest::Item& item, object::Store& archive);
+  Result<void> bring_object(const Location& location, const manifest::Item& item, object::Store& archive);
   Result<bool> remove_object(const Location& location, const std::string& sha256);
 
   std::optional<files::Folder> root_{};

@@ -53,7 +53,7 @@ struct Run {
   std::optional<Instant> ended{};
   Instant heartbeat{};
   Process process{};
-  std::string trigger{};  ///< "hand", "cron", "serve", "dagster".
+  std::string trigger{};  ///< "hand" (a terminal), "script" (cron and the like), "serve", "dagster".
   std::string actor{};    ///< Who: the user's name, or the scheduler's.
   std::string version{};  ///< Of steward.
   std::string environment{};

@@ -3,7 +3,7 @@
 ///   steward-archive.json                     the archive's id: tells an unmounted folder from an empty one
 ///   mockups/2024/11/17-name.png              copies, uncompressed, by the month of the row's age column in UTC
 ///   audit_logs/2025/04/RUN-000001.jsonl.zst  archived rows, one JSON object a line
-///   mockups/manifest/RUN.jsonl               the manifest of a finished run; RUN/000001.jsonl its segments while it
+///   mockups/manifest/RUN.jsonl               the manifest of a finished run; RUN.000001.jsonl its segments while it
 ///   goes on holds/h-4f2a91c0.json                    holds, so that a lost ledger loses none
 #pragma once
 #include <memory>

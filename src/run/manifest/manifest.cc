@@ -11,13 +11,13 @@ namespace steward::manifest {
 namespace {
 
 std::string segment_key(std::string_view folder, std::string_view run, std::uint64_t n) {
-  return fmt::format("{}/{:06}.jsonl", manifest_key(folder, run), n);
+  return fmt::format("{}.{:06}.jsonl", manifest_key(folder, run), n);
 }
 
 std::string finished_key(std::string_view folder, std::string_view run) { return manifest_key(folder, run) + ".jsonl"; }
 
 /// Splits a key of the archive into what it says about a manifest: "mockups/manifest/RUN.jsonl",
-/// "mockups/manifest/RUN/000001.jsonl".
+/// "mockups/manifest/RUN.000001.jsonl".
 struct Place {
   std::string folder{}, run{};
   std::uint64_t segment = 0;  ///< 0: the finished file.
@@ -29,10 +29,10 @@ std::optional<Place> place_of(std::string_view key) {
   Place place{.folder = std::string(key.substr(0, at))};
   std::string_view rest = key.substr(at + room.size());
   rest.remove_suffix(ending.size());
-  const std::size_t slash = rest.find('/');
-  place.run = std::string(rest.substr(0, slash));
-  if (slash == std::string_view::npos) return place;
-  const std::string_view number = rest.substr(slash + 1);
+  const std::size_t dot = rest.find('.');
+  place.run = std::string(rest.substr(0, dot));
+  if (dot == std::string_view::npos) return place;
+  const std::string_view number = rest.substr(dot + 1);
   const auto [end, ec] = std::from_chars(number.data(), number.data() + number.size(), place.segment);
   if (ec != std::errc{} || end != number.data() + number.size() || place.segment == 0) return {};
   return place;

@@ -1,7 +1,7 @@
 /// The write-ahead list of the items that a run moves into an archive, with each item's state.
 ///
 /// One manifest for a run and a table, beside what it names: while the run goes on, numbered segments
-/// `mockups/manifest/RUN/000001.jsonl`, each written whole before the next act begins; when it has ended, one file
+/// `mockups/manifest/RUN.000001.jsonl`, each written whole before the next act begins; when it has ended, one file
 /// `mockups/manifest/RUN.jsonl` with each item in its last state, and the segments go. Both are JSON lines: a header,
 /// then items. docs/archive-format.md is the format.
 ///
@@ -56,7 +56,11 @@ struct Item {
   std::string copy{};    ///< The key of the copy in the archive.
   std::string sha256{};  ///< Of the copy's bytes, from `copied` on.
   Bytes size{};
-  bool made = false;       ///< The copy was made by this run; else it lay there with the same bytes.
+  bool made = false;  ///< The copy was made by this run; else it lay there with the same bytes.
+  std::optional<std::uint32_t>
+      mode{};  ///< Of a source file: its permission bits, owner and mtime, to be given back with it.
+  std::uint32_t owner = 0, group = 0;
+  std::optional<Instant> modified{};
   std::uint64_t rows = 0;  ///< Of a segment of rows: how many it holds.
   std::vector<std::string>
       kept{};            ///< Of a segment of rows, from `row_gone` on: keys of rows that stayed in the database.

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "run/manifest/manifest.h"
@@ -51,6 +52,27 @@ json to_list(const std::vector<std::string>& strings) {
   json out = json::array();
   for (const std::string& s : strings) out.push_back(bytes_to_json(s));
   return out;
+}
+
+/// Permission bits (octal, as chmod takes them), owner, group and mtime of the source.
+Result<void> take_attributes(const json& document, Item& item) {
+  if (const auto mode = document.find("mode"); mode != document.end()) {
+    const std::string digits = TRY(bytes_from_json(*mode));
+    std::uint32_t bits = 0;
+    const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), bits, 8);
+    if (ec != std::errc{} || end != digits.data() + digits.size() || bits > 07777)
+      return not_a_line("\"mode\" is not one");
+    item.mode = bits;
+  }
+  std::uint64_t owner = item.owner, group = item.group;
+  TRY(take_count(document, "owner", owner));
+  TRY(take_count(document, "group", group));
+  item.owner = static_cast<std::uint32_t>(owner);
+  item.group = static_cast<std::uint32_t>(group);
+  std::string modified;
+  TRY(take_bytes(document, "modified", modified));
+  if (!modified.empty()) item.modified = parse_instant(modified);
+  return {};
 }
 
 Result<State> state_in(const json& document) {
@@ -128,6 +150,12 @@ std::string line_of(const Item& item, bool whole) {
     document["sha256"] = item.sha256;
     document["bytes"] = item.size.count;
     document["made"] = item.made;
+    if (item.mode) {
+      document["mode"] = fmt::format("{:04o}", *item.mode);
+      document["owner"] = item.owner;
+      document["group"] = item.group;
+    }
+    if (item.modified) document["modified"] = format_instant(*item.modified);
   }
   if (!item.kept.empty()) document["kept"] = to_list(item.kept);
   if (!item.reason.empty()) document["reason"] = bytes_to_json(item.reason);
@@ -164,6 +192,7 @@ Result<Item> item_from_line(std::string_view line, const Item* known) {
     if (!made->is_boolean()) return not_a_line("\"made\" is not true or false");
     item.made = made->get<bool>();
   }
+  TRY(take_attributes(document, item));
   if (document.contains("kept")) item.kept = TRY(strings_in(document, "kept"));
   return item;
 }
