@@ -59,6 +59,7 @@ class DirectoryStore final : public Store {
     const FileInfo info = TRY(folder_.info());
     return fmt::format("directory:{:x}:{:x}", info.device, info.inode);
   }
+  Result<Versioning> versioning() override { return Versioning::never; }
   Result<Features> features() override { return Features{.conditional_put = true}; }
 
   Result<ObjectInfo> head(std::string_view key) override { return info_from(std::string(key), TRY(stat(key))); }

@@ -38,6 +38,7 @@ class S3Store final : public Store {
   Result<void> list(std::string_view prefix, const std::function<Result<bool>(const ObjectInfo&)>& take) override;
   Result<void> list_uploads(const std::function<Result<bool>(const Upload&)>& take) override;
   Result<void> abort_upload(const Upload& upload) override;
+  Result<Versioning> versioning() override;
   Result<Instant> server_time() override;
   Result<std::optional<Bytes>> room() override { return std::nullopt; }
 
@@ -58,7 +59,6 @@ class S3Store final : public Store {
   // s3_features.cc
   Result<Abilities> abilities();
   Result<Abilities> probe();
-  Result<std::string> versioning();
   Result<bool> probe_any_key(const std::string& probe);
   Result<bool> probe_conditional_put(const std::string& probe);
   Result<bool> probe_conditional_remove(const std::string& probe);

@@ -34,9 +34,9 @@ Result<S3Store::Abilities> S3Store::abilities() {
 /// Each answer that is a plain no is "false"; only a server that cannot be reached is an error, and not remembered.
 Result<S3Store::Abilities> S3Store::probe() {
   Abilities found;
-  const std::string status = TRY(versioning());
-  found.features.versions = status == "Enabled";
-  found.features.was_versioned = !status.empty();
+  const Versioning status = TRY(versioning());
+  found.features.versions = status == Versioning::enabled;
+  found.features.was_versioned = status != Versioning::never;
   const std::string probe = random_name();
   if (!TRY(write_probe(probe))) return found;  // no right to write here
   const auto all = [&]() -> Result<void> {
@@ -51,13 +51,15 @@ Result<S3Store::Abilities> S3Store::probe() {
   return found;
 }
 
-Result<std::string> S3Store::versioning() {
+Result<Versioning> S3Store::versioning() {
   const S3Answer answer =
       TRY(client_.send({.act = fmt::format("ask for the versioning of {}", shown_), .query = {{"versioning", ""}}}));
   if (answer.problem.code == "NoSuchBucket")
     return std::unexpected(client_.refusal(answer, {.act = "look at " + shown_}));
-  if (!answer.ok()) return std::string{};
-  return read_versioning(answer.http.body);
+  if (!answer.ok()) return Versioning::never;  // no right to ask, or a server that has no versions
+  const std::string status = TRY(read_versioning(answer.http.body));
+  if (status == "Enabled") return Versioning::enabled;
+  return status.empty() ? Versioning::never : Versioning::suspended;
 }
 
 Result<bool> S3Store::write_probe(const std::string& key) {

@@ -60,6 +60,9 @@ struct Features {
   bool was_versioned = false;       ///< Versioning is or was on (suspended): older versions may lie there.
 };
 
+/// Whether a removal leaves the bytes. Once on, versioning can only be suspended: older versions may lie there for ever.
+enum class Versioning { never, suspended, enabled };
+
 struct PutOptions {
   bool only_if_absent = false;
   std::optional<Bytes> size{};        ///< If known: avoids a multipart upload for what fits one request.
@@ -96,6 +99,8 @@ class Store {
   /// Asks the server once (conditional writes are probed under `.steward-probe-…`, which is removed again) and
   /// remembers.
   virtual Result<Features> features() = 0;
+  /// Only asks, and writes nothing: for plans.
+  virtual Result<Versioning> versioning() = 0;
 
   virtual Result<ObjectInfo> head(std::string_view key) = 0;
   /// Sends the content into `sink`. A directory reads past the page cache where the kernel lets it.

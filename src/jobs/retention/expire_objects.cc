@@ -282,12 +282,12 @@ class ExpireObjects final : public Task {
 
   static Result<void> note_versions(object::Store& store, Step& step) {
     if (!store.shown().starts_with("s3://")) return {};
-    const object::Features features = TRY(store.features());
-    if (features.versions)
+    const object::Versioning versioning = TRY(store.versioning());
+    if (versioning == object::Versioning::enabled)
       step.notes.emplace_back(
           "versioning is on: the current versions go, their bytes stay as noncurrent versions until a lifecycle rule "
           "removes them");
-    else if (features.was_versioned)
+    else if (versioning == object::Versioning::suspended)
       step.notes.emplace_back("versioning was on: older versions may lie in the bucket, and stay");
     return {};
   }
