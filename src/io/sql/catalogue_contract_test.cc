@@ -251,6 +251,8 @@ TEST_P(PostgresCatalogue, ForeignKeysOfAPartitionsParentCountOnce) {
        "create table direct (m integer references mockups_1a (id))"});
   EXPECT_THAT(texts_of(references("mockups_1a")),
               ElementsAre("direct(m) -> id, NO ACTION", "listings(m) -> id, NO ACTION"));
+  EXPECT_EQ(references("mockups_1a").at(1).name, "listings_m_fkey")
+      << "as it was declared, not a partition's copy of it";
   EXPECT_THAT(texts_of(references("mockups")),
               ElementsAre("direct(m) -> id, NO ACTION", "listings(m) -> id, NO ACTION"))
       << "deleting through the parent deletes from the partition";
