@@ -53,22 +53,30 @@ S3Store::S3Store(const StoreTarget& target, S3Address address, S3Tuning tuning)
   if (!root.empty()) shown_ += "/" + printable(root.substr(0, root.size() - 1));
 }
 
-Result<std::string> S3Store::identity() {
-  const S3Address& at = client_.address();
-  return fmt::format("s3:{}://{}{}:{}/{}", at.scheme, at.host, at.base, at.bucket, at.root);
+Result<std::string> S3Store::identity() { return "s3:" + client_.address().identity; }
+
+/// Why there can be no object of this key; nothing if there can.
+std::optional<std::string> S3Store::why_no_key(std::string_view key) const {
+  const std::size_t size = client_.address().root.size() + key.size();
+  if (key.empty()) return "it is empty";
+  if (size > longest_key) return fmt::format("with {} bytes it is longer than 1,024", size);
+  if (key.contains('\0')) return "it holds a NUL";
+  return std::nullopt;
 }
 
-/// The key as the bucket has it.
-Result<std::string> S3Store::whole_key(std::string_view key) const {
-  std::string whole = client_.address().root + std::string(key);
-  const auto no_key = [&](std::string_view why) {
+Result<std::string> S3Store::key_to_write(std::string_view key) const {
+  const auto why = why_no_key(key);
+  if (why)
     return fail(Kind::bad_input,
-                fmt::format("\"{}\" is no key for {}: {}", printable(key.substr(0, 100)), shown_, why));
-  };
-  if (key.empty()) return no_key("it is empty");
-  if (whole.size() > longest_key) return no_key(fmt::format("with {} bytes it is longer than 1,024", whole.size()));
-  if (whole.contains('\0')) return no_key("it holds a NUL");
-  return whole;
+                fmt::format("\"{}\" is no key for {}: {}", printable(key.substr(0, 100)), shown_, *why));
+  return whole_key(key);
+}
+
+Result<std::string> S3Store::key_to_read(std::string_view key) const {
+  const auto why = why_no_key(key);
+  if (why)
+    return fail(Kind::not_found, fmt::format("there is no {} in {}: {}", printable(key.substr(0, 100)), shown_, *why));
+  return whole_key(key);
 }
 
 std::string S3Store::act(std::string_view verb, std::string_view key) const {
@@ -87,7 +95,7 @@ Result<ObjectInfo> S3Store::info_of(const S3Answer& answer, std::string_view key
 }
 
 Result<ObjectInfo> S3Store::head(std::string_view key) {
-  S3Call call{.act = act("look at", key), .method = "HEAD", .key = TRY(whole_key(key))};
+  S3Call call{.act = act("look at", key), .method = "HEAD", .key = TRY(key_to_read(key))};
   S3Answer answer = TRY(client_.send(call));
   if (answer.ok()) return info_of(answer, key);
   if (needs_words(answer)) {
@@ -103,7 +111,7 @@ Result<ObjectInfo> S3Store::head(std::string_view key) {
 Result<ObjectInfo> S3Store::get(std::string_view key, Sink& sink) {
   FollowedSink followed(sink);
   ObjectInfo info;
-  S3Call call{.act = act("read", key), .key = TRY(whole_key(key)), .sink = &followed};
+  S3Call call{.act = act("read", key), .key = TRY(key_to_read(key)), .sink = &followed};
   call.accept = [&](const http::Response& head) -> Result<void> {
     if (followed.count == 0) {
       info = TRY(info_of({.http = head}, key));
@@ -134,7 +142,7 @@ Result<ObjectInfo> S3Store::get(std::string_view key, Sink& sink) {
 
 /// Whether the object bears the word that this writer gave it: then an answer got lost, and nothing else.
 Result<bool> S3Store::is_own_work(const std::string& key, const std::string& word) {
-  const S3Answer answer = TRY(client_.send({.act = act("look at", key), .method = "HEAD", .key = TRY(whole_key(key))}));
+  const S3Answer answer = TRY(client_.send({.act = act("look at", key), .method = "HEAD", .key = whole_key(key)}));
   return answer.ok() && answer.http.header("x-amz-meta-steward-put") == word;
 }
 
@@ -197,7 +205,7 @@ Result<void> S3Store::list_uploads(const std::function<Result<bool>(const Upload
 Result<void> S3Store::abort_upload(const Upload& upload) {
   const S3Call call{.act = act("abort an upload of", upload.key),
                     .method = "DELETE",
-                    .key = TRY(whole_key(upload.key)),
+                    .key = whole_key(upload.key),
                     .query = {{"uploadId", upload.id}}};
   const S3Answer answer = TRY(client_.send(call));
   if (answer.ok() || answer.problem.code == "NoSuchUpload") return {};

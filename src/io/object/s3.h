@@ -50,7 +50,11 @@ class S3Store final : public Store {
   };
 
   // s3.cc
-  Result<std::string> whole_key(std::string_view key) const;
+  /// The key as the bucket has it.
+  std::string whole_key(std::string_view key) const { return client_.address().root + std::string(key); }
+  std::optional<std::string> why_no_key(std::string_view key) const;
+  Result<std::string> key_to_read(std::string_view key) const;   // not_found where there can be none
+  Result<std::string> key_to_write(std::string_view key) const;  // bad_input there
   std::string act(std::string_view verb, std::string_view key) const;
   Result<ObjectInfo> info_of(const S3Answer& answer, std::string_view key) const;
   Result<bool> is_mangled(const std::string& key);

@@ -73,6 +73,11 @@ Result<S3Address> s3_address(const std::string& text, const S3Settings& settings
   address.scheme = endpoint.scheme;
   const bool virtual_host = aws ? !url.host.contains('.') : settings.virtual_host;
   address.host = virtual_host ? url.host + "." + endpoint.host : endpoint.host;
+  // AWS's buckets have one name space for all regions.
+  const std::string_view server = endpoint.host;
+  const bool is_aws = server.ends_with(".amazonaws.com") || server.ends_with(".amazonaws.com.cn");
+  address.identity =
+      fmt::format("{}{}/{}/{}", is_aws ? "aws" : server, is_aws ? "" : endpoint.base, url.host, address.root);
   address.base = virtual_host ? endpoint.base : endpoint.base + "/" + url.host;
   return address;
 }

@@ -16,6 +16,8 @@ struct S3Address {
   std::string bucket{};
   std::string root{};  ///< "" or "prefix/": what every key of the store begins with.
   std::string region{};
+  /// Names bucket and root whichever way they are addressed: "aws/shots/cold/", "127.0.0.1:9000/shots/".
+  std::string identity{};
 
   /// Of an object by its whole key; of the bucket for "". Percent-encoded, nothing tidied away.
   std::string path_of(std::string_view whole_key) const;

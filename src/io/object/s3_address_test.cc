@@ -49,6 +49,14 @@ TEST(S3Address, OfTheBucketItselfHasNoKey) {
   EXPECT_EQ(s3_address("s3://shots", {})->path_of(""), "/");
 }
 
+TEST(S3Address, OneBucketHasOneIdentityHoweverItIsAddressed) {
+  const auto identity = [](const char* url, const S3Settings& settings) { return s3_address(url, settings)->identity; };
+  EXPECT_EQ(identity("s3://shots/cold", {.endpoint = "http://h:9000"}), "h:9000/shots/cold/");
+  EXPECT_EQ(identity("s3://shots/cold/", {.endpoint = "http://h:9000", .virtual_host = true}), "h:9000/shots/cold/");
+  EXPECT_EQ(identity("s3://shots", {.region = "eu-west-1"}), "aws/shots/");
+  EXPECT_EQ(identity("s3://shots", {.endpoint = "https://s3.eu-west-2.amazonaws.com"}), "aws/shots/");
+}
+
 TEST(S3Address, WhatIsNoBucketIsBadInputInOneLine) {
   EXPECT_EQ(s3_address("s3://a", {}).error(),
             (Error{Kind::bad_input, "\"a\" is not the name of a bucket",

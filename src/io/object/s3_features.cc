@@ -64,18 +64,18 @@ Result<Versioning> S3Store::versioning() {
 
 Result<bool> S3Store::write_probe(const std::string& key) {
   const S3Answer answer =
-      TRY(client_.send({.act = act("write", key), .method = "PUT", .key = TRY(whole_key(key)), .body = "probe"}));
+      TRY(client_.send({.act = act("write", key), .method = "PUT", .key = whole_key(key), .body = "probe"}));
   return answer.ok();
 }
 
 Result<bool> S3Store::is_there(const std::string& key) {
-  return TRY(client_.send({.act = act("look at", key), .method = "HEAD", .key = TRY(whole_key(key))})).ok();
+  return TRY(client_.send({.act = act("look at", key), .method = "HEAD", .key = whole_key(key)})).ok();
 }
 
 Result<bool> S3Store::probe_conditional_put(const std::string& probe) {
   const S3Answer answer = TRY(client_.send({.act = act("write", probe),
                                             .method = "PUT",
-                                            .key = TRY(whole_key(probe)),
+                                            .key = whole_key(probe),
                                             .headers = {{"If-None-Match", "*"}},
                                             .body = "other"}));
   return answer.changed();
@@ -84,7 +84,7 @@ Result<bool> S3Store::probe_conditional_put(const std::string& probe) {
 Result<bool> S3Store::probe_conditional_remove(const std::string& probe) {
   const S3Answer answer = TRY(client_.send({.act = act("remove", probe),
                                             .method = "DELETE",
-                                            .key = TRY(whole_key(probe)),
+                                            .key = whole_key(probe),
                                             .headers = {{"If-Match", other_etag}}}));
   return answer.changed() && TRY(is_there(probe));
 }

@@ -53,7 +53,7 @@ std::unexpected<Error> already_there(const std::string& act) {
 }  // namespace
 
 Result<ObjectInfo> S3Store::put(std::string_view key, Source& content, const PutOptions& options) {
-  TRY(whole_key(key));
+  TRY(key_to_write(key));
   if (options.only_if_absent && !TRY(abilities()).features.conditional_put) TRY(look_for_absence(key));
   const std::size_t first_size = part_size(client_.tuning().part_size, options.size, 1);
   // One byte more than a part tells whether there is a second one. What is known to be small gets a small buffer first;
@@ -73,7 +73,7 @@ Result<void> S3Store::look_for_absence(std::string_view key) {
 }
 
 Result<ObjectInfo> S3Store::put_whole(std::string_view key, std::string_view content, const PutOptions& options) {
-  S3Call call{.act = act("write", key), .method = "PUT", .key = TRY(whole_key(key)), .body = content};
+  S3Call call{.act = act("write", key), .method = "PUT", .key = whole_key(key), .body = content};
   const std::string word = random_word();
   if (options.only_if_absent) call.headers = {{"If-None-Match", "*"}, {put_word, word}};
   S3Answer answer = TRY(client_.send(call));
@@ -95,7 +95,7 @@ Result<ObjectInfo> S3Store::put_parts(std::string_view key, std::string first, S
   const std::string word = random_word();
   const S3Answer begun = TRY(client_.expect_success({.act = act("begin an upload of", key),
                                                      .method = "POST",
-                                                     .key = TRY(whole_key(key)),
+                                                     .key = whole_key(key),
                                                      .query = {{"uploads", ""}},
                                                      .headers = {{put_word, word}}}));
   const std::string id = TRY(read_upload_id(begun.http.body));
@@ -126,7 +126,7 @@ Result<std::vector<Part>> S3Store::send_parts(std::string_view key, const std::s
     const S3Answer answer =
         TRY(client_.expect_success({.act = act("write", key),
                                     .method = "PUT",
-                                    .key = TRY(whole_key(key)),
+                                    .key = whole_key(key),
                                     .query = {{"partNumber", std::to_string(number)}, {"uploadId", id}},
                                     .body = buffer}));
     parts.push_back({number, answer.http.header("etag").value_or("")});
@@ -143,7 +143,7 @@ Result<ObjectInfo> S3Store::finish_parts(std::string_view key, const std::string
   const std::string body = completion_request(parts);
   S3Call call{.act = act("write", key),
               .method = "POST",
-              .key = TRY(whole_key(key)),
+              .key = whole_key(key),
               .query = {{"uploadId", id}},
               .body = body,
               .stall_timeout = std::chrono::minutes(10)};  // putting the parts together may take that long

@@ -80,7 +80,7 @@ Result<void> S3Store::check_before_removal(Removal& removal) {
 
 /// `conditional`: the etag, if there is one, goes along.
 Result<void> S3Store::remove_checked(const Removal& removal, bool conditional) {
-  S3Call call{.act = act("remove", removal.key), .method = "DELETE", .key = TRY(whole_key(removal.key))};
+  S3Call call{.act = act("remove", removal.key), .method = "DELETE", .key = whole_key(removal.key)};
   if (conditional && !removal.etag.empty()) call.headers = {{"If-Match", removal.etag}};
   const S3Answer answer = TRY(client_.send(call));
   if (answer.ok() || answer.no_such_key()) return {};
@@ -89,6 +89,7 @@ Result<void> S3Store::remove_checked(const Removal& removal, bool conditional) {
 }
 
 Result<void> S3Store::remove_one(const Removal& asked, const Abilities& abilities) {
+  if (why_no_key(asked.key)) return {};  // nothing can be there
   Removal removal = asked;
   const bool conditional = abilities.features.conditional_remove;
   if (removal.not_modified_since || (!removal.etag.empty() && !conditional)) {
@@ -101,7 +102,6 @@ Result<void> S3Store::remove_one(const Removal& asked, const Abilities& abilitie
 
 Result<void> S3Store::remove(const Removal& removal) {
   const bool has_condition = !removal.etag.empty() || removal.not_modified_since;
-  if (removal.key.empty() || removal.key.contains('\0')) return {};  // nothing can be there
   return remove_one(removal, has_condition ? TRY(abilities()) : Abilities{});
 }
 
@@ -116,7 +116,7 @@ Result<std::vector<Removed>> S3Store::remove_many(std::span<const Removal> remov
     done[i].key = removals[i].key;
     const bool checked_by_batch = removals[i].etag.empty() || abilities.conditional_batch;
     const bool plain = !removals[i].not_modified_since && checked_by_batch;
-    (plain && fits_xml(removals[i].key) && !removals[i].key.empty() ? batched : single).push_back(i);
+    (plain && fits_xml(removals[i].key) && !why_no_key(removals[i].key) ? batched : single).push_back(i);
   }
   std::atomic<std::size_t> failed = 0;
   std::vector<std::optional<Error>> errors;

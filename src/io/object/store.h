@@ -18,7 +18,8 @@
 /// lock.
 ///           - refused (code "exists"): `only_if_absent`, and it is there. refused (code "changed"): a condition did
 ///           not hold.
-///           - bad_input: a key that this store cannot have (see Features), a URL that is none.
+///           - bad_input: a URL that is none; to `put` a key that this store cannot have (see Features). To `head` and
+///           `get` such a key is not there, and its removal is a success.
 ///           - unavailable: no answer after all attempts, no space. corrupt: the bytes do not match their checksum.
 /// Threads   A store may be used from several threads at once.
 #pragma once
@@ -60,7 +61,8 @@ struct Features {
   bool was_versioned = false;       ///< Versioning is or was on (suspended): older versions may lie there.
 };
 
-/// Whether a removal leaves the bytes. Once on, versioning can only be suspended: older versions may lie there for ever.
+/// Whether a removal leaves the bytes. Once on, versioning can only be suspended: older versions may lie there for
+/// ever.
 enum class Versioning { never, suspended, enabled };
 
 struct PutOptions {

@@ -3,83 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
-#include "io/files/scratch.h"
-#include "io/object/directory.h"
-#include "io/object/s3_test_support.h"
-#include "io/object/store_test_support.h"
+#include "io/object/store_contract_test_support.h"
 
 namespace steward::object {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::UnorderedElementsAre;
 using namespace std::chrono_literals;
 
-/// Makes a place of its own and keeps it; opens stores on it.
-struct Place {
-  virtual ~Place() = default;
-  virtual Result<std::unique_ptr<Store>> open() = 0;
-  /// The same place, but the bucket or folder is not there.
-  virtual Result<std::unique_ptr<Store>> open_missing() = 0;
-};
-
-struct FolderPlace final : Place {
-  files::Scratch scratch{};
-  Result<std::unique_ptr<Store>> open() override { return open_directory({.url = "file://" + scratch.path()}); }
-  Result<std::unique_ptr<Store>> open_missing() override {
-    return open_directory({.url = "file://" + scratch.path() + "/missing"});
-  }
-};
-
-struct BucketPlace final : Place {
-  StoreTarget target;
-  BucketPlace(const char* variable, const std::string& prefix) : target(new_bucket(variable)) { target.url += prefix; }
-  Result<std::unique_ptr<Store>> open() override { return open_s3(target, test_tuning()); }
-  Result<std::unique_ptr<Store>> open_missing() override {
-    StoreTarget missing = target;
-    missing.url = "s3://" + random_bucket();
-    return open_s3(missing, test_tuning());
-  }
-};
-
-struct Maker {
-  const char* name;
-  std::unique_ptr<Place> (*make)();
-};
-template <const char* variable, const char* prefix>
-std::unique_ptr<Place> bucket() {
-  return std::make_unique<BucketPlace>(variable, prefix);
-}
-constexpr char versity[] = "STEWARD_TEST_S3_VERSITY";
-constexpr char rgw[] = "STEWARD_TEST_S3_RGW";
-constexpr char at_the_root[] = "";
-constexpr char below[] = "/a prefix/of two";
-const Maker makers[] = {
-    {"directory", [] { return std::unique_ptr<Place>(std::make_unique<FolderPlace>()); }},
-    {"versity", bucket<versity, at_the_root>},
-    {"versity_below_a_prefix", bucket<versity, below>},
-    {"rgw", bucket<rgw, at_the_root>},
-    {"rgw_below_a_prefix", bucket<rgw, below>},
-};
-
-struct StoreContract : testing::TestWithParam<Maker> {
-  void SetUp() override {
-    place = GetParam().make();
-    auto opened_store = place->open();
-    ASSERT_TRUE(opened_store) << opened_store.error().message;
-    store = std::move(*opened_store);
-  }
-  Features features() {
-    const auto found = store->features();
-    EXPECT_TRUE(found) << found.error().message;
-    return found.value_or(Features{});
-  }
-  std::unique_ptr<Place> place{};
-  std::unique_ptr<Store> store{};
-};
 INSTANTIATE_TEST_SUITE_P(Object, StoreContract, testing::ValuesIn(makers), [](const auto& m) { return m.param.name; });
 
 TEST_P(StoreContract, GetGivesBackWhatWasPut) {
@@ -327,116 +259,6 @@ TEST_P(StoreContract, WhatIsTakenWhileListingMayBeRemoved) {
     EXPECT_TRUE(removed) << removed.error().message;
     return true;
   }));
-  EXPECT_THAT(keys_of(*store), ElementsAre());
-}
-
-/// Keys that every store takes.
-std::vector<std::string> awkward_keys() {
-  return {"a b",
-          " ",
-          "+",
-          "a+b",
-          "100%",
-          "%20",
-          "&amp;",
-          "<key>",
-          "a=b&c=d",
-          "?x",
-          "#frag",
-          "*",
-          "ü/日本",
-          "it's \"q\"",
-          "a;b,c:d@e",
-          "~",
-          "!$()[]",
-          "\\back",
-          "...",
-          "a...b/..c",
-          ".hidden",
-          "{}|^`",
-          "a\tb",
-          "line\nend",
-          "\r\nline",
-          "\x01\x1f\x7f",
-          "a\xc2\x85"
-          "b"};
-}
-/// Keys that only S3 can have.
-std::vector<std::string> any_keys() {
-  return {"/leading", "trailing/", "//", "a//b", "a/./b", "a/../b",
-          "./a",      "a/..",      "/",  "a///", "b/.",   "x/../../y/../../z"};
-}
-
-/// A listing in XML that is not encoded cannot show control characters: what it leaves out is not counted.
-bool may_be_unlisted(const std::string& key) { return key.contains('\x01'); }
-
-TEST_P(StoreContract, KeysComeBackAsTheyWereGiven) {
-  std::vector<std::string> keys = awkward_keys();
-  if (features().any_key)
-    for (const std::string& key : any_keys()) keys.push_back(key);
-  for (const std::string& key : keys) {
-    StringSource source(key);
-    const auto written = store->put(key, source);
-    // Some servers refuse some keys; then the key is not there, and no other one is.
-    if (!written) {
-      EXPECT_EQ(written.error().kind, Kind::bad_input) << testing::PrintToString(key) << written.error().message;
-      EXPECT_FALSE(features().any_key) << testing::PrintToString(key) << written.error().message;
-    }
-  }
-  std::multiset<std::string> there;
-  for (const std::string& key : keys)
-    if (store->head(key)) there.insert(key);
-  const auto listed = keys_of(*store);
-  if (!features().any_key)
-    std::erase_if(there, [&](const std::string& key) { return may_be_unlisted(key) && !listed.contains(key); });
-  EXPECT_EQ(listed, there);
-  EXPECT_TRUE(there.size() == keys.size() || !features().any_key);
-  for (const std::string& key : there) EXPECT_EQ(content_of(*store, key), key);
-  std::vector<Removal> removals;
-  for (const std::string& key : there) removals.push_back({.key = key, .etag = store->head(key)->etag});
-  const auto done = store->remove_many(removals);
-  ASSERT_TRUE(done) << done.error().message;
-  for (const Removed& removed : *done) EXPECT_FALSE(removed.error) << removed.error->message;
-  EXPECT_THAT(keys_of(*store), ElementsAre());
-}
-
-TEST_P(StoreContract, AwkwardKeysDoNotSpoilABatch) {
-  std::vector<std::string> keys = awkward_keys();
-  put_all(*store, numbered_keys(5));
-  for (const std::string& key : keys) {
-    StringSource source("x");
-    (void)store->put(key, source);
-  }
-  std::vector<Removal> removals;
-  for (const std::string& key : keys_of(*store)) removals.push_back({.key = key});
-  EXPECT_GE(removals.size(), 5u);
-  const auto done = store->remove_many(removals);
-  ASSERT_TRUE(done) << done.error().message;
-  for (const Removed& removed : *done) EXPECT_FALSE(removed.error) << removed.error->message;
-  EXPECT_THAT(keys_of(*store), ElementsAre());
-}
-
-TEST_P(StoreContract, AKeyOfAThousandAndTwentyFourBytesIsNotTooLong) {
-  const std::size_t root = store->identity()->contains("a prefix") ? std::string("a prefix/of two/").size() : 0;
-  std::string key;
-  while (key.size() + root + 200 <= 1'024) key += std::string(199, 'k') + "/";
-  key.resize(1'024 - root, 'e');
-  put(*store, key, "long");
-  EXPECT_EQ(content_of(*store, key), "long");
-  EXPECT_THAT(keys_of(*store), ElementsAre(key));
-  EXPECT_FALSE((*store->remove_many(std::vector<Removal>{{.key = key}}))[0].error);
-  EXPECT_THAT(keys_of(*store), ElementsAre());
-}
-
-TEST_P(StoreContract, AKeyThatTheStoreCannotHaveIsBadInput) {
-  std::vector<std::string> keys{"", std::string("a\0b", 3), std::string(5'000, 'x')};
-  if (!features().any_key) keys.push_back("a//b");
-  for (const std::string& key : {keys[0], keys[1], keys[2]}) {
-    StringSource source("x");
-    const auto written = store->put(key, source);
-    ASSERT_FALSE(written) << key.substr(0, 20);
-    EXPECT_EQ(written.error().kind, Kind::bad_input) << written.error().message;
-  }
   EXPECT_THAT(keys_of(*store), ElementsAre());
 }
 
