@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "core/url.h"
 #include "io/files/copy.h"
 
 namespace steward {
@@ -31,6 +32,8 @@ Result<StateDirectory> StateDirectory::open(const std::string& path) {
   for (const char* room : {"plans", "manifests", "runs"}) TRY(folder->make_folders(room));
   return StateDirectory(*std::move(folder));
 }
+
+std::string StateDirectory::ledger_url() const { return "sqlite:///" + percent_encode(folder_.path() + "/ledger.db", true); }
 
 Result<std::string> StateDirectory::save(const Plan& plan) const {
   const std::string digest = digest_of(plan);

@@ -23,7 +23,7 @@ class StateDirectory {
   static Result<StateDirectory> open(const std::string& path);
 
   const files::Folder& folder() const { return folder_; }
-  std::string ledger_url() const { return "sqlite:///" + folder_.path() + "/ledger.db"; }
+  std::string ledger_url() const;
 
   /// Saves the plan under its digest, and gives that. Durable; saving it again is a success.
   Result<std::string> save(const Plan& plan) const;

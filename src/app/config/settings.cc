@@ -108,7 +108,7 @@ class Reader {
     auto url = sql::parse_database_url(settings_.database_url);
     if (!url) return fail_while("DATABASE_URL", std::move(url).error());
     for (const std::string& note : url->notes) settings_.notes.push_back("DATABASE_URL: " + note);
-    if (url->dialect == sql::Dialect::sqlite) settings_.database_url = "sqlite:///" + absolute(url->path, directory_);
+    if (url->dialect == sql::Dialect::sqlite) settings_.database_url = "sqlite:///" + percent_encode(absolute(url->path, directory_), true);
     return {};
   }
 
