@@ -6,6 +6,7 @@
 
 #include "core/digest.h"
 #include "core/url.h"
+#include "io/sql/database_url.h"
 
 namespace steward {
 namespace {
@@ -53,17 +54,14 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-/// "sqlite:////srv/app.db" -> "/srv/app.db".
-std::string path_in_shown(std::string_view shown) {
-  const std::size_t at = shown.find(":///");
-  return std::string(at == std::string_view::npos ? shown : shown.substr(at + 4));
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Lock>> lock_in_database(const sql::Target& target, const std::string& name) {
   auto connection = TRY(sql::connect(target));
-  if (connection->dialect() == sql::Dialect::sqlite) return lock_folder(folder_of(path_in_shown(connection->shown())));
+  if (connection->dialect() == sql::Dialect::sqlite) {
+    const sql::DatabaseUrl url = TRY(sql::parse_database_url(target.url));
+    return lock_folder(folder_of(url.path));
+  }
   sql::Transaction transaction = TRY(connection->begin());
   TRY(connection->execute("set local idle_in_transaction_session_timeout = 0"));
   const bool had = TRY(connection->try_transaction_lock("steward " + name));
