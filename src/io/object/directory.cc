@@ -62,7 +62,10 @@ class DirectoryStore final : public Store {
   Result<Versioning> versioning() override { return Versioning::never; }
   Result<Features> features() override { return Features{.conditional_put = true}; }
 
-  Result<ObjectInfo> head(std::string_view key) override { return info_from(std::string(key), TRY(stat(key))); }
+  Result<ObjectInfo> head(std::string_view key) override {
+    const FileInfo file = TRY(stat(key));
+    return info_from(std::string(key), file);
+  }
   Result<ObjectInfo> get(std::string_view key, Sink& sink) override;
   Result<ObjectInfo> put(std::string_view key, Source& content, const PutOptions& options) override;
   Result<void> remove(const Removal& removal) override;
@@ -112,7 +115,7 @@ Result<ObjectInfo> DirectoryStore::get(std::string_view key, Sink& sink) {
   posix_fadvise(file.fd(), 0, 0, POSIX_FADV_DONTNEED);
   files::FileSource source(file.fd());
   const files::Copied copied = TRY(files::copy(source, sink));
-  ObjectInfo info = info_from(std::string(key), TRY(stat(key)));
+  ObjectInfo info = TRY(head(key));
   if (copied.size != info.size)
     return fail(Kind::refused, fmt::format("{} in {} was overwritten while it was read", printable(key), shown_),
                 "Read it again.", "changed");

@@ -84,7 +84,8 @@ std::string S3Store::act(std::string_view verb, std::string_view key) const {
 }
 
 Result<ObjectInfo> S3Store::info_of(const S3Answer& answer, std::string_view key) const {
-  ObjectInfo info{.key = std::string(key), .size = TRY(size_of(answer.http))};
+  const Bytes size = TRY(size_of(answer.http));
+  ObjectInfo info{.key = std::string(key), .size = size};
   info.etag = answer.http.header("etag").value_or("");
   info.version_id = answer.http.header("x-amz-version-id").value_or("");
   const auto modified = http::parse_http_date(answer.http.header("last-modified").value_or(""));
@@ -95,7 +96,8 @@ Result<ObjectInfo> S3Store::info_of(const S3Answer& answer, std::string_view key
 }
 
 Result<ObjectInfo> S3Store::head(std::string_view key) {
-  S3Call call{.act = act("look at", key), .method = "HEAD", .key = TRY(key_to_read(key))};
+  const std::string whole = TRY(key_to_read(key));
+  S3Call call{.act = act("look at", key), .method = "HEAD", .key = whole};
   S3Answer answer = TRY(client_.send(call));
   if (answer.ok()) return info_of(answer, key);
   if (needs_words(answer)) {
@@ -111,7 +113,8 @@ Result<ObjectInfo> S3Store::head(std::string_view key) {
 Result<ObjectInfo> S3Store::get(std::string_view key, Sink& sink) {
   FollowedSink followed(sink);
   ObjectInfo info;
-  S3Call call{.act = act("read", key), .key = TRY(key_to_read(key)), .sink = &followed};
+  const std::string whole = TRY(key_to_read(key));
+  S3Call call{.act = act("read", key), .key = whole, .sink = &followed};
   call.accept = [&](const http::Response& head) -> Result<void> {
     if (followed.count == 0) {
       info = TRY(info_of({.http = head}, key));

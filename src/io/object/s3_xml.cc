@@ -114,7 +114,8 @@ Result<UploadPage> read_upload_page(std::string_view xml) {
   const KeyReader key(listing);
   UploadPage page;
   for (const pugi::xml_node node : listing.children("Upload")) {
-    Upload upload{.key = TRY(key(node, "Key")), .id = text_of(node, "UploadId")};
+    Upload upload{.id = text_of(node, "UploadId")};
+    upload.key = TRY(key(node, "Key"));
     const auto begun = parse_instant(node.child_value("Initiated"));
     if (upload.key.empty() || upload.id.empty() || !begun)
       return no_answer_of_s3("a listing with key, id and time of each upload");
@@ -134,8 +135,10 @@ Result<std::vector<KeyVersion>> read_versions(std::string_view xml) {
   const KeyReader key(listing);
   std::vector<KeyVersion> versions;
   for (const char* name : {"Version", "DeleteMarker"})
-    for (const pugi::xml_node node : listing.children(name))
-      versions.push_back({.key = TRY(key(node, "Key")), .id = text_of(node, "VersionId")});
+    for (const pugi::xml_node node : listing.children(name)) {
+      std::string whole = TRY(key(node, "Key"));
+      versions.push_back({.key = std::move(whole), .id = text_of(node, "VersionId")});
+    }
   return versions;
 }
 
@@ -150,7 +153,8 @@ Result<Completion> read_completion(std::string_view xml) {
   pugi::xml_document document;
   // Spaces may come first: servers send them while they put the parts together.
   if (root(document, xml, "Error")) return Completion{.problem = problem_of(document.first_child())};
-  Completion done{.etag = text_of(TRY(root(document, xml, "CompleteMultipartUploadResult")), "ETag")};
+  const pugi::xml_node result = TRY(root(document, xml, "CompleteMultipartUploadResult"));
+  Completion done{.etag = text_of(result, "ETag")};
   // RGW leaves the quotes out when it answers a second time.
   if (!done.etag.empty() && !done.etag.contains('"')) done.etag = "\"" + done.etag + "\"";
   return done;

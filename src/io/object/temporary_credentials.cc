@@ -110,10 +110,10 @@ Result<std::optional<Credentials>> credentials_of_container(const Environment& e
   if (!may_have_the_token(TRY(parse_url(request.url))))
     return fail(Kind::bad_input, "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https nor a container's own address",
                 "Keys are not asked for over plain HTTP elsewhere.");
+  std::string token = first_set(environment, {"AWS_CONTAINER_AUTHORIZATION_TOKEN"}).value_or("");
   if (const auto file = first_set(environment, {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"}))
-    request.headers.emplace_back("Authorization", TRY(token_in(*file, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")));
-  else if (const auto token = first_set(environment, {"AWS_CONTAINER_AUTHORIZATION_TOKEN"}))
-    request.headers.emplace_back("Authorization", *token);
+    token = TRY(token_in(*file, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"));
+  if (!token.empty()) request.headers.emplace_back("Authorization", token);
   const http::Response answer = TRY(http.send(request));
   if (answer.status != 200)
     return fail(Kind::unavailable, fmt::format("the container's endpoint gives no keys (status {})", answer.status),
