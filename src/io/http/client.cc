@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include <algorithm>
-#include <array>
+#include <charconv>
 #include <mutex>
 
 namespace steward::http {
@@ -35,8 +35,9 @@ std::size_t take_header(char* data, std::size_t, std::size_t size, void* user) {
   while (!line.empty() && (line.back() == '\r' || line.back() == '\n')) line.remove_suffix(1);
   if (line.starts_with("HTTP/")) {  // also after a 100 Continue: only the last answer's headers count
     exchange.response.headers.clear();
-    const std::size_t space = line.find(' ');
-    exchange.response.status = space == std::string_view::npos ? 0 : std::atoi(line.data() + space + 1);
+    exchange.response.status = 0;
+    const std::string_view code = line.substr(std::min(line.size(), line.find(' ') + 1));
+    std::from_chars(code.data(), code.data() + code.size(), exchange.response.status);
     return size;
   }
   const std::size_t colon = line.find(':');

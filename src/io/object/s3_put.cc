@@ -165,7 +165,7 @@ Result<ObjectInfo> S3Store::finish_parts(std::string_view key, const std::string
     if (answer.ok() && !done.problem) return written(key, Bytes{}, answer, done.etag);
     if (done.problem) answer.problem = *done.problem;
     if (done.problem && may_help_to_retry(answer.http.status, answer.problem.code) && attempts.again()) continue;
-    const bool own = answer.maybe_done_before || attempts.told().size();
+    const bool own = answer.maybe_done_before || !attempts.told().empty();
     if (own && (answer.problem.code == "NoSuchUpload" || answer.changed()) && TRY(is_own_work(std::string(key), word)))
       return head(key);
     if (answer.changed() && options.only_if_absent) return already_there(call.act);
