@@ -32,6 +32,25 @@ std::size_t authority_begin(std::string_view text) {
   return text.starts_with("//") ? 2 : 0;
 }
 
+struct Range {
+  std::size_t begin, end;
+};
+
+/// The values of query parameters that are secrets by their names. A parameter may begin at any ? or &: the first ? may
+/// stand in a password.
+std::vector<Range> secret_parameters(std::string_view text) {
+  std::vector<Range> values;
+  std::size_t name = text.find('?', authority_begin(text));
+  while (name != std::string_view::npos) {
+    ++name;
+    const std::size_t end = std::min(text.find('&', name), text.size());
+    const std::size_t equals = text.find('=', name);
+    if (equals < end && names_a_secret(text.substr(name, equals - name))) values.push_back({equals + 1, end});
+    name = text.find_first_of("?&", name);
+  }
+  return values;
+}
+
 }  // namespace
 
 Result<std::string> percent_decode(std::string_view text) {
@@ -134,25 +153,23 @@ Result<Url> parse_url(std::string_view text) {
 }
 
 std::string masked(std::string_view text) {
-  std::string out(text);
-  const std::size_t begin = authority_begin(out);
+  // Both rules look at the text as it was written: what one hides must not hide a parameter's name from the other.
+  std::vector<Range> hidden = secret_parameters(text);
+  const std::size_t begin = authority_begin(text);
   // A password may itself hold '/', '?', '#' or '@' that nobody encoded, so all from the first colon to the very last @
   // is hidden. That hides too much of a URL with an @ further on, and never too little.
-  const std::size_t colon = out.find(':', begin);
-  const std::size_t at = out.rfind('@');
-  if (colon != std::string::npos && at != std::string::npos && colon < at)
-    out.replace(colon + 1, at - colon - 1, "***");
-  std::size_t pair = out.find('?', begin);
-  while (pair != std::string::npos) {
-    ++pair;
-    const std::size_t end = out.find('&', pair);
-    const std::size_t equals = out.find('=', pair);
-    if (equals != std::string::npos && (end == std::string::npos || equals < end) &&
-        names_a_secret(std::string_view(out).substr(pair, equals - pair)))
-      out.replace(equals + 1, (end == std::string::npos ? out.size() : end) - equals - 1, "***");
-    pair = out.find('&', pair);
+  const std::size_t colon = text.find(':', begin);
+  const std::size_t at = text.rfind('@');
+  if (colon != std::string_view::npos && at != std::string_view::npos && colon < at) hidden.push_back({colon + 1, at});
+
+  std::ranges::sort(hidden, {}, &Range::begin);
+  std::string out;
+  std::size_t done = 0;
+  for (const Range& range : hidden) {
+    if (range.begin >= done) out.append(text.substr(done, range.begin - done)).append("***");
+    done = std::max(done, range.end);
   }
-  return out;
+  return out.append(text.substr(done));
 }
 
 }  // namespace steward

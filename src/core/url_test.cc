@@ -96,6 +96,10 @@ TEST(Masked, ShowsThePasswordNowhereAndTheRestAsItWas) {
       {"x://h/p?a=1&sslpassword=pw", "x://h/p?a=1&sslpassword=***"},
       {"x://h?X-Amz-Signature=abc&X-Amz-Credential=id", "x://h?X-Amz-Signature=***&X-Amz-Credential=***"},
       {"x://h?TOKEN=abc", "x://h?TOKEN=***"},
+      {"x://h:1/d?user=a@b&password=pw", "x://h:***@b&password=***"},
+      {"x://h:1/d?a@password=pw&a=1", "x://h:***@password=***&a=1"},
+      {"jdbc:x://h/d?user=a@b&password=pw", "jdbc:***@b&password=***"},
+      {"x://u:p?a=b@h/d?password=pw", "x://u:***@h/d?password=***"},
       {"s3://bucket/a@b", "s3://bucket/a@b"},
       {"x://h:1/d?mail=a@b", "x://h:***@b"},  // too much, to be safe
       {"", ""},
