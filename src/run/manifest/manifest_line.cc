@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "run/manifest/manifest.h"
@@ -19,7 +20,24 @@ std::unexpected<Error> not_a_line(std::string_view why) {
               "Compare it with docs/archive-format.md; the copies beside it are untouched.");
 }
 
+/// What is nested deeper than any line of ours would use up the stack when it is copied or written.
+bool is_too_deep(std::string_view line) {
+  constexpr int most = 100;
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < line.size() && depth <= most; ++i) {
+    const char c = line[i];
+    if (c == '"') in_string = !in_string;
+    if (in_string && c == '\\') ++i;
+    if (in_string) continue;
+    if (c == '[' || c == '{') ++depth;
+    if (c == ']' || c == '}') --depth;
+  }
+  return depth > most;
+}
+
 Result<json> parsed(std::string_view line) {
+  if (is_too_deep(line)) return not_a_line("it is nested too deep");
   json document = json::parse(line, nullptr, false);
   if (!document.is_object()) return not_a_line("it is not a JSON object");
   return document;
@@ -54,6 +72,15 @@ json to_list(const std::vector<std::string>& strings) {
   return out;
 }
 
+/// A user's or a group's number: cut off at 32 bits it would be another's, 4294967296 root's.
+Result<void> take_id(const json& document, const char* name, std::uint32_t& to) {
+  std::uint64_t number = to;
+  TRY(take_count(document, name, number));
+  if (number > std::numeric_limits<std::uint32_t>::max()) return not_a_line(fmt::format("\"{}\" is not an id", name));
+  to = static_cast<std::uint32_t>(number);
+  return {};
+}
+
 /// Permission bits (octal, as chmod takes them), owner, group and mtime of the source.
 Result<void> take_attributes(const json& document, Item& item) {
   if (const auto mode = document.find("mode"); mode != document.end()) {
@@ -64,11 +91,8 @@ Result<void> take_attributes(const json& document, Item& item) {
       return not_a_line("\"mode\" is not one");
     item.mode = bits;
   }
-  std::uint64_t owner = item.owner, group = item.group;
-  TRY(take_count(document, "owner", owner));
-  TRY(take_count(document, "group", group));
-  item.owner = static_cast<std::uint32_t>(owner);
-  item.group = static_cast<std::uint32_t>(group);
+  TRY(take_id(document, "owner", item.owner));
+  TRY(take_id(document, "group", item.group));
   std::string modified;
   TRY(take_bytes(document, "modified", modified));
   if (!modified.empty()) item.modified = parse_instant(modified);
@@ -97,16 +121,16 @@ bool is_final(const Header& header, State state) {
 std::string line_of(const Header& header) {
   const json document{{"steward", "manifest"},
                       {"format", format},
-                      {"run", header.run},
-                      {"task", header.task},
-                      {"archive", header.archive},
-                      {"environment", header.environment},
+                      {"run", bytes_to_json(header.run)},
+                      {"task", bytes_to_json(header.task)},
+                      {"archive", bytes_to_json(header.archive)},
+                      {"environment", bytes_to_json(header.environment)},
                       {"database", bytes_to_json(header.database)},
-                      {"database_id", header.database_id},
+                      {"database_id", bytes_to_json(header.database_id)},
                       {"table", bytes_to_json(header.table)},
                       {"key_columns", to_list(header.key_columns)},
                       {"file_column", bytes_to_json(header.file_column)},
-                      {"final_state", header.final_state},
+                      {"final_state", bytes_to_json(header.final_state)},
                       {"began", format_instant(header.began)}};
   return document.dump();
 }
@@ -115,9 +139,9 @@ Result<Header> header_from_line(std::string_view line) {
   const json document = TRY(parsed(line));
   if (document.value("steward", json()) != "manifest" || !document.value("format", json()).is_number_integer())
     return not_a_line("it is no header");
-  if (document["format"].get<int>() > format)
+  if (document["format"].get<double>() > format)  // a double holds any number that may stand there
     return fail(Kind::refused,
-                fmt::format("a manifest is of format {}, this program knows {}", document["format"].get<int>(), format),
+                fmt::format("a manifest is of format {}, this program knows {}", document["format"].dump(), format),
                 "Use the steward that wrote it, or a newer one.", "manifest-newer");
   Header header;
   for (const auto& [name, to] : {std::pair{"run", &header.run},
@@ -147,7 +171,7 @@ std::string line_of(const Item& item, bool whole) {
   }
   if (whole || item.state == State::planned || item.state == State::copied) document["copy"] = bytes_to_json(item.copy);
   if ((whole && !item.sha256.empty()) || item.state == State::copied) {
-    document["sha256"] = item.sha256;
+    document["sha256"] = bytes_to_json(item.sha256);
     document["bytes"] = item.size.count;
     document["made"] = item.made;
     if (item.mode) {

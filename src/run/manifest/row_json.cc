@@ -53,6 +53,8 @@ json to_json(const sql::Value& value) {
 
 Result<sql::Value> value_from_json(const json& j) {
   if (j.is_null()) return sql::Value{};
+  // As an int64_t it would become another number, and name another row.
+  if (j.is_number_unsigned() && j.get<std::uint64_t>() > std::numeric_limits<std::int64_t>::max()) return not_a_value();
   if (j.is_number_integer()) return sql::Value(j.get<std::int64_t>());
   if (j.is_number_float()) return sql::Value(j.get<double>());
   if (j.is_string()) return sql::Value(j.get<std::string>());
