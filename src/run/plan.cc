@@ -25,6 +25,34 @@ std::optional<Instant> instant_in(const json& j, const char* key) {
   return it != j.end() && it->is_string() ? parse_instant(it->get<std::string>()) : std::nullopt;
 }
 
+/// The member of an object, if it is there and `is` holds for it.
+const json* member(const json& j, const char* key, bool (json::*is)() const noexcept) {
+  if (!j.is_object()) return nullptr;
+  const auto it = j.find(key);
+  return it != j.end() && ((*it).*is)() ? &*it : nullptr;
+}
+
+std::string text_in(const json& j, const char* key) {
+  const json* text = member(j, key, &json::is_string);
+  return text != nullptr ? text->get<std::string>() : std::string{};
+}
+
+std::optional<std::uint64_t> count_in(const json& j, const char* key) {
+  const json* count = member(j, key, &json::is_number_unsigned);
+  return count != nullptr ? std::optional(count->get<std::uint64_t>()) : std::nullopt;
+}
+
+std::vector<std::string> texts_in(const json& j, const char* key) {
+  std::vector<std::string> texts;
+  if (const json* list = member(j, key, &json::is_array))
+    for (const json& text : *list)
+      if (text.is_string()) texts.push_back(text.get<std::string>());
+  return texts;
+}
+
+/// The number of things in `j`: throws where it is none, as all of json's do. Neither -1 nor 1e300 is one.
+std::uint64_t count_from(const json& j) { return j.get_ref<const std::uint64_t&>(); }
+
 Step step_from(const json& j) {
   Step step{.task = j.at("task"),
             .target = j.value("target", ""),
@@ -36,12 +64,12 @@ Step step_from(const json& j) {
   step.cutoff = instant_in(j, "cutoff").value_or(Instant{});
   step.final = j.value("final", false);
   step.planned = amount_from_json(j.at("planned"));
-  if (j.contains("population") && !j["population"].is_null()) step.population = j["population"].get<std::uint64_t>();
+  if (j.contains("population") && !j["population"].is_null()) step.population = count_from(j["population"]);
   step.oldest = instant_in(j, "oldest");
   step.newest = instant_in(j, "newest");
   for (const json& s : j.value("samples", json::array())) {
     Sample sample{.item = s.at("item"), .at = instant_in(s, "at")};
-    if (!s.at("bytes").is_null()) sample.size = Bytes{s.at("bytes")};
+    if (!s.at("bytes").is_null()) sample.size = Bytes{count_from(s.at("bytes"))};
     step.samples.push_back(std::move(sample));
   }
   step.skipped = skips_from_json(j.at("skipped"));
@@ -71,11 +99,8 @@ void Skips::add(std::string_view reason, std::string_view example, std::uint64_t
 }
 
 Amount amount_from_json(const json& document) {
-  Amount amount;
-  if (!document.is_object()) return amount;
-  amount.items = document.value("items", std::uint64_t{0});
-  if (const auto bytes = document.find("bytes"); bytes != document.end() && bytes->is_number_unsigned())
-    amount.bytes = Bytes{*bytes};
+  Amount amount{.items = count_in(document, "items").value_or(0)};
+  if (const auto bytes = count_in(document, "bytes")) amount.bytes = Bytes{*bytes};
   return amount;
 }
 
@@ -83,19 +108,19 @@ std::vector<Skip> skips_from_json(const json& document) {
   std::vector<Skip> skips;
   if (!document.is_array()) return skips;
   for (const json& skip : document)
-    skips.push_back({.reason = skip.value("reason", ""),
-                     .items = skip.value("items", std::uint64_t{0}),
-                     .examples = skip.value("examples", std::vector<std::string>{})});
+    skips.push_back({.reason = text_in(skip, "reason"),
+                     .items = count_in(skip, "items").value_or(0),
+                     .examples = texts_in(skip, "examples")});
   return skips;
 }
 
 Error error_from_json(const json& document) {
   Error error{.kind = Kind::bug,
-              .message = document.value("message", ""),
-              .hint = document.value("hint", ""),
-              .code = document.value("code", "")};
+              .message = text_in(document, "message"),
+              .hint = text_in(document, "hint"),
+              .code = text_in(document, "code")};
   for (const KindRow& row : kinds)
-    if (row.name == document.value("kind", "")) error.kind = row.kind;
+    if (row.name == text_in(document, "kind")) error.kind = row.kind;
   return error;
 }
 
@@ -156,11 +181,10 @@ json to_json(const Plan& plan) {
 
 Result<Plan> plan_from_json(const json& document) {
   try {
-    if (document.at("format").get<int>() > format)
-      return fail(
-          Kind::refused,
-          fmt::format("the plan is of format {}, this program knows {}", document.at("format").get<int>(), format),
-          "Run the steward that made it, or make a fresh plan.", "plan-newer");
+    if (document.at("format").get<double>() > format)  // a double holds any number that may stand there
+      return fail(Kind::refused,
+                  fmt::format("the plan is of format {}, this program knows {}", document.at("format").dump(), format),
+                  "Run the steward that made it, or make a fresh plan.", "plan-newer");
     Plan plan{.job = document.at("job"),
               .made = instant_in(document, "made").value_or(Instant{}),
               .environment = document.value("environment", "")};

@@ -74,6 +74,32 @@ TEST(Plan, WhatIsNoneIsCorrupt) {
   }
 }
 
+TEST(Plan, ACountThatIsNoneIsCorruptAndANewerFormatRefusedHoweverLarge) {
+  const auto with = [](const char* key, const char* value) {
+    auto document = to_json(a_plan());
+    (key == std::string_view("format") ? document : document["tasks"][0])[key] = nlohmann::json::parse(value);
+    return plan_from_json(document);
+  };
+  for (const char* none : {"-1", "1e300", "1.5", "\"12\""})
+    EXPECT_EQ(with("population", none).error().kind, Kind::corrupt) << none;
+  for (const char* newer : {"4294967297", "18446744073709551615", "1e300"})
+    EXPECT_EQ(with("format", newer).error().code, "plan-newer") << newer;
+}
+
+TEST(PlanParts, OfAnotherFormAreLeftAtTheirDefaults) {
+  for (const char* text : {"3", "null", "\"x\"", "[]", "{}", R"({"items": "many", "bytes": -1})", R"({"items": 1e30})",
+                           R"({"kind": 3, "message": [], "hint": null, "code": {}})"}) {
+    const auto document = nlohmann::json::parse(text);
+    EXPECT_EQ(amount_from_json(document), Amount{}) << text;
+    EXPECT_TRUE(skips_from_json(document).empty()) << text;
+    EXPECT_EQ(error_from_json(document), Error{Kind::bug}) << text;
+  }
+  const auto skips = skips_from_json(nlohmann::json::parse(R"([3, {"reason": 3, "items": 2, "examples": ["a", 1]}])"));
+  ASSERT_EQ(skips.size(), 2U);
+  EXPECT_EQ(skips[1].items, 2U);
+  EXPECT_EQ(skips[1].examples, std::vector<std::string>{"a"});
+}
+
 TEST(Skips, CountsByReasonAndKeepsAFewExamples) {
   Skips skips;
   for (int i = 0; i < 9; ++i) skips.add("held", "row " + std::to_string(i));
