@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <unordered_set>
 
 #include "core/text.h"
@@ -134,22 +133,6 @@ std::optional<std::string> keep_reason(const FileRowFacts& facts) {
   if (facts.file_held) return "held";
   if (facts.seen == Seen::As::missing) return facts.archived_before ? "archived before" : "file missing";
   return {};
-}
-
-std::string item_line(const sql::Row& key, std::string_view file) {
-  nlohmann::json values = nlohmann::json::array();
-  for (const sql::Value& value : key) values.push_back(manifest::to_json(value));
-  return nlohmann::json{{"key", std::move(values)}, {"file", manifest::bytes_to_json(file)}}.dump();
-}
-
-Result<PlannedRow> planned_row(std::string_view line) {
-  const auto document = nlohmann::json::parse(line, nullptr, false);
-  if (!document.is_object() || !document.contains("key") || !document["key"].is_array() || !document.contains("file"))
-    return fail(Kind::corrupt, "a plan's item list has a line that is none", "Make a fresh plan with `steward plan`.");
-  PlannedRow row;
-  for (const auto& value : document["key"]) row.key.push_back(TRY(manifest::value_from_json(value)));
-  row.file = TRY(manifest::bytes_from_json(document["file"]));
-  return row;
 }
 
 std::vector<std::string> column_names(const Table& table) {
