@@ -15,6 +15,8 @@ struct Kind {
   BucketKind bucket;
 };
 
+void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
+
 struct Cleanup : testing::TestWithParam<Kind> {
   Application app{GetParam().database, GetParam().bucket};
 

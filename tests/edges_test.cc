@@ -22,6 +22,7 @@ struct Shape {
   DatabaseKind database;
   BucketKind bucket;
 };
+void PrintTo(const Shape& shape, std::ostream* out) { *out << shape.name; }
 const Shape shapes[] = {{"sqlite", DatabaseKind::sqlite, BucketKind::folder},
                         {"postgres_and_s3", DatabaseKind::postgres, BucketKind::versity}};
 std::string shape_name(const testing::TestParamInfo<Shape>& shape) { return shape.param.name; }
@@ -114,8 +115,8 @@ TEST_P(Mockups, AHoldOutlivesALostLedger) {
   app.mockup(1, "a.png", 400);
   app.mockup(2, "b.png", 400);
   app.steward({"hold", "add", "--table", "mockups", "--key", "1", "--reason", "case 12"});
-  app.run_cleanup();  // makes the archive
-  app.steward({"hold", "add", "--table", "mockups", "--key", "1", "--reason", "case 13"});
+  app.run_cleanup();  // makes the archive, and writes the hold beside it
+  EXPECT_EQ(app.files("cold/holds").size(), 1U);
   fs::remove_all(app.path("state"));
   app.run_cleanup();
   EXPECT_EQ(app.count("mockups"), 1);
@@ -136,7 +137,7 @@ TEST_P(Mockups, TwoOldRowsThatShareAFileAreTwoItemsAndThenItGoes) {
 }
 TEST_P(Mockups, TheFileStaysWhileANewRowNeedsItInWhateverSpelling) {
   for (const std::string& spelling : {std::string("a/b.png"), std::string("./a//b.png"), std::string("a/x/../b.png"),
-                                     app.path("media/a/b.png"), "file://" + app.path("media/a/b.png")}) {
+                                      app.path("media/a/b.png"), "file://" + app.path("media/a/b.png")}) {
     SCOPED_TRACE(spelling);
     app.sql("delete from mockups");
     app.mockup(1, "a/b.png", 400, "pixels");
@@ -267,6 +268,55 @@ TEST_P(Mockups, AChangedCopyIsFoundByVerifyAndNotRestored) {
   EXPECT_EQ(app.steward({"archive", "verify"}).exit_code, 1);
   EXPECT_NE(app.steward({"archive", "restore", "--all"}).exit_code, 0);
   EXPECT_FALSE(app.exists("media/a.png"));
+}
+
+TEST_P(Mockups, OneDamagedCopyDoesNotKeepTheOthersAway) {
+  app.sql(
+      "insert into mockups values (1, 1, 'a.png', '2024-11-02T10:00:00Z'), (2, 1, 'b.png', '2024-11-02T10:00:00Z'), "
+      "(3, 1, 'c.png', '2024-11-02T10:00:00Z')");
+  for (const char* name : {"a", "b", "c"}) app.file("media/" + std::string(name) + ".png", name);
+  run();
+  std::ofstream(app.path("cold/mockups/2024/11/2-b.png")) << "broken";
+  fs::remove(app.path("cold/mockups/2024/11/3-c.png"));
+  const Answer restored = app.steward({"archive", "restore", "--all", "--json"});
+  EXPECT_EQ(restored.exit_code, 1) << restored.out;
+  EXPECT_EQ(task(restored.json(), "restore")["done"]["items"], 1);
+  EXPECT_EQ(skipped(task(restored.json(), "restore"), "its copy is damaged or gone"), 2) << restored.out;
+  EXPECT_EQ(app.content("media/a.png"), "a");
+  EXPECT_EQ(app.files("media"), std::vector<std::string>{"a.png"});
+}
+
+TEST_P(Mockups, ThousandsOfHoldsAreNoBurden) {
+  for (int i = 1; i <= 3; ++i) app.mockup(i, std::to_string(i) + ".png", 400);
+  run();
+  EXPECT_EQ(app.steward({"archive", "restore", "--all"}).exit_code, 0);
+  auto ledger = sql::connect({.url = "sqlite:///" + app.path("state/ledger.db")});
+  ASSERT_TRUE(ledger);
+  const auto more = (*ledger)->execute(
+      "with recursive n(i) as (select 10 union all select i + 1 from n where i < 70010) insert into holds "
+      "select 'h-' || i, kind, target, cast(i as text), is_prefix, reason, who, made, hold_until, released, "
+      "released_by "
+      "from n, (select * from holds limit 1)");
+  ASSERT_TRUE(more) << more.error().message;
+  app.mockup(4, "4.png", 400);
+  const json done = run();
+  EXPECT_EQ(done["done"]["items"], 1) << done.dump(1);
+  EXPECT_EQ(skipped(done, "held"), 3);
+}
+
+TEST_P(Mockups, AHoldOnATableThatIsNoneIsRefused) {
+  const Answer answer = app.steward({"hold", "add", "--table", "mockup", "--key", "1", "--reason", "case 12"});
+  EXPECT_EQ(answer.exit_code, 1);
+  EXPECT_NE(answer.err.find("mockups"), std::string::npos) << "it names the nearest: " << answer.err;
+}
+
+TEST_P(Mockups, ADamagedHoldBesideTheArchiveStopsEveryRemoval) {
+  app.mockup(1, "a.png", 400);
+  run();
+  app.file("cold/holds/h-1.json", "{");
+  app.mockup(2, "b.png", 400);
+  EXPECT_EQ(app.steward({"run", "cleanup"}).exit_code, 1);
+  EXPECT_EQ(app.count("mockups"), 1);
 }
 
 TEST_P(Mockups, ThePlanChangesNothing) {

@@ -21,15 +21,30 @@ bool names_table(std::string_view held, std::string_view table) {
   return dot != std::string_view::npos && held == table.substr(dot + 1);
 }
 
+Holds::Holds(std::vector<ledger::Hold> holds, std::int64_t generation)
+    : holds_(std::move(holds)), generation_(generation) {
+  for (std::size_t i = 0; i < holds_.size(); ++i) {
+    if (holds_[i].kind == "row" && !holds_[i].prefix)
+      rows_by_key_.emplace(holds_[i].key, i);
+    else
+      others_.push_back(i);
+  }
+}
+
 std::optional<std::string> Holds::covers_row(std::string_view table, std::string_view key) const {
-  for (const ledger::Hold& hold : holds_)
-    if (hold.kind == "row" && names_table(hold.target, table) && key_matches(hold, key)) return said(hold);
+  const auto [begin, end] = rows_by_key_.equal_range(std::string(key));
+  for (auto it = begin; it != end; ++it)
+    if (names_table(holds_[it->second].target, table)) return said(holds_[it->second]);
+  for (const std::size_t i : others_)
+    if (holds_[i].kind == "row" && names_table(holds_[i].target, table) && key_matches(holds_[i], key))
+      return said(holds_[i]);
   return {};
 }
 
 std::optional<std::string> Holds::covers_file(std::string_view absolute_path) const {
-  for (const ledger::Hold& hold : holds_)
-    if (hold.kind == "file" && key_matches(hold, absolute_path)) return said(hold);
+  for (const std::size_t i : others_)
+    if (const ledger::Hold& hold = holds_[i]; hold.kind == "file" && key_matches(hold, absolute_path))
+      return said(hold);
   return {};
 }
 
@@ -37,8 +52,9 @@ std::optional<std::string> Holds::covers_object(std::string_view store, std::str
   // A hold names a bucket or a place in it; the object's full address settles it, wherever a task's own store is
   // rooted.
   const std::string address = fmt::format("{}/{}", store, key);
-  for (const ledger::Hold& hold : holds_)
-    if (hold.kind == "object" && (hold.prefix ? address.starts_with(fmt::format("{}/{}", hold.target, hold.key))
+  for (const std::size_t i : others_)
+    if (const ledger::Hold& hold = holds_[i];
+        hold.kind == "object" && (hold.prefix ? address.starts_with(fmt::format("{}/{}", hold.target, hold.key))
                                               : address == fmt::format("{}/{}", hold.target, hold.key)))
       return said(hold);
   return {};

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "core/result.h"
@@ -15,7 +16,7 @@ namespace steward {
 class Holds {
  public:
   Holds() = default;
-  Holds(std::vector<ledger::Hold> holds, std::int64_t generation) : holds_(std::move(holds)), generation_(generation) {}
+  Holds(std::vector<ledger::Hold> holds, std::int64_t generation);
 
   /// The reason ("held: REASON (h-4f2a91c0)"), where a hold covers it; else nothing.
   std::optional<std::string> covers_row(std::string_view table, std::string_view key) const;
@@ -29,6 +30,8 @@ class Holds {
 
  private:
   std::vector<ledger::Hold> holds_{};
+  std::unordered_multimap<std::string, std::size_t> rows_by_key_{};  ///< Holds on single rows: there may be many.
+  std::vector<std::size_t> others_{};                                ///< All other holds.
   std::int64_t generation_ = 0;
 };
 

@@ -193,7 +193,7 @@ class Running {
             .ledger = in.ledger,
             .reporter = reporters_,
             .interrupted = in.interrupted},
-        id_(new_run_id(in.clock.now())),
+        id_(settings.id.empty() ? new_run_id(in.clock.now()) : settings.id),
         context_(in_, id_, settings) {
     reporters_.add(in.reporter);
   }

@@ -27,6 +27,7 @@ struct Surroundings {
 };
 
 struct RunSettings {
+  std::string id{};  ///< Of the run; empty: a new one. Given where sessions were named for it before it began.
   std::vector<std::string> only{};        ///< Names of tasks; empty: all of the job's.
   std::optional<Plan> approved{};         ///< The plan to carry out; else a fresh one.
   std::set<std::string> allow_removal{};  ///< Tasks whose share and median brakes are off for this run.

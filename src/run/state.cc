@@ -33,10 +33,12 @@ Result<StateDirectory> StateDirectory::open(const std::string& path) {
   return StateDirectory(*std::move(folder));
 }
 
-std::string StateDirectory::ledger_url() const { return "sqlite:///" + percent_encode(folder_.path() + "/ledger.db", true); }
+std::string StateDirectory::ledger_url() const {
+  return "sqlite:///" + percent_encode(folder_.path() + "/ledger.db", true);
+}
 
 Result<std::string> StateDirectory::save(const Plan& plan) const {
-  const std::string digest = digest_of(plan);
+  std::string digest = digest_of(plan);
   nlohmann::json document = to_json(plan);
   document["digest"] = digest;
   TRY(files::replace_file(folder_, fmt::format("plans/{}.json", digest), document.dump(1) + '\n'));

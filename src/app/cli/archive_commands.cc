@@ -12,6 +12,7 @@
 #include "app/config/catalogue.h"
 #include "core/random.h"
 #include "core/text.h"
+#include "io/sql/connection.h"
 #include "jobs/retention/needs.h"
 #include "jobs/retention/restore.h"
 #include "run/manifest/archive.h"
@@ -207,6 +208,10 @@ Result<int> archive_restore_command(const Output& output, const RestoreCommand& 
 Result<int> hold_add_command(const Output& output, const HoldCommand& command) {
   Session session = TRY(open_saying(output));
   const ledger::Hold hold = TRY(hold_from(command, session.clock.now()));
+  if (hold.kind == "row" && !session.settings.database_url.empty()) {
+    auto db = TRY(sql::connect(database_target(session.settings, agent_name("hold", ""))));
+    TRY(db->describe(hold.target));  // a hold on a table that is none protects nothing
+  }
   TRY(session.ledger->add_holds(std::span(&hold, 1)));
   TRY(write_beside_archive(session, hold));
   const std::size_t behind = TRY(wait_for_runs(session, hold.made));

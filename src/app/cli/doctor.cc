@@ -89,6 +89,12 @@ class Doctor {
 
   void cold() {
     auto store = object::open(settings_.cold);
+    const auto known = session_.ledger->archives();
+    for (const ledger::ArchiveRecord& record : known ? *known : std::vector<ledger::ArchiveRecord>{})
+      if (record.location == settings_.cold.url && !manifest::Archive::read(settings_.cold))
+        return add(Health::bad, "cold storage",
+                   fmt::format("the archive {} is not at {}", record.id.substr(0, 8), record.location),
+                   "Mount or restore the cold storage; until then nothing is archived.");
     if (!store && store.error().kind == Kind::not_found)
       return add(Health::absent, "cold storage", fmt::format("{}: the first run makes it", settings_.cold.url));
     if (!store) return add("cold storage", store.error());

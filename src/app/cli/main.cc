@@ -32,6 +32,7 @@ void listen_for_signals() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   action.sa_handler = SIG_IGN;
+  sigaction(SIGXFSZ, &action, nullptr);  // a file over the limit is an error of that write
   sigaction(SIGPIPE, &action, nullptr);  // a reader that goes away must not end a run
 }
 
@@ -206,7 +207,8 @@ int start(int argc, char** argv) {
     return grammar.app().exit(success);  // --help, --version
   } catch (const CLI::ParseError& error) {
     std::string message = error.what();
-    if (!message.empty()) message[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(message[0])));
+    if (message.size() > 1 && std::islower(static_cast<unsigned char>(message[1])))
+      message[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(message[0])));
     while (message.ends_with('\n') || message.ends_with('.')) message.pop_back();
     std::ranges::replace(message, '\n', ' ');
     return report(

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/text.h"
 
 namespace steward::app {
@@ -68,13 +70,16 @@ std::string when_text(Instant instant, Instant now) {
   return instant <= now ? format_span(now - instant) + " ago" : "in " + format_span(instant - now);
 }
 
-std::string plan_text(const Output& output, const Plan& plan, const std::string& digest) {
+std::string plan_text(const Output& output, const Plan& plan, const std::string& name, const std::string& digest) {
   std::string out = fmt::format("{}, as of {}{}: nothing has been changed\n\n", plan.job,
                                 format_instant(std::chrono::floor<std::chrono::seconds>(plan.made)),
                                 plan.environment.empty() ? "" : " in " + plan.environment);
   for (const Step& step : plan.steps) out += step_text(output, step) + '\n';
-  out += fmt::format("Plan {}. To carry out exactly this: steward run {} --plan {}\n", digest.substr(0, 12), plan.job,
-                     digest.substr(0, 12));
+  const bool whole =
+      std::ranges::none_of(plan.steps, [](const Step& step) { return step.readiness == Readiness::failed; });
+  out += fmt::format("Plan {}.", digest.substr(0, 12));
+  if (whole) out += fmt::format(" To carry out exactly this: steward run {} --plan {}", name, digest.substr(0, 12));
+  return out + '\n';
   return out;
 }
 
@@ -93,6 +98,7 @@ std::string result_text(const Output& output, const RunResult& result) {
   for (const TaskResult& task : result.tasks) {
     for (const Skip& skip : task.skipped)
       out += fmt::format("  {}: {} {}\n", task.task, format_count(skip.items), skip.reason);
+    for (const std::string& note : task.notes) out += fmt::format("  {}: {}\n", task.task, printable(note));
     if (task.error && !task.error->hint.empty())
       out += fmt::format("  {}: {}\n", task.task, printable(task.error->hint));
   }

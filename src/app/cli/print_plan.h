@@ -9,7 +9,8 @@
 
 namespace steward::app {
 
-std::string plan_text(const Output& output, const Plan& plan, const std::string& digest);
+/// `name`: what was planned, "cleanup" or "cleanup/purge-logs".
+std::string plan_text(const Output& output, const Plan& plan, const std::string& name, const std::string& digest);
 std::string result_text(const Output& output, const RunResult& result);
 /// "12,400 items, 3.1 GiB".
 std::string amount_text(const Amount& amount);

@@ -20,7 +20,7 @@ namespace {
 using nlohmann::json;
 
 void say(const Output& output, const std::vector<std::string>& notes) {
-  if (output.json) return;
+  if (output.json || !output.terminal_errors) return;  // a cron mail repeats them every night
   for (const std::string& note : notes) fmt::print(stderr, "steward: {}\n", printable(note));
 }
 
@@ -28,7 +28,7 @@ Result<Session> session_saying(const Output& output) {
   std::vector<std::string> warnings;
   Session session = TRY(open_session(warnings));
   say(output, session.settings.notes);
-  say(output, warnings);
+  for (const std::string& warning : warnings) fmt::print(stderr, "steward: {}\n", printable(warning));
   return session;
 }
 
@@ -85,7 +85,7 @@ Result<int> plan_command(const Output& output, const PlanCommand& command) {
     document["digest"] = digest;
     print_json(document);
   } else {
-    print(plan_text(output, plan, digest));
+    print(plan_text(output, plan, command.job, digest));
   }
   return 0;
 }
@@ -93,8 +93,10 @@ Result<int> plan_command(const Output& output, const PlanCommand& command) {
 Result<int> run_command(const Output& output, const RunCommand& command) {
   const JobName name = TRY(parse_job_name(command.job));
   const Session session = TRY(session_saying(output));
-  const Job job = cleanup(session.settings, session.state, agent_name(name.job, "run"));
-  RunSettings settings{.only = name.only,
+  const std::string id = new_run_id(session.clock.now());
+  const Job job = cleanup(session.settings, session.state, agent_name(name.job, id));
+  RunSettings settings{.id = id,
+                       .only = name.only,
                        .allow_removal = {command.allow_removal.begin(), command.allow_removal.end()},
                        .trigger = trigger(),
                        .actor = user_name(),
@@ -118,6 +120,9 @@ Result<int> run_command(const Output& output, const RunCommand& command) {
                                         .ledger = *session.ledger,
                                         .reporter = reporters,
                                         .interrupted = [](std::string_view) { return stop_requested(); }}));
+  if (const auto written = write_holds_beside_archive(session); !written)
+    fmt::print(stderr, "steward: holds could not be written beside the archive: {}\n",
+               printable(written.error().message));
   if (output.json)
     print_json(to_json(result));
   else
@@ -165,7 +170,8 @@ Result<int> status_command(const Output& output) {
   print(table(rows, {3, 4}));
   for (const std::string& line : attention) print(tinted(output, Tint::warn, "! " + line) + '\n');
   if (!holds.empty())
-    print(fmt::format("{} {} in force: steward hold list\n", format_count(holds.size()), holds.size() == 1 ? "hold" : "holds"));
+    print(fmt::format("{} {} in force: steward hold list\n", format_count(holds.size()),
+                      holds.size() == 1 ? "hold" : "holds"));
   if (attention.empty()) print("Nothing needs attention.\n");
   return 0;
 }

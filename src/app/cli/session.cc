@@ -44,9 +44,23 @@ Result<Session> open_session(std::vector<std::string>& warnings) {
   if (!ledger) return fail_while("opening the ledger", std::move(ledger).error());
   Session session{.settings = std::move(settings), .state = std::move(state), .ledger = *std::move(ledger)};
   if (session.settings.database_url.empty() && session.settings.cold.url.starts_with("s3://")) return session;
-  if (auto taken = take_in_holds(session); !taken)
-    warnings.push_back("holds beside the archive could not be read: " + taken.error().message);
+  auto taken = take_in_holds(session);
+  // A hold that cannot be read may cover anything. A store that does not answer is another matter: the ledger has what
+  // it had.
+  if (!taken && taken.error().kind == Kind::corrupt) return std::unexpected(std::move(taken).error());
+  if (!taken) warnings.push_back("holds beside the archive could not be read: " + taken.error().message);
   return session;
+}
+
+Result<void> write_holds_beside_archive(const Session& session) {
+  auto store = object::open(session.settings.cold);
+  if (!store && store.error().kind == Kind::not_found) return {};
+  if (!store) return std::unexpected(std::move(store).error());
+  std::set<std::string> there;
+  for (const ledger::Hold& hold : TRY(manifest::read_holds(**store))) there.insert(hold.id);
+  for (const ledger::Hold& hold : TRY(session.ledger->holds(session.clock.now())))
+    if (hold.who != "steward" && !there.contains(hold.id)) TRY(manifest::write_hold(**store, hold));
+  return {};
 }
 
 std::string agent_name(std::string_view job, std::string_view run) {

@@ -24,6 +24,10 @@ struct Session {
 /// that lie beside the archive and are not in the ledger. `warnings` gets what a person should know.
 Result<Session> open_session(std::vector<std::string>& warnings);
 
+/// Writes holds beside the archive that are in the ledger alone, as those made before there was an archive. Not those
+/// of restores: without them a row is archived once more, and nothing is lost.
+Result<void> write_holds_beside_archive(const Session& session);
+
 /// Reads the settings of this process.
 Result<Settings> settings_of_process();
 

@@ -74,6 +74,9 @@ class Reader {
       : environment_(environment), directory_(directory) {}
 
   Result<Settings> read() {
+    if (const auto file = environment_("STEWARD_CONFIG"))
+      return wrong("STEWARD_CONFIG", *file, "this version is configured by variables alone",
+                   "Unset it; `steward config show` lists the variables.");
     TRY(database());
     settings_.media_root = absolute(text("MEDIA_ROOT", ".", "where relative image names are below"), directory_);
     settings_.s3 = TRY(object::s3_settings_from([this](const std::string& name) { return environment_(name); }));
@@ -89,7 +92,7 @@ class Reader {
   }
 
  private:
-  void show(std::string name, std::string value, std::string origin, std::string what) {
+  void show(std::string name, const std::string& value, std::string origin, std::string what) {
     settings_.shown.push_back({.name = std::move(name),
                                .value = printable(masked(value)),
                                .origin = std::move(origin),
@@ -108,7 +111,8 @@ class Reader {
     auto url = sql::parse_database_url(settings_.database_url);
     if (!url) return fail_while("DATABASE_URL", std::move(url).error());
     for (const std::string& note : url->notes) settings_.notes.push_back("DATABASE_URL: " + note);
-    if (url->dialect == sql::Dialect::sqlite) settings_.database_url = "sqlite:///" + percent_encode(absolute(url->path, directory_), true);
+    if (url->dialect == sql::Dialect::sqlite)
+      settings_.database_url = "sqlite:///" + percent_encode(absolute(url->path, directory_), true);
     return {};
   }
 

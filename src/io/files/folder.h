@@ -85,6 +85,9 @@ enum class Calls { best, portable };
 /// How the names of temporaries begin: what a crash leaves behind can be told by it.
 inline constexpr std::string_view temporary_prefix = ".steward-tmp-";
 
+/// When an act has to be on the disk.
+enum class Durable { now, later };
+
 /// A folder that is held open.
 class Folder {
  public:
@@ -117,8 +120,9 @@ class Folder {
   /// again finishes.
   Result<void> rename(std::string_view from, std::string_view to, bool replace) const;
   /// unlinkat and fsync of its folder (also where it was absent already: a success). A symlink goes itself. Folders are
-  /// refused (code "folder").
-  Result<void> unlink(std::string_view path) const;
+  /// refused (code "folder"). `Durable::later`: without the fsync, for what may come back after a power loss and is then
+  /// removed once more.
+  Result<void> unlink(std::string_view path, Durable durable = Durable::now) const;
   Result<void> remove_empty_folder(
       std::string_view path) const;                       ///< Not empty is refused ("not-empty"); absent a success.
   Result<void> sync(std::string_view folder = "") const;  ///< fsync of a folder below ("" is this one).

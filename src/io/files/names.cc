@@ -102,12 +102,13 @@ Result<void> Folder::rename(std::string_view from, std::string_view to, bool rep
   return {};
 }
 
-Result<void> Folder::unlink(std::string_view path) const {
+Result<void> Folder::unlink(std::string_view path, Durable durable) const {
   const auto folder = parent("remove", path, O_RDONLY);
   if (!folder && folder.error().kind == Kind::not_found) return {};
   if (!folder) return std::unexpected(folder.error());
   if (unlinkat(folder->fd(), split_last(path).name.c_str(), 0) != 0 && errno != ENOENT)
     return failure(errno, "remove", shown(path), folder->fd());
+  if (durable == Durable::later) return {};
   return sync_folder(*folder, shown(path));
 }
 

@@ -114,7 +114,8 @@ Result<std::vector<Removed>> S3Store::remove_many(std::span<const Removal> remov
   std::vector<std::size_t> single;
   for (std::size_t i = 0; i < removals.size(); ++i) {
     done[i].key = removals[i].key;
-    const bool checked_by_batch = removals[i].etag.empty() || abilities.conditional_batch;
+    const bool checked_by_batch = removals[i].etag.empty() || abilities.conditional_batch ||
+                                  (removals[i].fresh && !abilities.features.conditional_remove);
     const bool plain = !removals[i].not_modified_since && checked_by_batch;
     (plain && fits_xml(removals[i].key) && !why_no_key(removals[i].key) ? batched : single).push_back(i);
   }
@@ -146,7 +147,8 @@ Result<std::vector<Removed>> S3Store::remove_batch(std::span<const Removal> remo
     done.push_back({.key = removal.key});
     keys.push_back(client_.address().root + removal.key);
   }
-  for (std::size_t i = 0; i < keys.size(); ++i) objects.push_back({keys[i], removals[i].etag});
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    objects.push_back({keys[i], abilities.conditional_batch ? std::string_view(removals[i].etag) : std::string_view{}});
 
   const auto one_by_one = [&](const std::vector<std::size_t>& indices) {
     in_parallel(indices.size(), client_.tuning().threads,

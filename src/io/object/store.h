@@ -76,6 +76,8 @@ struct Removal {
   std::string key{};
   std::string
       etag{};  ///< If not empty: only if it is still this (where the store can; else a fresh `head` just before).
+  /// The etag was listed within the last minute: where the server cannot check it at all, no second look is taken.
+  bool fresh = false;
   std::optional<Instant> not_modified_since{};  ///< If given: only if its modification time is not later than this.
 };
 struct Removed {

@@ -8,7 +8,7 @@
 
 #include "jobs/retention/archive_files.h"
 #include "jobs/retention/archived_rows.h"
-#include "run/locks.h"
+#include "jobs/retention/row_step.h"
 #include "run/manifest/row_json.h"
 
 namespace steward::retention {
@@ -143,7 +143,7 @@ class Archiver {
     return {};
   }
 
-  void undo(Item& item, std::string reason) {
+  void undo(Item& item, const std::string& reason) {
     item.state = State::undone;
     item.reason = reason;
     run_.skip(reason, item.key);
@@ -304,9 +304,7 @@ class ArchiveFileRows final : public Task {
   const TaskInfo& info() const override { return info_; }
   Result<Step> plan(PlanContext& context) const override { return plan_file_rows(parts(), context); }
   Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
-    std::vector<std::unique_ptr<Lock>> locks;
-    locks.push_back(TRY(lock_in_database(policy_.database, "table " + policy_.table)));
-    return locks;
+    return lock_table(policy_.database, policy_.table);
   }
   Result<void> recover(RunContext& run) const override { return recover_file_rows(parts(), run); }
   Result<void> execute(const Step& step, RunContext& run) const override {
@@ -342,7 +340,7 @@ Result<void> archive_planned_rows(const FileRowParts& parts, const Step& step, R
                                                      .file_column = policy.file_column,
                                                      .final_state = "source_gone",
                                                      .began = run.clock().now()});
-  SourceRemoval removal(files, needs, parts.out_of_reach, run, run.run());
+  SourceRemoval removal(files, needs, run, run.run());
   Archiver archiver(parts, table, files, archive, writer, removal, step.cutoff, run);
   std::vector<PlannedRow> batch;
   TRY(each_item(run.state(), step.items, [&](std::string_view line) -> Result<bool> {

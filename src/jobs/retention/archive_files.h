@@ -66,8 +66,8 @@ Result<void> recover_file_rows(const FileRowParts& parts, RunContext& run);
 /// recovery.
 class SourceRemoval {
  public:
-  SourceRemoval(SourceFiles& files, Needs& needs, const OutOfReach& out_of_reach, RunContext& run, std::string token)
-      : files_(files), needs_(needs), out_of_reach_(out_of_reach), run_(run), token_(std::move(token)) {}
+  SourceRemoval(SourceFiles& files, Needs& needs, RunContext& run, std::string token)
+      : files_(files), needs_(needs), run_(run), token_(std::move(token)) {}
   /// `token` with an item's number names what was moved aside: the id of the run that archived it.
   Result<void> remove(std::span<manifest::Item* const> items);
 
@@ -78,7 +78,6 @@ class SourceRemoval {
   std::string token(const manifest::Item& item) const;
   SourceFiles& files_;
   Needs& needs_;
-  const OutOfReach& out_of_reach_;
   RunContext& run_;
   std::string token_;
 };

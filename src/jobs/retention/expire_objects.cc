@@ -42,16 +42,20 @@ class OldObjects {
     object::ObjectInfo object{};
     std::string address{};
     std::string reason{};  ///< Why it stays; empty: it goes.
+    std::chrono::steady_clock::time_point listed{};
+    /// Listed so short a time ago that nobody need look again where the store cannot compare.
+    bool fresh() const { return std::chrono::steady_clock::now() - listed < std::chrono::minutes(1); }
   };
 
   Result<void> go_over(const std::function<Result<Holds>()>& holds,
                        const std::function<Result<bool>(std::vector<Judged>&)>& take) {
     std::vector<object::ObjectInfo> batch;
+    std::chrono::steady_clock::time_point listed{};
     bool stopped = false;
     const auto pass_on = [&]() -> Result<bool> {
       if (batch.empty()) return true;
       const Holds now = TRY(holds());
-      std::vector<Judged> judged = TRY(judge(batch, now));
+      std::vector<Judged> judged = TRY(judge(batch, now, listed));
       batch.clear();
       stopped = !TRY(take(judged));
       return !stopped;
@@ -59,6 +63,7 @@ class OldObjects {
     TRY(store_.list("", [&](const object::ObjectInfo& info) -> Result<bool> {
       ++seen_;
       if (info.modified >= cutoff_) return true;
+      if (batch.empty()) listed = std::chrono::steady_clock::now();
       batch.push_back(info);
       return batch.size() < objects_in_batch ? Result<bool>(true) : pass_on();
     }));
@@ -69,7 +74,8 @@ class OldObjects {
   std::uint64_t objects_seen() const { return seen_; }
 
  private:
-  Result<std::vector<Judged>> judge(const std::vector<object::ObjectInfo>& batch, const Holds& holds) {
+  Result<std::vector<Judged>> judge(const std::vector<object::ObjectInfo>& batch, const Holds& holds,
+                                    std::chrono::steady_clock::time_point listed) {
     std::vector<std::string> addresses;
     for (const object::ObjectInfo& info : batch) addresses.push_back(addresses_.of(info.key));
     const std::set<std::string> needed = TRY(needs(addresses));
@@ -82,7 +88,8 @@ class OldObjects {
         reason = "held";
       else if (needed.contains(path_or_address(addresses[i])))
         reason = "a row needs it";
-      judged.push_back({.object = batch[i], .address = std::move(addresses[i]), .reason = std::move(reason)});
+      judged.push_back(
+          {.object = batch[i], .address = std::move(addresses[i]), .reason = std::move(reason), .listed = listed});
     }
     return judged;
   }
@@ -163,7 +170,9 @@ class Removals {
   void left_over(const Error& error, const std::string& key) {
     if (error.code == "changed") return run_.skip("overwritten since it was listed", key);
     if (error.kind == Kind::permission) {
-      run_.skip("the bucket does not allow it (object lock or rights)", key);
+      run_.skip(store_.shown().starts_with("s3://") ? "the bucket does not allow it (object lock or rights)"
+                                                    : "no right to remove it",
+                key);
     } else {
       run_.skip("the store failed to remove it", key);
     }
@@ -232,7 +241,7 @@ class ExpireObjects final : public Task {
           std::erase_if(judged, [](const auto& one) { return !one.reason.empty(); });
           if (judged.size() > left) judged.resize(left);
           left -= judged.size();
-          TRY(begin(judged, step.cutoff, list, removals, run));
+          TRY(begin(judged, list, removals, run));
           return left > 0;
         }));
       TRY(removals.settle());
@@ -253,14 +262,14 @@ class ExpireObjects final : public Task {
     return Needs::open(out_of_reach_.needed, folder);
   }
 
-  static Result<void> begin(const std::vector<OldObjects::Judged>& judged, Instant cutoff, RemovedList& list,
-                            Removals& removals, RunContext& run) {
+  static Result<void> begin(const std::vector<OldObjects::Judged>& judged, RemovedList& list, Removals& removals,
+                            RunContext& run) {
     if (judged.empty()) return {};
     std::vector<object::Removal> batch;
     std::vector<Bytes> sizes;
     for (const auto& one : judged) {
       list.add(one.address, one.object.size, one.object.modified);
-      batch.push_back({.key = one.object.key, .etag = one.object.etag, .not_modified_since = cutoff});
+      batch.push_back({.key = one.object.key, .etag = one.object.etag, .fresh = one.fresh()});
       sizes.push_back(one.object.size);
     }
     TRY(list.flush());

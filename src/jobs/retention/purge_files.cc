@@ -145,7 +145,8 @@ class PurgeFiles final : public Task {
 
   Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
     std::vector<std::unique_ptr<Lock>> locks;
-    locks.push_back(TRY(lock_folder(policy_.folder)));
+    const files::Folder folder = TRY(open_folder());
+    locks.push_back(TRY(lock_folder(folder.path())));
     return locks;
   }
 
@@ -208,7 +209,7 @@ class PurgeFiles final : public Task {
       run.skip("gone or changed since it was planned", one.file.path);
       return {};
     }
-    const auto removed = folder.unlink(one.file.path);
+    const auto removed = folder.unlink(one.file.path, files::Durable::later);
     if (!removed && removed.error().kind == Kind::permission) {
       run.skip("no right to remove it", one.file.path);
       run.note(Level::warning, removed.error().message);

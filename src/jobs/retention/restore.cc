@@ -10,6 +10,7 @@
 #include "core/random.h"
 #include "core/text.h"
 #include "jobs/retention/archived_rows.h"
+#include "jobs/retention/row_step.h"
 #include "jobs/retention/source_file.h"
 #include "run/locks.h"
 #include "run/manifest/archive.h"
@@ -23,6 +24,7 @@ using manifest::Item;
 using manifest::State;
 
 constexpr std::chrono::days held_for{30};
+constexpr std::size_t rows_at_once = 200;
 
 bool left_the_database(const Item& item) {
   return item.state == State::row_gone || item.state == State::source_gone || item.state == State::source_kept;
@@ -132,11 +134,46 @@ class Target {
   std::string sql_name_{};
 };
 
+/// A row on its way back.
+struct Returning {
+  manifest::Header header{};
+  Item item{};
+  ArchivedRow row{};
+  std::string key{};
+};
+
 class Restorer {
  public:
-  Restorer(const RestoreSettings& settings, sql::Connection& db, SourceFiles& files, object::Store& archive,
-           RunContext& run)
-      : settings_(settings), db_(db), files_(files), archive_(archive), run_(run) {}
+  Restorer(sql::Connection& db, SourceFiles& files, object::Store& archive, RunContext& run)
+      : db_(db), files_(files), archive_(archive), run_(run) {}
+
+  /// Holds the rows, in one transaction of the ledger, and then brings them back one by one: a row that is there
+  /// without its hold would go again tonight.
+  Result<void> batch(const std::vector<Returning>& rows) {
+    TRY(hold(rows));
+    for (const Returning& row : rows) TRY(one(row.header, row.item, row.row, row.key));
+    return {};
+  }
+  std::uint64_t damaged() const { return damaged_; }
+
+ private:
+  Result<void> hold(const std::vector<Returning>& rows) {
+    const Instant now = run_.clock().now();
+    const Holds* known = TRY(run_.holds());
+    std::vector<ledger::Hold> holds;
+    for (const Returning& row : rows) {
+      if (known->covers_row(row.header.table, row.key)) continue;
+      holds.push_back({.id = "h-" + random_hex(6),
+                       .kind = "row",
+                       .target = row.header.table,
+                       .key = row.key,
+                       .reason = "restored by run " + run_.run(),
+                       .who = "steward",
+                       .made = now,
+                       .until = now + held_for});
+    }
+    return holds.empty() ? Result<void>{} : run_.ledger().add_holds(holds);
+  }
 
   Result<void> one(const manifest::Header& header, const Item& item, const ArchivedRow& row, const std::string& key) {
     TRY(run_.checkpoint("restore: row"));
@@ -150,7 +187,6 @@ class Restorer {
     return bring_row(header, to, item, row, key);
   }
 
- private:
   Result<void> skip(const std::string& reason, const std::string& key) {
     run_.skip(reason, key);
     return {};
@@ -175,6 +211,13 @@ class Restorer {
     // Where the row says it is under today's root, which need not be where it was.
     const Location location = files_.locate(sql::to_text(stored.front()));
     const auto brought = files_.bring_back(location, item, archive_);
+    if (!brought && (brought.error().kind == Kind::corrupt ||
+                     (brought.error().kind == Kind::not_found && brought.error().message.contains(item.copy)))) {
+      ++damaged_;  // one bad copy is no reason to keep the others away; the task says so at its end
+      run_.note(Level::error, brought.error().message);
+      TRY(skip("its copy is damaged or gone", key));
+      return false;
+    }
     if (!brought && (brought.error().kind == Kind::refused || brought.error().kind == Kind::not_found)) {
       TRY(skip(brought.error().code == "exists" ? "another file is in its place" : brought.error().message, key));
       return false;
@@ -192,7 +235,6 @@ class Restorer {
       return {};
     }
     if (!there.empty()) return skip("a row with its key is there, and differs", key);
-    TRY(hold(header, key));
     sql::Transaction transaction = TRY(db_.begin());
     const auto inserted = to.insert(row);
     if (!inserted && inserted.error().kind == Kind::held) {
@@ -210,25 +252,12 @@ class Restorer {
     return {};
   }
 
-  Result<void> hold(const manifest::Header& header, const std::string& key) {
-    const Instant now = run_.clock().now();
-    const ledger::Hold hold{.id = "h-" + random_hex(4),
-                            .kind = "row",
-                            .target = header.table,
-                            .key = key,
-                            .reason = "restored by run " + run_.run(),
-                            .who = "steward",
-                            .made = now,
-                            .until = now + held_for};
-    return run_.ledger().add_holds(std::span(&hold, 1));
-  }
-
-  const RestoreSettings& settings_;
   sql::Connection& db_;
   SourceFiles& files_;
   object::Store& archive_;
   RunContext& run_;
   std::map<std::string, Target> tables_{};
+  std::uint64_t damaged_ = 0;
 };
 
 class Restore final : public Task {
@@ -258,10 +287,18 @@ class Restore final : public Task {
     return step;
   }
 
+  /// Each table that rows come back to, against a cleanup of it.
   Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
+    const manifest::Archive archive = TRY(manifest::Archive::read(settings_.archive));
+    std::set<std::string> names;
+    TRY(each_selected(
+        archive.store(), request_,
+        [&](const manifest::Header& header, const Item&, const ArchivedRow&, const std::string&) -> Result<void> {
+          names.insert(lock_name(header.table));
+          return {};
+        }));
     std::vector<std::unique_ptr<Lock>> locks;
-    locks.push_back(
-        TRY(lock_in_database(settings_.database, request_.table.empty() ? "restore" : "table " + request_.table)));
+    for (const std::string& name : names) locks.push_back(TRY(lock_in_database(settings_.database, name)));
     return locks;
   }
 
@@ -269,10 +306,22 @@ class Restore final : public Task {
     const manifest::Archive archive = TRY(manifest::Archive::read(settings_.archive));
     auto db = TRY(sql::connect(settings_.database));
     SourceFiles files = TRY(SourceFiles::open(settings_.root, settings_.s3));
-    Restorer restorer(settings_, *db, files, archive.store(), run);
-    return each_selected(archive.store(), request_,
-                         [&](const manifest::Header& header, const Item& item, const ArchivedRow& row,
-                             const std::string& key) { return restorer.one(header, item, row, key); });
+    Restorer restorer(*db, files, archive.store(), run);
+    std::vector<Returning> rows;
+    TRY(each_selected(archive.store(), request_,
+                      [&](const manifest::Header& header, const Item& item, const ArchivedRow& row,
+                          const std::string& key) -> Result<void> {
+                        rows.push_back({header, item, row, key});
+                        if (rows.size() < rows_at_once) return {};
+                        TRY(restorer.batch(rows));
+                        rows.clear();
+                        return {};
+                      }));
+    TRY(restorer.batch(rows));
+    if (restorer.damaged() == 0) return {};
+    return fail(Kind::corrupt,
+                fmt::format("{} of the copies are damaged or gone; all others are back", restorer.damaged()),
+                "`steward archive verify` names them; bring them back from a copy of the cold storage.");
   }
 
  private:

@@ -24,9 +24,11 @@ Result<Step> row_step(const Table& table, const Age& age, PlanContext& context) 
   return step;
 }
 
+std::string lock_name(std::string_view table) { return fmt::format("table {}", table.substr(table.rfind('.') + 1)); }
+
 Result<std::vector<std::unique_ptr<Lock>>> lock_table(const sql::Target& database, const std::string& table) {
   std::vector<std::unique_ptr<Lock>> locks;
-  locks.push_back(TRY(lock_in_database(database, "table " + table)));
+  locks.push_back(TRY(lock_in_database(database, lock_name(table))));
   return locks;
 }
 

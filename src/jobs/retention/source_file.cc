@@ -1,11 +1,11 @@
 #include "jobs/retention/source_file.h"
 
 #include <fmt/format.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 
 #include "core/digest.h"
 #include "core/text.h"
@@ -87,9 +87,10 @@ class Spool {
     return Spool(files::Handle(fd));
   }
   files::FileSink sink() const { return files::FileSink(handle_.fd()); }
-  files::FileSource rewound() const {
+  /// At its beginning again.
+  int rewound_fd() const {
     ::lseek(handle_.fd(), 0, SEEK_SET);
-    return files::FileSource(handle_.fd());
+    return handle_.fd();
   }
 
  private:
@@ -154,7 +155,7 @@ struct OpenFile final : Source {
 };
 
 struct Rewound final : Source {
-  explicit Rewound(files::FileSource s) : source(s) {}
+  explicit Rewound(int fd) : source(fd) {}
   Result<std::size_t> read(std::span<std::byte> buffer) override { return source.read(buffer); }
   files::FileSource source;
 };
@@ -237,7 +238,7 @@ Result<CopiedFile> SourceFiles::copy_object(const Location& location, const std:
   const Spool spool = TRY(Spool::create());
   files::FileSink sink = spool.sink();
   const object::ObjectInfo info = TRY(store->get(location.key, sink));
-  const auto open = [&]() -> Result<std::unique_ptr<Source>> { return std::make_unique<Rewound>(spool.rewound()); };
+  const auto open = [&]() -> Result<std::unique_ptr<Source>> { return std::make_unique<Rewound>(spool.rewound_fd()); };
   return put_apart(open, info.size, key, archive, tick);
 }
 
@@ -288,7 +289,7 @@ Result<void> SourceFiles::bring_object(const Location& location, const manifest:
   const object::ObjectInfo info = TRY(archive.get(item.copy, tee));
   if (tee.hash.finish_hex() != item.sha256) return not_as_archived(archive, item.copy);
   object::Store* store = TRY(bucket(location.bucket));
-  files::FileSource source = spool.rewound();
+  files::FileSource source(spool.rewound_fd());
   TRY(store->put(location.key, source, {.only_if_absent = true, .size = info.size}));
   return {};
 }

@@ -165,7 +165,7 @@ Result<void> recover_file_rows(const FileRowParts& parts, RunContext& run) {
       [&](const manifest::Header& header, std::vector<Item>& open, manifest::Writer& writer) -> Result<void> {
         if (open.empty()) return {};
         if (!needs) needs = TRY(Needs::open(parts.out_of_reach.needed, ""));
-        SourceRemoval removal(files, *needs, parts.out_of_reach, run, header.run);
+        SourceRemoval removal(files, *needs, run, header.run);
         return Settling(table, archive, removal, table.info().name).settle(header, open, writer);
       });
 }

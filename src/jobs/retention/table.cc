@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/text.h"
+#include "run/manifest/row_json.h"
 #include "run/runner.h"
 
 namespace steward::retention {
@@ -41,14 +42,11 @@ const sql::Column* column_named(const sql::TableInfo& info, std::string_view nam
   return it == info.columns.end() ? nullptr : &*it;
 }
 
-/// What a hold's key says of a composite key: the texts of its columns; empty where it is no such list.
-std::vector<std::string> composite_key(const std::string& key) {
-  const auto document = nlohmann::json::parse(key, nullptr, false);
-  std::vector<std::string> parts;
-  if (!document.is_array()) return parts;
-  for (const auto& part : document)
-    if (part.is_string()) parts.push_back(part.get<std::string>());
-  return parts;
+/// The first values of these rows as a JSON array of texts.
+std::string json_list(std::span<const sql::Row> rows) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const sql::Row& row : rows) list.push_back(manifest::bytes_to_json(sql::to_text(row.front())));
+  return list.dump();
 }
 
 }  // namespace
@@ -139,36 +137,42 @@ Result<std::vector<std::string>> Table::reference_conditions() const {
 
 std::string Table::key_text() const {
   // quote_identifier cannot fail for a name that came from the catalogue
-  return fmt::format("cast(t.{} as text)", *db_->quote_identifier(info_.primary_key.front()));
+  std::vector<std::string> texts;
+  for (const std::string& column : info_.primary_key)
+    texts.push_back(fmt::format("cast(t.{} as text)", *db_->quote_identifier(column)));
+  if (texts.size() == 1) return texts.front();
+  // As manifest::key_text writes it: a JSON array of texts without spaces.
+  if (db_->dialect() == sql::Dialect::sqlite) return fmt::format("json_array({})", joined(texts, ", "));
+  for (std::string& text : texts) text = fmt::format("to_json({})::text", text);
+  return fmt::format("('[' || {} || ']')", joined(texts, " || ',' || "));
 }
 
 Condition Table::held(const Holds& holds, int n) const {
   std::vector<std::string> any;
   Condition condition;
+  const bool postgres = db_->dialect() == sql::Dialect::postgres;
+  const auto parameter = [&](std::string value) {
+    condition.parameters.emplace_back(std::move(value));
+    return db_->placeholder(n++) + (postgres ? "::text" : "");
+  };
+  // However many single rows are held, they are one parameter: a restore holds each row that it brings back.
+  std::vector<sql::Row> exact;
   for (const ledger::Hold& hold : holds.list()) {
     if (hold.kind != "row" || !names_table(hold.target, name_)) continue;
     if (info_.primary_key.empty() || (hold.prefix && hold.key.empty())) {
       any.emplace_back("true");  // a hold on the whole table; or rows that cannot be told apart: all of them stay
-      continue;
-    }
-    const auto parameter = [&](std::string value) {
-      condition.parameters.emplace_back(std::move(value));
-      const std::string place = db_->placeholder(n++);
-      return db_->dialect() == sql::Dialect::postgres ? place + "::text" : place;
-    };
-    if (info_.primary_key.size() > 1) {
-      const std::vector<std::string> parts = composite_key(hold.key);
-      std::vector<std::string> equal;
-      for (std::size_t i = 0; i < parts.size() && i < info_.primary_key.size(); ++i)
-        equal.push_back(
-            fmt::format("cast(t.{} as text) = {}", *db_->quote_identifier(info_.primary_key[i]), parameter(parts[i])));
-      any.push_back(parts.empty() ? "true" : '(' + joined(equal, " and ") + ')');
-    } else if (hold.prefix) {
+    } else if (hold.prefix && info_.primary_key.size() == 1) {
       const std::string key = parameter(hold.key);
       any.push_back(fmt::format("substr({}, 1, length({})) = {}", key_text(), key, key));
     } else {
-      any.push_back(fmt::format("{} = {}", key_text(), parameter(hold.key)));
+      exact.push_back({hold.key});
     }
+  }
+  if (!exact.empty() && postgres) {
+    condition.parameters.emplace_back(array_literal(exact, 0));
+    any.push_back(fmt::format("{} = any({}::text[])", key_text(), db_->placeholder(n++)));
+  } else if (!exact.empty()) {
+    any.push_back(fmt::format("{} in (select value from json_each({}))", key_text(), parameter(json_list(exact))));
   }
   condition.sql = any.empty() ? "false" : '(' + joined(any, " or ") + ')';
   return condition;
@@ -300,13 +304,15 @@ Result<std::vector<std::string>> Table::missing_indexes() const {
     if (reference.indexed) continue;
     std::vector<std::string> columns;
     for (const std::string& column : reference.columns) columns.push_back(TRY(quoted(column)));
+    const std::string index_target =
+        (postgres ? TRY(quoted(reference.schema)) + '.' : std::string{}) + TRY(quoted(reference.table));
     const std::string index =
         postgres
             ? ""
             : fmt::format(" {}", TRY(quoted(fmt::format("{}_{}_idx", reference.table, reference.columns.front()))));
     warnings.push_back(
         fmt::format("{} references {} without an index: each deleted row reads that whole table ({}{} on {} ({});)",
-                    reference.table, info_.name, create, index, TRY(quoted(reference.table)), joined(columns, ", ")));
+                    reference.table, info_.name, create, index, index_target, joined(columns, ", ")));
   }
   return warnings;
 }

@@ -171,7 +171,7 @@ class Ledger {
   /// Walks the whole trail. corrupt, with the first line that does not fit; else how many lines there are.
   virtual Result<std::int64_t> verify_audit() = 0;
 
-  /// The latest instant the ledger has recorded anywhere: a clock behind it is wrong.
+  /// The latest instant at which a run that was not refused was at work: a clock behind it is wrong.
   virtual Result<std::optional<Instant>> latest() = 0;
 };
 

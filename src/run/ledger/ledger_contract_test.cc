@@ -430,16 +430,21 @@ TEST_P(LedgerContract, SeveralProcessesMayMakeItAtOnce) {
   EXPECT_EQ(ids[0].size(), 32u);
 }
 
-TEST_P(LedgerContract, TheLatestInstantOfAllIsKnown) {
+TEST_P(LedgerContract, TheLatestInstantAtWhichARunWasAtWorkIsKnown) {
   EXPECT_EQ(ledger->latest().value(), std::nullopt);
   enter(a_run("a"));
   EXPECT_EQ(ledger->latest().value(), noon);
   ASSERT_TRUE(ledger->heartbeat("a", noon + 1h, ""));
   EXPECT_EQ(ledger->latest().value(), noon + 1h);
-  ASSERT_TRUE(ledger->remember_archive("x", "y", noon + 2h));
+  ASSERT_TRUE(ledger->end_run("a", Status::succeeded, noon + 2h, ""));
   EXPECT_EQ(ledger->latest().value(), noon + 2h);
-  ASSERT_TRUE(ledger->audit("ada", "act", "", "", noon + 3h));
-  EXPECT_EQ(ledger->latest().value(), noon + 3h);
+}
+
+TEST_P(LedgerContract, ARunThatWasRefusedForItsClockDoesNotCountAsTheLatest) {
+  enter(a_run("a"));
+  ASSERT_TRUE(ledger->heartbeat("a", noon + 24h, ""));
+  ASSERT_TRUE(ledger->end_run("a", Status::refused, noon + 24h, ""));
+  EXPECT_EQ(ledger->latest().value(), std::nullopt);
 }
 
 TEST_P(LedgerContract, ReadOnlyItReadsAndDoesNotWrite) {

@@ -35,7 +35,7 @@ Result<std::string> id_in(const std::string& text, const std::string& where) {
 }
 
 Result<std::string> make(object::Store& store, Instant now, const std::string& environment) {
-  const std::string id = random_hex(16);
+  std::string id = random_hex(16);
   const json document{{"steward", "archive"},
                       {"format", format},
                       {"id", id},
