@@ -56,9 +56,4 @@ Result<int> ledger_verify_command(const Output& output);
 /// The completion script for bash, zsh or fish, on standard output.
 Result<int> completion_command(const std::string& shell);
 
-/// Whether a signal asked this process to stop (see main.cc): an error (interrupted) then.
-Result<void> stop_requested();
-/// A tenth of a second, between two looks at something that another process does.
-void pause_briefly();
-
 }  // namespace steward::app

@@ -11,6 +11,7 @@
 #include "app/cli/print_plan.h"
 #include "app/cli/progress.h"
 #include "app/cli/session.h"
+#include "app/cli/signals.h"
 #include "app/config/catalogue.h"
 #include "core/text.h"
 #include "run/runner.h"
