@@ -120,8 +120,8 @@ class Folder {
   /// again finishes.
   Result<void> rename(std::string_view from, std::string_view to, bool replace) const;
   /// unlinkat and fsync of its folder (also where it was absent already: a success). A symlink goes itself. Folders are
-  /// refused (code "folder"). `Durable::later`: without the fsync, for what may come back after a power loss and is then
-  /// removed once more.
+  /// refused (code "folder"). `Durable::later`: without the fsync, for what may come back after a power loss and is
+  /// then removed once more.
   Result<void> unlink(std::string_view path, Durable durable = Durable::now) const;
   Result<void> remove_empty_folder(
       std::string_view path) const;                       ///< Not empty is refused ("not-empty"); absent a success.

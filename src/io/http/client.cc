@@ -81,7 +81,7 @@ std::size_t give_body(char* data, std::size_t, std::size_t room, void* user) {
     return CURL_READFUNC_ABORT;
   }
   const std::size_t n = std::min(room, exchange.unsent.size());
-  std::copy_n(exchange.unsent.data(), n, data);
+  std::copy_n(exchange.unsent.begin(), n, data);
   exchange.unsent.remove_prefix(n);
   return n;
 }
