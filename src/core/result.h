@@ -51,7 +51,9 @@ inline std::unexpected<Error> fail_while(std::string_view what, Error error) {
   return std::unexpected(std::move(error));
 }
 
-/// The value of `expression`, or return its error from the enclosing function. Not for coroutines.
+/// The value of `expression`, or return its error from the enclosing function. Not for coroutines. Not inside a braced
+/// initialiser behind members that own something: GCC 12 does not destroy those when this returns. Name the value
+/// first.
 #define TRY(expression) STEWARD_TRY_AS(STEWARD_JOIN(steward_result_, __COUNTER__), expression)
 #define STEWARD_JOIN_(a, b) a##b
 #define STEWARD_JOIN(a, b) STEWARD_JOIN_(a, b)
