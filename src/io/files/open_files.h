@@ -19,8 +19,8 @@ struct UseAnswer {
 /// one). First fcntl(F_SETLEASE, F_WRLCK), which fails with EAGAIN where anyone else has the file open, whatever
 /// container they are in (needs the owner of the file or CAP_LEASE, and a file system that has leases); the lease is
 /// given back at once. Then a lock: flock and POSIX locks (F_OFD_GETLK). Then /proc/*/fd, which is trusted for "nobody"
-/// only with rights over all processes (CAP_SYS_PTRACE or uid 0) in the first PID namespace. Where none can tell:
-/// unknown, which callers treat as open.
+/// only with rights over all processes (CAP_SYS_PTRACE; uid 0 alone is not enough) in the first PID namespace. Where
+/// none can tell: unknown, which callers treat as open.
 Result<UseAnswer> who_uses(int fd);
 
 }  // namespace steward::files
