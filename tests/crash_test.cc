@@ -44,7 +44,7 @@ struct Quiet final : Reporter {
   if (!state) ::_exit(97);
   const auto ledger = ledger::open({.url = state->ledger_url()});
   if (!ledger) ::_exit(96);
-  const Job job = app::cleanup(*settings, *state, "steward crash test");
+  const Job job = app::cleanup(*settings, *state, {.agent = "steward crash test"});
   SystemClock clock;
   Quiet quiet;
   const auto interrupted = [&](std::string_view place) -> Result<void> {

@@ -1,18 +1,13 @@
-// When the world fails: a full disk, missing rights, a lost database, a wrong clock, a signal. Nothing is lost, the
-// reason is said, and the next run goes on.
+// When the world fails: a full disk, missing rights, a wrong clock. Nothing is lost, the reason is said, and the next
+// run goes on.
 
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstring>
 #include <filesystem>
-#include <memory>
-#include <optional>
-#include <thread>
 
 #include "harness/application.h"
 
@@ -21,16 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-/// Waits for a condition, asked again and again; a failed test where it never comes.
-template <class Condition>
-void await(const Condition& condition, const std::string& what) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!condition()) {
-    ASSERT_LT(std::chrono::steady_clock::now(), end) << "never: " << what;
-    std::this_thread::yield();
-  }
-}
 
 /// The program as an ordinary user: root is let through everything.
 Answer as_nobody(const Application& app, std::vector<std::string> words) {
@@ -172,127 +157,6 @@ TEST(WrongClock, BehindTheLedgerIsRefused) {
   const Answer answer = app.steward({"run", "cleanup/purge-logs", "--json"});
   EXPECT_EQ(answer.exit_code, 3) << answer.out << answer.err;
   EXPECT_TRUE(app.exists("logs/a.log"));
-}
-
-// --- signals, cancels, lost connections: in the middle of a purge of many rows
-// -------------------------------------------
-
-/// A run that has removed some rows and cannot get on: somebody has a row of its third batch locked.
-struct InTheMiddle : testing::Test {
-  static constexpr int rows = 60'000;
-  Application app{DatabaseKind::postgres};
-  std::unique_ptr<sql::Connection> other{};
-  std::optional<sql::Transaction> lock{};
-  pid_t child = 0;
-
-  void SetUp() override {
-    app.sql("insert into signals select i, 1, now() - interval '40 days', 0.5, null, 'x' from generate_series(1, " +
-            std::to_string(rows) + ") as s(i)");
-    app.sql("insert into signals values (1000000, 1, now(), 0.5, null, 'x'), (1000001, 1, now(), 0.5, null, 'x')");
-    auto connection = sql::connect({.url = app.environment["DATABASE_URL"]});
-    ASSERT_TRUE(connection);
-    other = *std::move(connection);
-    auto transaction = other->begin();
-    ASSERT_TRUE(transaction);
-    lock.emplace(*std::move(transaction));
-    ASSERT_TRUE(other->query("select 1 from signals where id = 25000 for update"));
-  }
-  void begin() {
-    child = ::fork();
-    if (child == 0) {
-      const Answer answer = app.steward({"run", "cleanup/purge-signals", "--allow-removal", "purge-signals"});
-      ::_exit(answer.exit_code);
-    }
-    // For longer than a run goes without a look at its ledger, so that it looks as soon as it gets on.
-    await(
-        [&] {
-          return app.value(
-                     "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = "
-                     "'Lock' and application_name like 'steward cleanup%' and clock_timestamp() - query_start > "
-                     "interval '1200 ms'") == "1";
-        },
-        "the run waits for the row");
-    EXPECT_LT(app.count("signals"), rows) << "it has removed something";
-  }
-  void let_it_go_on() { (void)lock->rollback(); }
-  pid_t steward_pid() {
-    const json runs = app.steward({"runs", "--json"}).json();
-    return std::stoi(app_pid(runs["runs"][0]["run"]));
-  }
-  std::string app_pid(const std::string& run) {
-    auto ledger = sql::connect({.url = "sqlite:///" + app.path("state/ledger.db"), .read_only = true});
-    EXPECT_TRUE(ledger);
-    const auto rows_ = (*ledger)->query("select pid from runs where id = ?1", std::vector<sql::Value>{run});
-    EXPECT_TRUE(rows_) << rows_.error().message;
-    return rows_ && !rows_->rows.empty() ? sql::to_text(rows_->rows[0][0]) : "0";
-  }
-  int wait() {
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return WEXITSTATUS(status);
-  }
-  void expect_finishes_exactly() {
-    EXPECT_EQ(app.steward({"run", "cleanup/purge-signals", "--allow-removal", "purge-signals"}).exit_code, 0);
-    EXPECT_EQ(app.count("signals"), 2);
-  }
-};
-
-TEST_F(InTheMiddle, SigtermEndsItAsCancelledAndTheNextRunFinishes) {
-  begin();
-  ::kill(steward_pid(), SIGTERM);
-  let_it_go_on();
-  EXPECT_EQ(wait(), 1);
-  EXPECT_GT(app.count("signals"), 2);
-  EXPECT_EQ(app.steward({"runs", "show", "latest", "--json"}).json()["status"], "cancelled");
-  expect_finishes_exactly();
-}
-
-TEST_F(InTheMiddle, ACancelFromAnotherTerminalEndsIt) {
-  begin();
-  EXPECT_EQ(app.steward({"runs", "cancel", "latest"}).exit_code, 0);
-  let_it_go_on();
-  EXPECT_EQ(wait(), 1);
-  EXPECT_EQ(app.steward({"runs", "show", "latest", "--json"}).json()["status"], "cancelled");
-  expect_finishes_exactly();
-}
-
-TEST_F(InTheMiddle, ALostDatabaseFailsTheTaskAndTheNextRunFinishes) {
-  begin();
-  app.sql(
-      "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name "
-      "like 'steward cleanup%'");
-  let_it_go_on();
-  EXPECT_EQ(wait(), 1);
-  EXPECT_EQ(app.steward({"runs", "show", "latest", "--json"}).json()["status"], "failed");
-  expect_finishes_exactly();
-}
-
-TEST_F(InTheMiddle, AKilledRunIsFoundInterruptedAndTheNextOneSaysSo) {
-  begin();
-  ::kill(steward_pid(), SIGKILL);
-  wait();
-  let_it_go_on();
-  EXPECT_EQ(app.steward({"runs", "show", "latest", "--json"}).json()["status"], "interrupted");
-  const Answer next = app.steward({"run", "cleanup/purge-signals", "--allow-removal", "purge-signals"});
-  EXPECT_NE(next.err.find("died without a word"), std::string::npos) << next.err;
-  EXPECT_EQ(app.count("signals"), 2);
-}
-
-TEST_F(InTheMiddle, AHoldPlacedMidwayIsSeenBeforeTheNextCommit) {
-  begin();
-  const pid_t adding = ::fork();
-  if (adding == 0)
-    ::_exit(app.steward({"hold", "add", "--table", "signals", "--key", "25000", "--reason", "case 12"}).exit_code);
-  await([&] { return app.steward({"hold", "list"}).out.find("25000") != std::string::npos; },
-        "the hold is in the ledger");
-  let_it_go_on();
-  EXPECT_EQ(wait(), 0);
-  int status = 0;
-  ::waitpid(adding, &status, 0);
-  EXPECT_EQ(WEXITSTATUS(status), 0);
-  EXPECT_EQ(app.value("select count(*) from signals where id = 25000"), "1")
-      << "the batch that waited for the row was rolled back for the hold";
-  EXPECT_EQ(app.count("signals"), 3);
 }
 
 }  // namespace

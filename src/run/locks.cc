@@ -57,7 +57,9 @@ std::string folder_of(const std::string& path) {
 }  // namespace
 
 Result<std::unique_ptr<Lock>> lock_in_database(const sql::Target& target, const std::string& name) {
-  auto connection = TRY(sql::connect(target));
+  sql::Target unstopped = target;
+  unstopped.stop = {};  // a stop must not take the lock away from what still has to be finished or rolled back
+  auto connection = TRY(sql::connect(unstopped));
   if (connection->dialect() == sql::Dialect::sqlite) {
     const sql::DatabaseUrl url = TRY(sql::parse_database_url(target.url));
     return lock_folder(folder_of(url.path));

@@ -7,13 +7,13 @@
 #include <nlohmann/json.hpp>
 
 #include "core/text.h"
+#include "run/context.h"
 
 namespace steward {
 namespace {
 using nlohmann::json;
 
 constexpr std::chrono::minutes clock_tolerance{5};
-constexpr std::chrono::seconds look_every{1};
 
 std::vector<std::string> names_of(const Job& job) {
   std::vector<std::string> names;
@@ -98,85 +98,6 @@ std::optional<Error> beyond(const Step& approved, const Step& fresh) {
   return {};
 }
 
-class Context final : public RunContext {
- public:
-  Context(const Surroundings& in, std::string run, const RunSettings& settings)
-      : in_(in), run_(std::move(run)), environment_(settings.environment) {}
-
-  const std::string& run() const override { return run_; }
-  const std::string& environment() const override { return environment_; }
-  const Clock& clock() const override { return in_.clock; }
-  const StateDirectory& state() const override { return in_.state; }
-  ledger::Ledger& ledger() override { return in_.ledger; }
-
-  Result<void> checkpoint(std::string_view place) override {
-    if (in_.interrupted) {
-      if (auto stop = in_.interrupted(place); !stop) {
-        cancelled_ = true;
-        return stop;
-      }
-    }
-    const auto now = std::chrono::steady_clock::now();
-    if (now - looked_ < look_every) return {};
-    looked_ = now;
-    return look();
-  }
-
-  Result<const Holds*> holds() override {
-    const std::int64_t generation = TRY(in_.ledger.hold_generation());
-    if (!holds_ || generation != holds_->generation())
-      holds_ = Holds(TRY(in_.ledger.holds(in_.clock.now())), generation);
-    return &*holds_;
-  }
-
-  void done(std::uint64_t items, std::optional<Bytes> bytes) override {
-    tally_.add(items, bytes);
-    in_.reporter.progress({.task = task_, .done = tally_, .planned = planned_});
-  }
-  void skip(std::string_view reason, std::string_view example, std::uint64_t items) override {
-    skips_.add(reason, example, items);
-  }
-  void note(Level level, std::string_view text) override {
-    notes_.emplace_back(text);
-    in_.reporter.note(level, task_, text);
-  }
-  const Amount& so_far() const override { return tally_; }
-
-  void begin(const std::string& task, const Amount& planned) {
-    task_ = task;
-    planned_ = planned;
-    tally_ = {};
-    skips_ = {};
-  }
-  void use(std::vector<std::unique_ptr<Lock>> locks) { locks_ = std::move(locks); }
-  bool cancelled() const { return cancelled_; }
-  const Skips& skips() const { return skips_; }
-  std::vector<std::string> take_notes() { return std::exchange(notes_, {}); }
-
- private:
-  Result<void> look() {
-    const json progress{{"task", task_}, {"done", to_json(tally_)}, {"planned", to_json(planned_)}};
-    if (TRY(in_.ledger.heartbeat(run_, in_.clock.now(), progress.dump()))) {
-      cancelled_ = true;
-      return fail(Kind::interrupted, "the run was cancelled", "Run it again to go on.");
-    }
-    for (const auto& lock : locks_) TRY(lock->alive());
-    return {};
-  }
-
-  const Surroundings& in_;
-  std::string run_;
-  std::string environment_;
-  std::string task_{};
-  Amount planned_{}, tally_{};
-  Skips skips_{};
-  std::vector<std::string> notes_{};
-  std::optional<Holds> holds_{};
-  std::vector<std::unique_ptr<Lock>> locks_{};
-  std::chrono::steady_clock::time_point looked_{};
-  bool cancelled_ = false;
-};
-
 std::string status_of(const Error& error, bool cancelled) {
   if (cancelled) return "cancelled";
   return error.kind == Kind::refused || error.kind == Kind::held ? "refused" : "failed";
@@ -192,9 +113,10 @@ class Running {
             .state = in.state,
             .ledger = in.ledger,
             .reporter = reporters_,
-            .interrupted = in.interrupted},
+            .interrupted = in.interrupted,
+            .stop = in.stop},
         id_(settings.id.empty() ? new_run_id(in.clock.now()) : settings.id),
-        context_(in_, id_, settings) {
+        context_(in_, id_, settings.environment) {
     reporters_.add(in.reporter);
   }
 
@@ -203,7 +125,7 @@ class Running {
     log_ = TRY(LogReporter::open(in_.state.folder(), id_, in_.clock));
     reporters_.add(*log_);
     TRY(begin());
-    context_.use(std::move(locks));
+    context_.watch(std::move(locks));
     auto worked = work();
     return end(worked ? std::nullopt : std::optional(std::move(worked).error()));
   }
@@ -293,6 +215,7 @@ class Running {
       const auto broken = broken_.find(slot.info.name);
       Step step = broken != broken_.end() ? failed_step(slot, broken->second)
                                           : TRY(plan_task(slot, job_, context, settings_.brakes, &in_.ledger));
+      if (context_.cancelled()) return std::unexpected(context_.why_stopped());
       if (behind && !step.brake) step.brake = behind;
       plan.steps.push_back(std::move(step));
     }
@@ -354,7 +277,7 @@ class Running {
       return result;
     }
     if (auto error = refusal(step)) {
-      result.status = "refused";
+      result.status = status_of(*error, false);
       result.error = std::move(error);
       in_.reporter.task_ended(step.task, result.status, {}, step.skipped, &*result.error);
       return result;
@@ -383,6 +306,8 @@ class Running {
       result.status = "succeeded";
     } else {
       result.error = std::move(executed).error();
+      // A statement that the stop has cancelled tells of statements; what happened is the stop.
+      if (context_.cancelled() && result.error->kind == Kind::interrupted) result.error = context_.why_stopped();
       result.status = status_of(*result.error, context_.cancelled());
     }
     in_.reporter.task_ended(step.task, result.status, result.done, result.skipped,

@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,9 +22,11 @@ struct Surroundings {
   const StateDirectory& state;
   ledger::Ledger& ledger;
   Reporter& reporter;
-  /// Asked at every checkpoint; an error ends the run as cancelled. The program's signals come in here, and the tests'
-  /// crash points.
+  /// Asked at every checkpoint; an error ends the run as cancelled: the tests' crash points.
   std::function<Result<void>(std::string_view place)> interrupted{};
+  /// Requested by the program's signals, and by the run itself when it is cancelled through the ledger. Connections
+  /// that carry its token (sql::Target) then stop their statements; the next checkpoint ends the run as cancelled.
+  std::stop_source stop{};
 };
 
 struct RunSettings {

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "core/instant.h"
 #include "core/random.h"
@@ -78,8 +79,19 @@ nlohmann::json Answer::json() const {
   return document.is_discarded() ? nlohmann::json::object() : document;
 }
 
-Answer run_program(const std::vector<std::string>& words, const std::map<std::string, std::string>& environment,
-                   const std::string& directory) {
+void await(const std::function<bool()>& condition, const std::string& what) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!condition()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end) << "never: " << what;
+    std::this_thread::yield();
+  }
+}
+
+namespace {
+
+/// Starts it with its streams at these files.
+pid_t start_program(const std::vector<std::string>& words, const std::map<std::string, std::string>& environment,
+                    const std::string& directory, int out, int err) {
   std::vector<std::string> variables;
   for (const auto& [name, value] : environment) variables.push_back(name + '=' + value);
   std::vector<char*> arguments, settings;
@@ -87,7 +99,6 @@ Answer run_program(const std::vector<std::string>& words, const std::map<std::st
   for (const std::string& variable : variables) settings.push_back(const_cast<char*>(variable.c_str()));
   arguments.push_back(nullptr);
   settings.push_back(nullptr);
-  const int out = spool(), err = spool();
   const pid_t child = ::fork();
   if (child == 0) {
     const int none = ::open("/dev/null", O_RDONLY);
@@ -97,11 +108,23 @@ Answer run_program(const std::vector<std::string>& words, const std::map<std::st
     if (::chdir(directory.c_str()) == 0) ::execvpe(arguments[0], arguments.data(), settings.data());
     ::_exit(127);
   }
+  return child;
+}
+
+int exit_code_of(pid_t child) {
   int status = 0;
   ::waitpid(child, &status, 0);
-  Answer answer{.exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status),
-                .out = read_all(out),
-                .err = read_all(err)};
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+}  // namespace
+
+Answer run_program(const std::vector<std::string>& words, const std::map<std::string, std::string>& environment,
+                   const std::string& directory) {
+  const int out = spool(), err = spool();
+  const pid_t child = start_program(words, environment, directory, out, err);
+  const int code = exit_code_of(child);
+  Answer answer{.exit_code = code, .out = read_all(out), .err = read_all(err)};
   ::close(out);
   ::close(err);
   return answer;
@@ -167,6 +190,11 @@ void Application::make_database() {
       "timestamptz)");
 }
 
+void Application::reconnect() {
+  if (admin_) admin_ = must(sql::connect({.url = from_environment("STEWARD_TEST_POSTGRES")}), "PostgreSQL");
+  db_ = must(sql::connect({.url = environment["DATABASE_URL"]}), "the database");
+}
+
 void Application::make_bucket() {
   if (bucket_ == BucketKind::folder) {
     bucket_name_ = "file://" + path("bucket");
@@ -187,6 +215,16 @@ Answer Application::steward(std::vector<std::string> words) const {
   words.insert(words.begin(), steward_binary());
   return run_program(words, environment, root_);
 }
+
+pid_t Application::start_steward(std::vector<std::string> words) const {
+  words.insert(words.begin(), steward_binary());
+  const int out = spool();
+  const pid_t child = start_program(words, environment, root_, out, out);
+  ::close(out);
+  return child;
+}
+
+int Application::wait_for(pid_t child) { return exit_code_of(child); }
 
 nlohmann::json Application::run_cleanup(std::vector<std::string> more) const {
   more.insert(more.begin(), {"run", "cleanup", "--json"});

@@ -1,6 +1,7 @@
 /// An application for tests: a real database (SQLite or PostgreSQL), image files, log files and a bucket (a folder or
 /// S3), all its own, and the real program run upon it with variables alone.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -20,6 +21,9 @@ struct Answer {
   std::string out{}, err{};
   nlohmann::json json() const;  ///< `out`, parsed; a failed test where it is not exactly one document.
 };
+
+/// Waits for a condition, asked again and again; a failed test where it does not come within a minute.
+void await(const std::function<bool()>& condition, const std::string& what);
 
 /// Runs a program to its end, with this environment and no other, in `directory`.
 Answer run_program(const std::vector<std::string>& words, const std::map<std::string, std::string>& environment,
@@ -48,10 +52,15 @@ class Application {
 
   /// Runs the program in the application's folder.
   Answer steward(std::vector<std::string> words) const;
+  /// Starts the program and does not wait for it; `wait_for` gives its exit code, 128 + signal where it was killed.
+  pid_t start_steward(std::vector<std::string> words) const;
+  static int wait_for(pid_t child);
   /// `run cleanup --json`, parsed; whatever the exit code.
   nlohmann::json run_cleanup(std::vector<std::string> more = {}) const;
   nlohmann::json plan_cleanup(std::vector<std::string> more = {}) const;
 
+  /// After the database's server was restarted.
+  void reconnect();
   sql::Connection& db() { return *db_; }
   DatabaseKind database_kind() const { return database_; }
   BucketKind bucket_kind() const { return bucket_; }

@@ -106,7 +106,6 @@ Result<std::size_t> wait_for_runs(Session& session, Instant since) {
     for (const ledger::Run& run : TRY(session.ledger->runs({.status = ledger::Status::running, .limit = 100})))
       behind += run.heartbeat <= since && !is_gone(run.process, run.heartbeat, session.clock.now());
     if (behind == 0) return 0;
-    TRY(stop_requested());
     pause_briefly();
   }
   return 1;
@@ -149,8 +148,13 @@ Result<int> archive_list_command(const Output& output) {
 
 Result<int> archive_verify_command(const Output& output) {
   const Settings settings = TRY(settings_of_process());
+  ProgressReporter progress(output);
+  progress.task_began({.task = "verify"});
   const retention::Verified verified =
-      TRY(retention::verify_archive(settings.cold, [](const retention::Verified&) { return stop_requested(); }));
+      TRY(retention::verify_archive(settings.cold, [&](const retention::Verified& so_far) {
+        progress.progress({.task = "verify", .done = {.items = so_far.copies, .bytes = so_far.bytes}});
+      }));
+  progress.task_ended("verify", "succeeded", {}, {}, nullptr);
   if (output.json) {
     print_json({{"archive", settings.cold.url},
                 {"copies", verified.copies},
@@ -174,17 +178,17 @@ Result<int> archive_restore_command(const Output& output, const RestoreCommand& 
   Session session = TRY(open_saying(output));
   if (session.settings.database_url.empty())
     return fail(Kind::bad_input, "there is no database to restore into", "Set DATABASE_URL.", "not-configured");
-  const std::string agent = agent_name("restore", "");
   Job job{.name = "restore", .title = "brings back what was archived"};
   const TaskInfo info{.name = "restore", .title = job.title};
   job.tasks.push_back(
       {.info = info,
        .task = retention::restore_archived(info,
                                            {.archive = session.settings.cold,
-                                            .database = database_target(session.settings, agent),
+                                            .database = database_target(session.settings, caller("restore", "")),
                                             .root = session.settings.media_root,
                                             .s3 = session.settings.s3},
                                            {.run = command.run, .table = command.table, .keys = command.keys})});
+  const FinishBeforeLeaving finish;
   Reporters reporters;
   ProgressReporter progress(output);
   reporters.add(progress);
@@ -198,7 +202,7 @@ Result<int> archive_restore_command(const Output& output, const RestoreCommand& 
                                         .state = session.state,
                                         .ledger = *session.ledger,
                                         .reporter = reporters,
-                                        .interrupted = [](std::string_view) { return stop_requested(); }}));
+                                        .stop = stop_of_process()}));
   if (output.json)
     print_json(to_json(result));
   else
@@ -210,7 +214,7 @@ Result<int> hold_add_command(const Output& output, const HoldCommand& command) {
   Session session = TRY(open_saying(output));
   const ledger::Hold hold = TRY(hold_from(command, session.clock.now()));
   if (hold.kind == "row" && !session.settings.database_url.empty()) {
-    auto db = TRY(sql::connect(database_target(session.settings, agent_name("hold", ""))));
+    auto db = TRY(sql::connect(database_target(session.settings, caller("hold", ""))));
     TRY(db->describe(hold.target));  // a hold on a table that is none protects nothing
   }
   TRY(session.ledger->add_holds(std::span(&hold, 1)));

@@ -80,7 +80,7 @@ class Doctor {
 
   void database() {
     if (settings_.database_url.empty()) return add(Health::absent, "database", "not configured: set DATABASE_URL");
-    auto db = sql::connect(database_target(settings_, agent_name("doctor", "")));
+    auto db = sql::connect(database_target(settings_, caller("doctor", "")));
     if (!db) return add("database", db.error());
     add(Health::good, "database", fmt::format("{}, {}", (*db)->shown(), (*db)->version()));
     if (const auto time = (*db)->server_time(); time)
@@ -130,7 +130,7 @@ class Doctor {
 
   /// Each task's plan finds what the connections do not: tables, columns, rights, missing indexes.
   void plans() {
-    const Job job = cleanup(settings_, session_.state, agent_name("doctor", ""));
+    const Job job = cleanup(settings_, session_.state, caller("doctor", ""));
     PlanContext context{.now = session_.clock.now(), .state = &session_.state};
     for (const TaskSlot& slot : job.tasks) {
       if (!slot.task) continue;
@@ -139,7 +139,9 @@ class Doctor {
         add(slot.info.name, step.error());
         continue;
       }
-      if (step->notes.empty()) add(Health::good, slot.info.name, "ready");
+      const bool lacking = step->brake && step->brake->code == "rights";
+      if (lacking) add(slot.info.name, *step->brake);
+      if (step->notes.empty() && !lacking) add(Health::good, slot.info.name, "ready");
       for (const std::string& note : step->notes) add(Health::warning, slot.info.name, note);
     }
   }

@@ -80,7 +80,6 @@ std::string plan_text(const Output& output, const Plan& plan, const std::string&
   out += fmt::format("Plan {}.", digest.substr(0, 12));
   if (whole) out += fmt::format(" To carry out exactly this: steward run {} --plan {}", name, digest.substr(0, 12));
   return out + '\n';
-  return out;
 }
 
 std::string result_text(const Output& output, const RunResult& result) {

@@ -15,8 +15,8 @@ constexpr std::chrono::milliseconds redraw_every{200};
 
 std::string progress_text(const Progress& progress, std::chrono::milliseconds elapsed) {
   const auto done = progress.done.items, planned = progress.planned.items;
-  std::string out = fmt::format("{}  {} of {}", progress.task, format_count(done), format_count(planned));
-  if (planned > 0) out += fmt::format(" ({} %)", done * 100 / planned);
+  std::string out = fmt::format("{}  {}", progress.task, format_count(done));
+  if (planned > 0) out += fmt::format(" of {} ({} %)", format_count(planned), done * 100 / planned);
   if (progress.done.bytes) out += "  " + format_bytes(*progress.done.bytes);
   if (elapsed.count() < 500 || done == 0) return out;
   const double rate = static_cast<double>(done) * 1000 / static_cast<double>(elapsed.count());

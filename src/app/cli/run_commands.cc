@@ -66,6 +66,13 @@ std::string duration_text(const ledger::Run& run, Instant now) {
   return format_span(run.ended.value_or(now) - run.started);
 }
 
+/// What the plan noted of a task stands before what the run noted.
+void take_notes_of(const Plan& plan, RunResult& result) {
+  for (const Step& step : plan.steps)
+    for (TaskResult& task : result.tasks)
+      if (task.task == step.task) task.notes.insert(task.notes.begin(), step.notes.begin(), step.notes.end());
+}
+
 std::uint64_t removed_by(const std::vector<ledger::TaskRecord>& tasks) {
   std::uint64_t items = 0;
   for (const ledger::TaskRecord& task : tasks) items += task.done_items;
@@ -77,7 +84,7 @@ std::uint64_t removed_by(const std::vector<ledger::TaskRecord>& tasks) {
 Result<int> plan_command(const Output& output, const PlanCommand& command) {
   const JobName name = TRY(parse_job_name(command.job));
   const Session session = TRY(session_saying(output));
-  const Job job = cleanup(session.settings, session.state, agent_name(name.job, "plan"));
+  const Job job = cleanup(session.settings, session.state, caller(name.job, "plan"));
   const Plan plan = TRY(plan_job(job, name.only, session.settings.environment, Brakes{}, session.clock, session.state,
                                  session.ledger.get()));
   const std::string digest = TRY(session.state.save(plan));
@@ -95,7 +102,7 @@ Result<int> run_command(const Output& output, const RunCommand& command) {
   const JobName name = TRY(parse_job_name(command.job));
   const Session session = TRY(session_saying(output));
   const std::string id = new_run_id(session.clock.now());
-  const Job job = cleanup(session.settings, session.state, agent_name(name.job, id));
+  const Job job = cleanup(session.settings, session.state, caller(name.job, id));
   RunSettings settings{.id = id,
                        .only = name.only,
                        .allow_removal = {command.allow_removal.begin(), command.allow_removal.end()},
@@ -112,6 +119,7 @@ Result<int> run_command(const Output& output, const RunCommand& command) {
   }
   if (!command.plan.empty()) settings.approved = TRY(session.state.load_plan(command.plan));
 
+  const FinishBeforeLeaving finish;
   Reporters reporters;
   ProgressReporter progress(output);
   reporters.add(progress);
@@ -120,7 +128,7 @@ Result<int> run_command(const Output& output, const RunCommand& command) {
                                         .state = session.state,
                                         .ledger = *session.ledger,
                                         .reporter = reporters,
-                                        .interrupted = [](std::string_view) { return stop_requested(); }}));
+                                        .stop = stop_of_process()}));
   if (const auto written = write_holds_beside_archive(session); !written)
     fmt::print(stderr, "steward: holds could not be written beside the archive: {}\n",
                printable(written.error().message));
@@ -218,6 +226,7 @@ Result<int> runs_show_command(const Output& output, const std::string& id) {
                     format_instant(std::chrono::floor<std::chrono::seconds>(run.started)),
                     duration_text(run, session.clock.now()), run.actor, run.trigger, run.process.host));
   if (!run.plan_digest.empty()) print(fmt::format("plan {}\n", run.plan_digest.substr(0, 12)));
+  if (const auto plan = plan_from_json(json::parse(run.plan, nullptr, false))) take_notes_of(*plan, result);
   print(result_text(output, result));
   return 0;
 }

@@ -7,6 +7,7 @@
 #include <climits>
 #include <set>
 
+#include "app/cli/signals.h"
 #include "run/manifest/archive.h"
 
 namespace steward::app {
@@ -63,8 +64,9 @@ Result<void> write_holds_beside_archive(const Session& session) {
   return {};
 }
 
-std::string agent_name(std::string_view job, std::string_view run) {
-  return run.empty() ? fmt::format("steward {}", job) : fmt::format("steward {} {}", job, run);
+Caller caller(std::string_view job, std::string_view run) {
+  return {.agent = run.empty() ? fmt::format("steward {}", job) : fmt::format("steward {} {}", job, run),
+          .stop = stop_of_process().get_token()};
 }
 
 }  // namespace steward::app

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "app/config/catalogue.h"
 #include "app/config/settings.h"
 #include "core/instant.h"
 #include "run/ledger/ledger.h"
@@ -31,7 +32,7 @@ Result<void> write_holds_beside_archive(const Session& session);
 /// Reads the settings of this process.
 Result<Settings> settings_of_process();
 
-/// How sessions are called in databases and stores.
-std::string agent_name(std::string_view job, std::string_view run);
+/// This process as it connects for a job, in a run (empty: in none). Its signals stop the statements.
+Caller caller(std::string_view job, std::string_view run);
 
 }  // namespace steward::app

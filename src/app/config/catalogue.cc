@@ -40,11 +40,11 @@ std::string path_of(const std::string& store_url) { return store_url.substr(std:
 
 }  // namespace
 
-sql::Target database_target(const Settings& settings, const std::string& agent) {
-  return {.url = settings.database_url, .application = agent};
+sql::Target database_target(const Settings& settings, const Caller& caller) {
+  return {.url = settings.database_url, .application = caller.agent, .stop = caller.stop};
 }
 
-retention::OutOfReach out_of_reach(const Settings& settings, const StateDirectory& state, const std::string& agent) {
+retention::OutOfReach out_of_reach(const Settings& settings, const StateDirectory& state, const Caller& caller) {
   retention::OutOfReach out;
   out.folders.push_back(state.folder().path());
   if (settings.cold.url.starts_with("file://")) {
@@ -57,17 +57,17 @@ retention::OutOfReach out_of_reach(const Settings& settings, const StateDirector
     if (const auto parsed = sql::parse_database_url(url); parsed && parsed->dialect == sql::Dialect::sqlite)
       out.files.push_back(parsed->path);
   if (!settings.database_url.empty())
-    out.needed.push_back({.database = database_target(settings, agent),
+    out.needed.push_back({.database = database_target(settings, caller),
                           .table = "mockups",
                           .column = "image_url",
                           .root = settings.media_root});
   return out;
 }
 
-Job cleanup(const Settings& settings, const StateDirectory& state, const std::string& agent) {
-  const sql::Target database = database_target(settings, agent);
-  const object::StoreTarget cold = with_agent(settings.cold, agent);
-  const retention::OutOfReach untouched = out_of_reach(settings, state, agent);
+Job cleanup(const Settings& settings, const StateDirectory& state, const Caller& caller) {
+  const sql::Target database = database_target(settings, caller);
+  const object::StoreTarget cold = with_agent(settings.cold, caller.agent);
+  const retention::OutOfReach untouched = out_of_reach(settings, state, caller);
   const bool has_database = !settings.database_url.empty();
   Job job{.name = std::string(cleanup_name), .title = "archives and removes what has become old"};
   job.tasks.push_back(slot(settings, "archive-mockups",
@@ -101,12 +101,12 @@ Job cleanup(const Settings& settings, const StateDirectory& state, const std::st
              .age = days(30)},
             untouched);
       }));
-  job.tasks.push_back(slot(settings, "expire-objects", "objects older than S3_RETENTION_DAYS are deleted",
-                           !settings.bucket.url.empty(), {"S3_BUCKET"}, [&](const TaskInfo& info) {
-                             return retention::expire_objects(
-                                 info, {.bucket = with_agent(settings.bucket, agent), .age = settings.bucket_age},
-                                 untouched, state);
-                           }));
+  job.tasks.push_back(slot(
+      settings, "expire-objects", "objects older than S3_RETENTION_DAYS are deleted", !settings.bucket.url.empty(),
+      {"S3_BUCKET"}, [&](const TaskInfo& info) {
+        return retention::expire_objects(
+            info, {.bucket = with_agent(settings.bucket, caller.agent), .age = settings.bucket_age}, untouched, state);
+      }));
   job.tasks.push_back(slot(settings, "purge-audit-logs",
                            "audit entries older than 18 months go to the archive, then are deleted", has_database,
                            {"DATABASE_URL"}, [&](const TaskInfo& info) {

@@ -1,5 +1,6 @@
 /// The jobs that there are, made from settings.
 #pragma once
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -9,17 +10,23 @@
 
 namespace steward::app {
 
+/// Who connects.
+struct Caller {
+  std::string agent{};  ///< How sessions are called in databases and stores: "steward cleanup 20261123T030000Z-4f2a91".
+  std::stop_token stop{};  ///< Cancels the statements that run.
+};
+
 /// The job `cleanup` with its five tasks in their order; those whose settings are absent, or that are off, have no Task
-/// but say why. `agent` is how sessions are called in databases and stores: "steward cleanup 20261123T030000Z-4f2a91".
-Job cleanup(const Settings& settings, const StateDirectory& state, const std::string& agent);
+/// but say why.
+Job cleanup(const Settings& settings, const StateDirectory& state, const Caller& caller);
 
 /// Names of all jobs.
 std::vector<std::string> job_names();
 
 /// How the application's database is connected to.
-sql::Target database_target(const Settings& settings, const std::string& agent);
+sql::Target database_target(const Settings& settings, const Caller& caller);
 /// Places that are steward's, and tables whose rows need files and objects.
-retention::OutOfReach out_of_reach(const Settings& settings, const StateDirectory& state, const std::string& agent);
+retention::OutOfReach out_of_reach(const Settings& settings, const StateDirectory& state, const Caller& caller);
 
 /// "cleanup" or "cleanup/purge-signals", taken apart. bad_input for an unknown job.
 struct JobName {

@@ -43,6 +43,11 @@ std::unexpected<Error> statement_failed(Kind kind, std::string_view statement, s
   return fail(kind, fmt::format("cannot run \"{}\" on {}: {}", shown, database, why), std::string(hint));
 }
 
+Result<void> not_stopped(const Target& target, std::string_view database) {
+  if (!target.stop.stop_requested()) return {};
+  return fail(Kind::interrupted, fmt::format("told to stop: nothing more is asked of {}", database));
+}
+
 Result<std::unique_ptr<Connection>> connect(const Target& target, std::vector<std::string>* notes) {
   const DatabaseUrl url = TRY(parse_database_url(target.url));
   if (notes != nullptr) notes->insert(notes->end(), url.notes.begin(), url.notes.end());

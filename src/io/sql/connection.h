@@ -17,7 +17,7 @@
 ///           off`).
 ///           - busy: lock_timeout, a deadlock, SQLITE_BUSY. not_found: no such database, table, column or file.
 ///           - held: a foreign key or another constraint forbids it (SQLSTATE class 23).
-///           - interrupted: statement_timeout or cancelled.
+///           - interrupted: statement_timeout, cancelled, or told to stop.
 ///           - corrupt: SQLITE_CORRUPT / NOTADB, SQLSTATE class XX. bad_input: the rest of what the server refuses.
 /// Threads   One connection, one thread at a time; but `cancel` from any.
 #pragma once
@@ -27,6 +27,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,6 +51,9 @@ struct Target {
   std::chrono::milliseconds statement_timeout{0};  ///< 0: none.
   bool create = false;     ///< SQLite only: make the file (0600) if it is absent. For steward's own.
   bool read_only = false;  ///< Every transaction is read-only.
+  /// Once it is requested, the running statement is cancelled and no other begins: both fail as interrupted. Ending a
+  /// transaction is always possible.
+  std::stop_token stop{};
 };
 
 /// One column of a table, as the catalogue has it.
@@ -85,6 +89,14 @@ struct Reference {
   std::string on_delete{};                    ///< "NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT".
   bool indexed =
       false;  ///< The referencing columns lead an index (any order), so that a lookup is not a scan of the table.
+};
+
+/// A privilege, as GRANT names it.
+struct Right {
+  std::string privilege{};  ///< "SELECT", "INSERT", "UPDATE", "DELETE".
+  std::string schema{}, table{};
+  /// On these columns; empty: on the whole table. UPDATE of any one column is what a row lock (FOR UPDATE) asks for.
+  std::vector<std::string> columns{};
 };
 
 class Connection;
@@ -144,6 +156,11 @@ class Connection {
   virtual Result<bool> has_index_on(const TableInfo& table, std::string_view column) = 0;
   /// The planner's guess, from statistics; empty where it has none (or the driver has none).
   virtual Result<std::optional<std::uint64_t>> estimated_rows(const TableInfo& table) = 0;
+  /// Those of `wanted` that this session's user has not: on the table, or on the columns. SQLite: all that write, where
+  /// the file's folder cannot be written.
+  virtual Result<std::vector<Right>> missing_rights(std::span<const Right> wanted) = 0;
+  /// Who this session is, as GRANT names it: `current_user`. SQLite: empty.
+  virtual Result<std::string> user() = 0;
   /// The server's clock; SQLite: this machine's.
   virtual Result<Instant> server_time() = 0;
   /// A lock that belongs to the open transaction and ends with it: PostgreSQL pg_try_advisory_xact_lock on a hash of

@@ -238,6 +238,53 @@ TEST_P(ConnectionContract, CancelReachesAStatementThatWaitsForALock) {
   canceller.join();
 }
 
+constexpr std::string_view endless =
+    "with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000000000) select count(*) from n";
+
+TEST_P(ConnectionContract, AStopInterruptsTheRunningStatementAndNoOtherBegins) {
+  std::stop_source stop;
+  const auto stopped = database->connect({.application = "to be stopped", .stop = stop.get_token()});
+  std::thread stopper([&] {
+    const std::string running =
+        "select count(*) from pg_stat_activity where application_name = 'to be stopped' and state = 'active' and query "
+        "like 'with recursive%' and datname = current_database()";
+    while (postgres() && one(running) == "0") std::this_thread::yield();
+    stop.request_stop();
+  });
+  EXPECT_EQ(kind_of(stopped->query(endless)), Kind::interrupted);
+  stopper.join();
+  EXPECT_EQ(kind_of(stopped->query("select 1")), Kind::interrupted);
+  EXPECT_EQ(kind_of(stopped->begin()), Kind::interrupted);
+}
+
+TEST_P(ConnectionContract, AStopLeavesTheEndOfATransactionPossible) {
+  run({"create table t (a integer)"});
+  std::stop_source stop;
+  const auto stopped = database->connect({.stop = stop.get_token()});
+  auto transaction = stopped->begin();
+  ASSERT_TRUE(transaction);
+  ASSERT_TRUE(stopped->execute("insert into t values (1)"));
+  stop.request_stop();
+  EXPECT_TRUE(transaction->commit());
+  EXPECT_EQ(one("select count(*) from t"), "1");
+}
+
+TEST_P(ConnectionContract, AStopReachesAStatementThatWaitsForALock) {
+  run({"create table t (a integer)", "insert into t values (1)"});
+  std::stop_source stop;
+  const auto stopped = database->connect({.application = "waits", .lock_timeout = 600s, .stop = stop.get_token()});
+  auto transaction = db->begin();
+  run({"update t set a = 2"});
+  std::thread stopper([&] {
+    const std::string waiting =
+        "select count(*) from pg_stat_activity where application_name = 'waits' and wait_event_type = 'Lock'";
+    while (postgres() && one(waiting) == "0") std::this_thread::yield();
+    stop.request_stop();
+  });
+  EXPECT_EQ(kind_of(stopped->execute("update t set a = 3")), Kind::interrupted);
+  stopper.join();
+}
+
 TEST_P(ConnectionContract, AReadOnlyConnectionReadsAndDoesNotWrite) {
   run({"create table t (a integer)", "insert into t values (1)"});
   const auto reader = database->connect({.read_only = true});

@@ -109,6 +109,10 @@ class PostgresConnection final : public Connection {
   Result<std::optional<std::uint64_t>> estimated_rows(const TableInfo& table) override {
     return postgres_catalogue::estimated_rows(*this, table);
   }
+  Result<std::vector<Right>> missing_rights(std::span<const Right> wanted) override {
+    return postgres_catalogue::missing_rights(*this, wanted);
+  }
+  Result<std::string> user() override { return to_text(TRY(query("select current_user", {})).rows.at(0).at(0)); }
   Result<Instant> server_time() override;
   Result<bool> try_transaction_lock(std::string_view name) override;
 
@@ -125,7 +129,8 @@ class PostgresConnection final : public Connection {
                          const std::function<Result<bool>(const Row&)>& take);
   Result<Answer> checked(Answer answer, std::string_view statement);
   std::unexpected<Error> failed(const PGresult* answer, std::string_view statement);
-  Result<void> idle() const;
+  Result<void> ready() const;  ///< For a statement.
+  Result<void> idle() const;   ///< For the end of a transaction.
   Result<std::string> quoted_schemas(std::string_view list) const;
 
   Target target_;
@@ -137,6 +142,7 @@ class PostgresConnection final : public Connection {
   std::string sqlstate_{};       ///< Of the last failure.
   bool in_transaction_ = false;
   bool streaming_ = false;
+  std::stop_callback<std::function<void()>> on_stop_{target_.stop, [this] { cancel(); }};  // last: first to go
 };
 
 std::unexpected<Error> PostgresConnection::failed(const PGresult* answer, std::string_view statement) {
@@ -172,6 +178,11 @@ Result<Answer> PostgresConnection::checked(Answer answer, std::string_view state
   }
 }
 
+Result<void> PostgresConnection::ready() const {
+  TRY(idle());
+  return not_stopped(target_, shown_);
+}
+
 Result<void> PostgresConnection::idle() const {
   if (streaming_) return fail(Kind::bug, fmt::format("{} was asked for more while it streams a query", shown_));
   return {};
@@ -202,7 +213,7 @@ Result<void> PostgresConnection::close_transaction(bool commit) {
 }
 
 Result<Answer> PostgresConnection::run(std::string_view statement, std::span<const Value> values) {
-  TRY(idle());
+  TRY(ready());
   const std::string text(statement);
   const Parameters parameters = TRY(Parameters::of(values));
   if (in_transaction_) return run_bare(text, parameters);
@@ -261,7 +272,7 @@ Result<void> PostgresConnection::fetch_all(const std::string& statement, const P
 
 Result<void> PostgresConnection::stream(std::string_view statement, std::span<const Value> values,
                                         const std::function<Result<bool>(const Row&)>& take) {
-  TRY(idle());
+  TRY(ready());
   const Parameters parameters = TRY(Parameters::of(values));
   const bool own = !in_transaction_;
   if (own) TRY(open_transaction());
@@ -278,7 +289,7 @@ Result<void> PostgresConnection::stream(std::string_view statement, std::span<co
 }
 
 Result<Transaction> PostgresConnection::begin() {
-  TRY(idle());
+  TRY(ready());
   if (in_transaction_) return fail(Kind::bug, fmt::format("{} is in a transaction already", shown_));
   TRY(open_transaction());
   in_transaction_ = true;

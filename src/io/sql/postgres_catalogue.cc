@@ -96,6 +96,26 @@ select case when count(*) > 0 and bool_and(c.reltuples >= 0 and (c.relpages > 0 
                                     / current_setting('block_size')::float8 else 0 end)::bigint end
 from family join pg_class c on c.oid = family.oid where c.relkind in ('r', 'm'))";
 
+// Rights on single columns count where those columns are all that is asked for; of UPDATE any column will do.
+constexpr std::string_view has_right = R"(
+select has_table_privilege(c.oid, $3)
+       or $3 = 'UPDATE' and $4::text[] <> '{}' and has_any_column_privilege(c.oid, $3)
+       or $4::text[] <> '{}' and (select bool_and(has_column_privilege(c.oid, name, $3)) from unnest($4::text[]) name)
+from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2)";
+
+std::string array_of(std::span<const std::string> names) {
+  std::string out = "{";
+  for (const std::string& name : names) {
+    out += out.size() > 1 ? ",\"" : "\"";
+    for (const char c : name) {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+    out += '"';
+  }
+  return out + '}';
+}
+
 TableKind kind_of(std::string_view relkind) {
   switch (relkind.empty() ? ' ' : relkind[0]) {
     case 'r': return TableKind::table;
@@ -193,6 +213,15 @@ Result<std::optional<std::uint64_t>> estimated_rows(Connection& db, const TableI
   const Value& count = rows.rows.at(0).at(0);
   if (is_null(count)) return std::nullopt;
   return static_cast<std::uint64_t>(to_integer(count));
+}
+
+Result<std::vector<Right>> missing_rights(Connection& db, std::span<const Right> wanted) {
+  std::vector<Right> missing;
+  for (const Right& right : wanted) {
+    const Rows rows = TRY(ask(db, has_right, {right.schema, right.table, right.privilege, array_of(right.columns)}));
+    if (rows.rows.empty() || !is_true(rows.rows[0][0])) missing.push_back(right);
+  }
+  return missing;
 }
 
 }  // namespace steward::sql::postgres_catalogue

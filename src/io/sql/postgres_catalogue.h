@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -14,5 +15,6 @@ Result<TableInfo> describe(Connection& db, std::string_view table);
 Result<std::vector<Reference>> references_to(Connection& db, const TableInfo& table);
 Result<bool> has_index_on(Connection& db, const TableInfo& table, std::string_view column);
 Result<std::optional<std::uint64_t>> estimated_rows(Connection& db, const TableInfo& table);
+Result<std::vector<Right>> missing_rights(Connection& db, std::span<const Right> wanted);
 
 }  // namespace steward::sql::postgres_catalogue

@@ -8,7 +8,9 @@
 #include <cstdlib>
 #include <thread>
 
+#include "core/text.h"
 #include "io/sql/connection_contract.h"
+#include "io/sql/grants.h"
 #include "io/sql/postgres_settings.h"
 
 namespace steward::sql {
@@ -341,6 +343,68 @@ TEST(PostgresSettings, ATransactionSaysWhatTheServerKnows) {
   EXPECT_THAT(recent,
               AllOf(HasSubstr("READ ONLY; "), HasSubstr("lock_timeout TO 7;"), HasSubstr("statement_timeout TO 9;"),
                     HasSubstr("; SET LOCAL transaction_timeout TO 0"), HasSubstr("search_path TO \"shop\"")));
+}
+
+// --- rights ---------------------------------------------------------------------------------------------------------
+
+struct Rights : Postgres {
+  void SetUp() override {
+    Postgres::SetUp();
+    run({"create table signals (id integer primary key, at timestamptz, \"Odd \"\"name\" text)",
+         "create table listings (id integer primary key, signal_id integer)"});
+    auto connection = connect({.url = login()});
+    ASSERT_TRUE(connection) << message_of(connection);
+    user = *std::move(connection);
+  }
+  std::string missing(std::vector<Right> wanted) {
+    const auto found = user->missing_rights(wanted);
+    return found ? text_of(*found) : "ERROR: " + found.error().message;
+  }
+  std::unique_ptr<Connection> user;
+};
+
+TEST_F(Rights, ThatAreMissingAreNamedAndThoseThatAreThereAreNot) {
+  run({fmt::format("grant select on signals to {}", roles[0])});
+  EXPECT_EQ(missing({{"SELECT", "public", "signals"}, {"DELETE", "public", "signals"}}), "DELETE on public.signals");
+  run({fmt::format("grant delete on signals to {}", roles[0])});
+  EXPECT_EQ(missing({{"SELECT", "public", "signals"}, {"DELETE", "public", "signals"}}), "");
+}
+
+TEST_F(Rights, OnTheColumnsThatAreAskedForAreEnough) {
+  run({fmt::format("grant select (signal_id) on listings to {}", roles[0])});
+  EXPECT_EQ(missing({{"SELECT", "public", "listings", {"signal_id"}}}), "");
+  EXPECT_EQ(missing({{"SELECT", "public", "listings", {"signal_id", "id"}}}), "SELECT on public.listings");
+  EXPECT_EQ(missing({{"SELECT", "public", "listings"}}), "SELECT on public.listings");
+}
+
+TEST_F(Rights, ToUpdateAnyColumnLetARowBeLocked) {
+  EXPECT_EQ(missing({{"UPDATE", "public", "signals", {"id"}}}), "UPDATE on public.signals");
+  run({fmt::format("grant select, update (at) on signals to {}", roles[0])});
+  EXPECT_EQ(missing({{"UPDATE", "public", "signals", {"id"}}}), "");
+  EXPECT_TRUE(user->query("select id from signals for update"));
+}
+
+TEST_F(Rights, ComeWithTheGrantThatGivesThem) {
+  const std::vector<Right> all{{"SELECT", "public", "signals"},
+                               {"DELETE", "public", "signals"},
+                               {"UPDATE", "public", "signals", {"Odd \"name"}},
+                               {"SELECT", "public", "listings", {"signal_id"}}};
+  const auto lacking = user->missing_rights(all);
+  ASSERT_TRUE(lacking) << message_of(lacking);
+  const auto error = rights_missing(*user, *lacking);
+  ASSERT_TRUE(error) << message_of(error);
+  EXPECT_EQ(error->code, "rights");
+  EXPECT_THAT(error->message,
+              testing::StartsWith("the user " + roles[0] +
+                                  " lacks SELECT on public.signals, DELETE on public.signals, UPDATE on public.signals "
+                                  "and SELECT on public.listings in postgresql://"));
+  const std::string grant = error->hint.substr(error->hint.find("grant"));
+  EXPECT_EQ(grant, fmt::format("grant select, delete, update (\"Odd \"\"name\") on \"public\".\"signals\" to \"{0}\"; "
+                               "grant select (\"signal_id\") on \"public\".\"listings\" to \"{0}\";",
+                               roles[0]));
+  for (const std::string& statement : split(grant, ';'))
+    if (!trim(statement).empty()) run({statement});
+  EXPECT_EQ(missing(all), "");
 }
 
 }  // namespace

@@ -1,11 +1,14 @@
 #include "io/sql/sqlite.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <filesystem>
 #include <thread>
 
 #include "core/text.h"
@@ -55,10 +58,10 @@ class SqliteConnection final : public Connection {
       : target_(target), file_(std::move(file.file)), shown_(shown_of_file(file.path)), identity_(file.identity) {
     sqlite3_busy_handler(
         file_.get(), [](void* self, int times) { return static_cast<SqliteConnection*>(self)->wait(times); }, this);
-    if (target_.statement_timeout.count() > 0)
-      sqlite3_progress_handler(
-          file_.get(), /*instructions=*/10'000,
-          [](void* self) { return static_cast<SqliteConnection*>(self)->is_late() ? 1 : 0; }, this);
+    // Long before this many instructions a COMMIT is done, so that none is stopped here.
+    sqlite3_progress_handler(
+        file_.get(), /*instructions=*/10'000,
+        [](void* self) { return static_cast<SqliteConnection*>(self)->is_to_end() ? 1 : 0; }, this);
   }
 
   /// Sets the connection up, and reads the file for the first time.
@@ -88,6 +91,8 @@ class SqliteConnection final : public Connection {
   Result<std::optional<std::uint64_t>> estimated_rows(const TableInfo& table) override {
     return sqlite_catalogue::estimated_rows(*this, table);
   }
+  Result<std::vector<Right>> missing_rights(std::span<const Right> wanted) override;
+  Result<std::string> user() override { return std::string{}; }
   Result<Instant> server_time() override { return SystemClock{}.now(); }
   Result<bool> try_transaction_lock(std::string_view name) override;
 
@@ -102,6 +107,9 @@ class SqliteConnection final : public Connection {
   Result<void> usable() const;
   std::unexpected<Error> failed(std::string_view text);
   int wait(int times);
+  Result<void> ready() const;
+  /// The running statement is to end early: cancelled, late, or told to stop.
+  bool is_to_end() const { return cancelled_ || is_late() || target_.stop.stop_requested(); }
   bool is_late() const {
     return target_.statement_timeout.count() > 0 && steady_clock::now() - started_ > target_.statement_timeout;
   }
@@ -116,12 +124,13 @@ class SqliteConnection final : public Connection {
   bool in_transaction_ = false;
   bool broken_ = false;  ///< A statement of the transaction has failed.
   bool streaming_ = false;
+  std::stop_callback<std::function<void()>> on_stop_{target_.stop, [this] { cancel(); }};  // last: first to go
 };
 
 /// SQLite's busy handler: 0 gives up. One of our own, since SQLite's cannot be interrupted.
 int SqliteConnection::wait(int times) {
   if (times == 0) waiting_since_ = steady_clock::now();
-  if (cancelled_ || is_late() || steady_clock::now() - waiting_since_ >= target_.lock_timeout) return 0;
+  if (is_to_end() || steady_clock::now() - waiting_since_ >= target_.lock_timeout) return 0;
   std::this_thread::sleep_for(milliseconds(5));
   return 1;
 }
@@ -131,7 +140,7 @@ std::unexpected<Error> SqliteConnection::failed(std::string_view text) {
   const std::string why = printable(sqlite3_errmsg(file_.get()));
   const Kind kind = kind_of(code, why);
   broken_ = in_transaction_;
-  if (cancelled_ && kind == Kind::busy)
+  if ((cancelled_ || target_.stop.stop_requested()) && kind == Kind::busy)
     return statement_failed(Kind::interrupted, text, shown_, "it was cancelled while it waited for a lock");
   if (is_late() && (kind == Kind::busy || kind == Kind::interrupted))
     return statement_failed(Kind::interrupted, text, shown_,
@@ -148,6 +157,8 @@ Result<void> SqliteConnection::usable() const {
     return fail(Kind::bug, fmt::format("a transaction on {} goes on after one of its statements failed", shown_));
   return {};
 }
+
+Result<void> SqliteConnection::ready() const { return not_stopped(target_, shown_); }
 
 Result<Statement> SqliteConnection::compile(std::string_view text) {
   const auto one = [&](std::string_view part, const char** rest) -> Result<Statement> {
@@ -211,6 +222,7 @@ Row values_of(sqlite3_stmt* statement) {
 }
 
 Result<Rows> SqliteConnection::query(std::string_view text, std::span<const Value> parameters) {
+  TRY(ready());
   const Statement statement = TRY(start(text, parameters));
   Rows out;
   for (int column = 0; column < sqlite3_column_count(statement.get()); ++column)
@@ -220,6 +232,7 @@ Result<Rows> SqliteConnection::query(std::string_view text, std::span<const Valu
 }
 
 Result<std::int64_t> SqliteConnection::execute(std::string_view text, std::span<const Value> parameters) {
+  TRY(ready());
   // sqlite3_changes keeps the count of the last INSERT, UPDATE or DELETE: it is this statement's only if the total
   // moved.
   const sqlite3_int64 before = sqlite3_total_changes64(file_.get());
@@ -231,6 +244,7 @@ Result<std::int64_t> SqliteConnection::execute(std::string_view text, std::span<
 
 Result<void> SqliteConnection::stream(std::string_view text, std::span<const Value> parameters,
                                       const std::function<Result<bool>(const Row&)>& take) {
+  TRY(ready());
   const Statement statement = TRY(start(text, parameters));
   Result<bool> more = step(statement.get(), text);
   while (more && *more) {
@@ -244,6 +258,7 @@ Result<void> SqliteConnection::stream(std::string_view text, std::span<const Val
 
 Result<Transaction> SqliteConnection::begin() {
   if (in_transaction_) return fail(Kind::bug, fmt::format("{} is in a transaction already", shown_));
+  TRY(ready());
   TRY(run(target_.read_only ? "BEGIN" : "BEGIN IMMEDIATE"));
   in_transaction_ = true;
   return Transaction(*this);
@@ -286,6 +301,16 @@ Result<std::string> SqliteConnection::quote_identifier(std::string_view name) co
 Result<bool> SqliteConnection::try_transaction_lock(std::string_view) {
   if (!in_transaction_) return fail(Kind::bug, "a transaction lock was asked for outside a transaction");
   return true;
+}
+
+Result<std::vector<Right>> SqliteConnection::missing_rights(std::span<const Right> wanted) {
+  // The file itself was asked about when it was opened; the journal is made beside it.
+  const std::string folder = std::filesystem::path(sqlite3_db_filename(file_.get(), "main")).parent_path();
+  std::vector<Right> missing;
+  if (!target_.read_only && faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return missing;
+  for (const Right& right : wanted)
+    if (right.privilege != "SELECT") missing.push_back(right);
+  return missing;
 }
 
 Result<void> SqliteConnection::prepare() {

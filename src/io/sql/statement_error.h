@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "core/result.h"
+#include "io/sql/connection.h"
 
 namespace steward::sql {
 
@@ -11,5 +12,8 @@ namespace steward::sql {
 /// statement itself holds no secret; of a long one only the beginning is shown.
 std::unexpected<Error> statement_failed(Kind kind, std::string_view statement, std::string_view database,
                                         std::string_view why, std::string_view hint = {});
+
+/// An error (interrupted) once `target` was told to stop: no further statement begins.
+Result<void> not_stopped(const Target& target, std::string_view database);
 
 }  // namespace steward::sql

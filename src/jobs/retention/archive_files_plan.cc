@@ -160,6 +160,7 @@ Result<Step> plan_file_rows(const FileRowParts& parts, PlanContext& context) {
   const FileRowPolicy& policy = parts.policy;
   const Table table = TRY(Table::open(policy.database, policy.table, policy.age_column));
   TRY(table.check_key());
+  const std::optional<Error> lacking = TRY(table.lacks(table.rights(/*locks_rows=*/true)));
   SourceFiles files = TRY(SourceFiles::open(policy.root, policy.s3));
   LineListWriter list = TRY(LineListWriter::create(*context.state));
   Step step{.target = table.shown(), .cutoff = context.cutoff.value_or(before(context.now, policy.age))};
@@ -182,6 +183,7 @@ Result<Step> plan_file_rows(const FileRowParts& parts, PlanContext& context) {
                       "--table {}` brings the files back",
                       format_count(skip.items), table.info().name));
   step.brake = TRY(table.clock(context.now));
+  if (!step.brake) step.brake = lacking;
   return step;
 }
 

@@ -217,7 +217,7 @@ class ArchiveRows final : public Task {
 
   Result<Step> plan(PlanContext& context) const override {
     const Table table = TRY(open_table());
-    Step step = TRY(row_step(table, policy_.age, context));
+    Step step = TRY(row_step(table, policy_.age, /*locks_rows=*/true, context));
     step.strategy = fmt::format("write to {} in segments of {} rows (JSON lines, zstd), verify, then delete",
                                 policy_.archive->url, format_count(rows_in_segment));
     return step;

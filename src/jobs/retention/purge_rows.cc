@@ -47,13 +47,13 @@ class Batch {
 
   /// Tried again when a hold came in between, so that no hold is overtaken.
   Result<Outcome> carry_out(std::uint64_t limit) {
+    if (!may_lock_) may_lock_ = TRY(may_lock());
     while (true) {
       const Holds holds = *TRY(run_.holds());
       sql::Transaction transaction = TRY(table_.db().begin());
-      const Result<Outcome> removed = remove(holds, limit);
+      Result<Outcome> removed = remove(holds, limit);
       // Somebody holds one of these rows for longer than lock_timeout: from here on, go round such rows.
-      if (!removed && removed.error().kind == Kind::busy && !skip_locked_ &&
-          table_.db().dialect() == sql::Dialect::postgres) {
+      if (!removed && removed.error().kind == Kind::busy && !skip_locked_ && *may_lock_) {
         skip_locked_ = true;
         TRY(transaction.rollback());
         continue;
@@ -129,10 +129,18 @@ class Batch {
     return fail(Kind::bug, "a way of deleting that is not known");
   }
 
+  /// Going round rows that somebody else has locked is locking the others, which asks for a right that deleting does
+  /// not.
+  Result<bool> may_lock() {
+    if (table_.db().dialect() != sql::Dialect::postgres) return false;
+    return TRY(table_.db().missing_rights(table_.rights(/*locks_rows=*/true))).empty();
+  }
+
   const Table& table_;
   Way way_;
   Instant cutoff_;
   RunContext& run_;
+  std::optional<bool> may_lock_{};
   bool skip_locked_ = false;
 };
 
@@ -143,7 +151,7 @@ class PurgeRows final : public Task {
 
   Result<Step> plan(PlanContext& context) const override {
     const Table table = TRY(Table::open(policy_.database, policy_.table, policy_.age_column));
-    Step step = TRY(row_step(table, policy_.age, context));
+    Step step = TRY(row_step(table, policy_.age, /*locks_rows=*/false, context));
     step.strategy = strategy_text(TRY(way_for(table)), batch_size(table));
     step.final = true;
     return step;

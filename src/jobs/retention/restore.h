@@ -55,8 +55,8 @@ struct Verified {
   Bytes bytes{};
   std::vector<std::string> faults{};  ///< One line each: missing, or different bytes.
 };
-/// Reads every copy that a manifest names and compares its hash.
+/// Reads every copy that a manifest names and compares its hash. `tick` hears of each copy.
 Result<Verified> verify_archive(const object::StoreTarget& archive,
-                                const std::function<Result<void>(const Verified& so_far)>& tick);
+                                const std::function<void(const Verified& so_far)>& tick);
 
 }  // namespace steward::retention

@@ -6,7 +6,8 @@
 
 namespace steward::retention {
 
-Result<Step> row_step(const Table& table, const Age& age, PlanContext& context) {
+Result<Step> row_step(const Table& table, const Age& age, bool locks_rows, PlanContext& context) {
+  const std::optional<Error> lacking = TRY(table.lacks(table.rights(locks_rows)));
   const Instant cutoff = context.cutoff.value_or(before(context.now, age));
   Table::Survey survey = TRY(table.survey(cutoff, context.holds));
   Step step{.target = table.shown(), .cutoff = cutoff};
@@ -21,6 +22,7 @@ Result<Step> row_step(const Table& table, const Age& age, PlanContext& context) 
   if (survey.planned >= count_population_from) step.population = TRY(table.count_all());
   step.notes = TRY(table.missing_indexes());
   step.brake = TRY(table.clock(context.now));
+  if (!step.brake) step.brake = lacking;
   return step;
 }
 

@@ -7,8 +7,9 @@
 
 namespace steward::retention {
 
-/// The rows that would go, counted and shown; `strategy` and the rest are the caller's.
-Result<Step> row_step(const Table& table, const Age& age, PlanContext& context);
+/// The rows that would go, counted and shown; `strategy` and the rest are the caller's. `locks_rows`: see
+/// Table::rights.
+Result<Step> row_step(const Table& table, const Age& age, bool locks_rows, PlanContext& context);
 
 /// The items of a target are counted only where a brake might want the number: counting is dear.
 inline constexpr std::uint64_t count_population_from = 1'000;

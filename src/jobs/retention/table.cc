@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/text.h"
+#include "io/sql/grants.h"
 #include "run/manifest/row_json.h"
 #include "run/runner.h"
 
@@ -322,6 +323,27 @@ Result<void> Table::check_key() const {
   return fail(Kind::bad_input,
               fmt::format("{} has no primary key: an archived row could not be told from another", shown()),
               "Give it a primary key.");
+}
+
+std::vector<sql::Right> Table::rights(bool locks_rows) const {
+  const auto right = [&](std::string privilege, std::vector<std::string> columns = {}) {
+    return sql::Right{std::move(privilege), info_.schema, info_.name, std::move(columns)};
+  };
+  std::vector<sql::Right> rights{right("SELECT"), right("DELETE")};
+  if (locks_rows || !references_.empty())
+    rights.push_back(right("UPDATE", {info_.primary_key.empty() ? age_column_ : info_.primary_key.front()}));
+  for (const sql::Reference& reference : references_)
+    rights.push_back({"SELECT", reference.schema, reference.table, reference.columns});
+  return rights;
+}
+
+Result<std::optional<Error>> Table::lacks(const std::vector<sql::Right>& rights) const {
+  const std::vector<sql::Right> missing = TRY(db_->missing_rights(rights));
+  if (missing.empty()) return std::nullopt;
+  Error error = TRY(sql::rights_missing(*db_, missing));
+  const bool blind = std::ranges::any_of(missing, [](const sql::Right& right) { return right.privilege == "SELECT"; });
+  if (blind) return std::unexpected(std::move(error));
+  return error;
 }
 
 Result<std::optional<Error>> Table::clock(Instant now) const {

@@ -76,6 +76,13 @@ class Table {
   /// The refusal where this machine's clock is off the server's.
   Result<std::optional<Error>> clock(Instant now) const;
 
+  /// What removing its rows asks of the database's user, and no more: SELECT and DELETE; SELECT of the columns that
+  /// reference it; and, where rows are locked first, UPDATE of one column, which is what a row lock asks for.
+  std::vector<sql::Right> rights(bool locks_rows) const;
+  /// Why a run could not remove its rows: rights that are missing (code "rights"). The error itself where not even a
+  /// plan can be made: SELECT is missing.
+  Result<std::optional<Error>> lacks(const std::vector<sql::Right>& rights) const;
+
  private:
   Table() = default;
   Result<void> set_age_column(const std::string& column);

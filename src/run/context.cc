@@ -1,0 +1,106 @@
+#include "run/context.h"
+
+#include <nlohmann/json.hpp>
+
+namespace steward {
+namespace {
+using nlohmann::json;
+
+constexpr std::chrono::seconds look_every{1};
+
+}  // namespace
+
+CancelWatch::CancelWatch(ledger::Ledger& ledger, std::string run, std::stop_source stop)
+    : ledger_(ledger), run_(std::move(run)), stop_(std::move(stop)), thread_([this] { watch(); }) {}
+
+CancelWatch::~CancelWatch() {
+  {
+    const std::lock_guard guard(mutex_);
+    end_ = true;
+  }
+  ended_.notify_all();
+  thread_.join();
+}
+
+void CancelWatch::watch() {
+  std::unique_lock guard(mutex_);
+  while (!ended_.wait_for(guard, look_every, [this] { return end_; })) {
+    guard.unlock();
+    // A ledger that cannot be read is found by the next checkpoint, which says so.
+    const auto run = ledger_.run(run_);
+    if (run && (run->cancel_requested || run->status != ledger::Status::running)) {
+      cancelled_ = true;
+      stop_.request_stop();
+      return;
+    }
+    guard.lock();
+  }
+}
+
+Context::Context(const Surroundings& in, std::string run, std::string environment)
+    : in_(in), run_(std::move(run)), environment_(std::move(environment)) {}
+
+Error Context::why_stopped() const {
+  const bool signalled = in_.stop.stop_requested() && !(watch_ && watch_->cancelled());
+  return {.kind = Kind::interrupted,
+          .message = signalled ? "stopped by a signal" : "the run was cancelled",
+          .hint = "Run it again to go on."};
+}
+
+Result<void> Context::checkpoint(std::string_view place) {
+  if (in_.interrupted) {
+    if (auto stop = in_.interrupted(place); !stop) {
+      cancelled_ = true;
+      return stop;
+    }
+  }
+  if (in_.stop.stop_requested()) return std::unexpected(why_stopped());
+  const auto now = std::chrono::steady_clock::now();
+  if (now - looked_ < look_every) return {};
+  looked_ = now;
+  return look();
+}
+
+Result<void> Context::look() {
+  const json progress{{"task", task_}, {"done", to_json(tally_)}, {"planned", to_json(planned_)}};
+  if (TRY(in_.ledger.heartbeat(run_, in_.clock.now(), progress.dump()))) {
+    cancelled_ = true;
+    return std::unexpected(why_stopped());
+  }
+  for (const auto& lock : locks_) TRY(lock->alive());
+  return {};
+}
+
+Result<const Holds*> Context::holds() {
+  const std::int64_t generation = TRY(in_.ledger.hold_generation());
+  if (!holds_ || generation != holds_->generation()) holds_ = Holds(TRY(in_.ledger.holds(in_.clock.now())), generation);
+  return &*holds_;
+}
+
+void Context::done(std::uint64_t items, std::optional<Bytes> bytes) {
+  tally_.add(items, bytes);
+  in_.reporter.progress({.task = task_, .done = tally_, .planned = planned_});
+}
+
+void Context::skip(std::string_view reason, std::string_view example, std::uint64_t items) {
+  skips_.add(reason, example, items);
+}
+
+void Context::note(Level level, std::string_view text) {
+  notes_.emplace_back(text);
+  in_.reporter.note(level, task_, text);
+}
+
+void Context::begin(const std::string& task, const Amount& planned) {
+  task_ = task;
+  planned_ = planned;
+  tally_ = {};
+  skips_ = {};
+}
+
+void Context::watch(std::vector<std::unique_ptr<Lock>> locks) {
+  locks_ = std::move(locks);
+  watch_.emplace(in_.ledger, run_, in_.stop);
+}
+
+}  // namespace steward
