@@ -192,9 +192,10 @@ Result<int> runs_command(const Output& output, const RunsCommand& command) {
   std::vector<std::vector<std::string>> rows{{"RUN", "JOB", "STATUS", "STARTED", "TOOK", "DONE", "BY"}};
   for (const ledger::Run& found : TRY(session.ledger->runs({.job = command.job, .limit = command.limit}))) {
     const ledger::Run run = as_it_stands(found, now);
+    const std::uint64_t removed = removed_by(TRY(session.ledger->tasks(run.id)));
     all.push_back(run_json(run));
     rows.push_back({run.id, run.job, std::string(ledger::name_of(run.status)), when_text(run.started, now),
-                    duration_text(run, now), format_count(removed_by(TRY(session.ledger->tasks(run.id)))),
+                    duration_text(run, now), format_count(removed),
                     fmt::format("{} ({})", run.actor, run.trigger)});
   }
   if (output.json)

@@ -56,8 +56,9 @@ Result<Error> rights_missing(Connection& db, std::span<const Right> missing) {
     return Error{Kind::permission, fmt::format("the folder of {} cannot be written", db.shown()),
                  "Give this user write access to the file's folder: SQLite keeps its journal there.", "rights"};
   const std::string user = TRY(db.user());
+  const std::string statements = TRY(grants(db, missing, user));
   return Error{Kind::permission, fmt::format("the user {} lacks {} in {}", user, text_of(missing), db.shown()),
-               fmt::format("Run as the tables' owner: {}", TRY(grants(db, missing, user))), "rights"};
+               fmt::format("Run as the tables' owner: {}", statements), "rights"};
 }
 
 }  // namespace steward::sql

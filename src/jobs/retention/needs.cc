@@ -66,7 +66,8 @@ Result<Needs> Needs::open(const std::vector<NeededBy>& needed, const std::string
   for (const NeededBy& by : needed) {
     const std::string root = resolved(by.root);
     if (!folder.empty() && !below(folder, root) && !below(root, folder)) continue;
-    Table table{.db = TRY(sql::connect(by.database)), .roots = {by.root}};
+    auto db = TRY(sql::connect(by.database));
+    Table table{.db = std::move(db), .roots = {by.root}};
     if (!root.empty() && root != by.root) table.roots.push_back(root);
     const auto info = table.db->describe(by.table);
     if (!info && info.error().kind == Kind::not_found) continue;
