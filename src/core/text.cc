@@ -135,14 +135,19 @@ std::string did_you_mean(std::string_view word, std::span<const std::string> nam
   return name ? fmt::format("Did you mean \"{}\"?", *name) : std::string{};
 }
 
-std::string join_and(std::span<const std::string> words) {
+namespace {
+std::string join_with(std::span<const std::string> words, std::string_view last) {
   std::string out;
   for (std::size_t i = 0; i < words.size(); ++i) {
-    if (i > 0) out += i + 1 == words.size() ? " and " : ", ";
+    if (i > 0) out += i + 1 == words.size() ? last : ", ";
     out += words[i];
   }
   return out;
 }
+}  // namespace
+
+std::string join_and(std::span<const std::string> words) { return join_with(words, " and "); }
+std::string join_or(std::span<const std::string> words) { return join_with(words, " or "); }
 
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;

@@ -28,6 +28,8 @@ std::string did_you_mean(std::string_view word, std::span<const std::string> nam
 
 /// "a, b and c".
 std::string join_and(std::span<const std::string> words);
+/// "a, b or c".
+std::string join_or(std::span<const std::string> words);
 
 /// The parts between separators; "" gives one empty part.
 std::vector<std::string> split(std::string_view text, char separator);

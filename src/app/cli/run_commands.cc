@@ -195,8 +195,7 @@ Result<int> runs_command(const Output& output, const RunsCommand& command) {
     const std::uint64_t removed = removed_by(TRY(session.ledger->tasks(run.id)));
     all.push_back(run_json(run));
     rows.push_back({run.id, run.job, std::string(ledger::name_of(run.status)), when_text(run.started, now),
-                    duration_text(run, now), format_count(removed),
-                    fmt::format("{} ({})", run.actor, run.trigger)});
+                    duration_text(run, now), format_count(removed), fmt::format("{} ({})", run.actor, run.trigger)});
   }
   if (output.json)
     print_json({{"runs", all}});

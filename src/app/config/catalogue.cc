@@ -70,26 +70,24 @@ Job cleanup(const Settings& settings, const StateDirectory& state, const Caller&
   const retention::OutOfReach untouched = out_of_reach(settings, state, caller);
   const bool has_database = !settings.database_url.empty();
   Job job{.name = std::string(cleanup_name), .title = "archives and removes what has become old"};
-  job.tasks.push_back(slot(settings, "archive-mockups",
-                           "mockups older than 12 months go to cold storage with their images", has_database,
-                           {"DATABASE_URL"}, [&](const TaskInfo& info) {
-                             return retention::archive_file_rows(info,
-                                                                 {.database = database,
-                                                                  .table = "mockups",
-                                                                  .age_column = "created_at",
-                                                                  .file_column = "image_url",
-                                                                  .age = months(12),
-                                                                  .root = settings.media_root,
-                                                                  .archive = cold,
-                                                                  .s3 = settings.s3},
-                                                                 untouched);
-                           }));
   job.tasks.push_back(
-      slot(settings, "purge-signals", "signals older than 30 days are deleted", has_database, {"DATABASE_URL"},
-           [&](const TaskInfo& info) {
-             return retention::purge_rows(
-                 info, {.database = database, .table = "signals", .age_column = "timestamp", .age = days(30)});
+      slot(settings, "archive-mockups", "mockups older than 12 months go to cold storage with their images",
+           has_database, {"DATABASE_URL"}, [&](const TaskInfo& info) {
+             return retention::archive_file_rows(
+                 info,
+                 {.rows = {.database = database, .table = "mockups", .age_column = "created_at", .age = months(12)},
+                  .file_column = "image_url",
+                  .root = settings.media_root,
+                  .archive = {.store = cold},
+                  .s3 = settings.s3},
+                 untouched);
            }));
+  job.tasks.push_back(slot(
+      settings, "purge-signals", "signals older than 30 days are deleted", has_database, {"DATABASE_URL"},
+      [&](const TaskInfo& info) {
+        return retention::purge_rows(
+            info, {.rows = {.database = database, .table = "signals", .age_column = "timestamp", .age = days(30)}});
+      }));
   job.tasks.push_back(slot(
       settings, "purge-logs", "log files not modified for 30 days are deleted", !settings.log_dir.empty(), {"LOG_DIR"},
       [&](const TaskInfo& info) {
@@ -107,15 +105,13 @@ Job cleanup(const Settings& settings, const StateDirectory& state, const Caller&
         return retention::expire_objects(
             info, {.bucket = with_agent(settings.bucket, caller.agent), .age = settings.bucket_age}, untouched, state);
       }));
-  job.tasks.push_back(slot(settings, "purge-audit-logs",
-                           "audit entries older than 18 months go to the archive, then are deleted", has_database,
-                           {"DATABASE_URL"}, [&](const TaskInfo& info) {
-                             return retention::archive_rows(info, {.database = database,
-                                                                   .table = "audit_logs",
-                                                                   .age_column = "timestamp",
-                                                                   .age = months(18),
-                                                                   .archive = cold});
-                           }));
+  job.tasks.push_back(slot(
+      settings, "purge-audit-logs", "audit entries older than 18 months go to the archive, then are deleted",
+      has_database, {"DATABASE_URL"}, [&](const TaskInfo& info) {
+        return retention::archive_rows(
+            info, {.rows = {.database = database, .table = "audit_logs", .age_column = "timestamp", .age = months(18)},
+                   .archive = retention::ArchiveRules{.store = cold}});
+      }));
   return job;
 }
 

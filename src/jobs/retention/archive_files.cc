@@ -87,17 +87,10 @@ class Archiver {
       files[manifest::key_text(row.key)] = row.file;
     }
     const Holds* holds = TRY(run_.holds());
-    const Condition old = table_.old(cutoff_, 1);
-    const Condition verdict = table_.verdict(*holds, 2);
-    const Condition named = table_.with_keys(keys, 2 + static_cast<int>(verdict.parameters.size()));
-    std::vector<sql::Value> parameters = old.parameters;
-    parameters.insert(parameters.end(), verdict.parameters.begin(), verdict.parameters.end());
-    parameters.insert(parameters.end(), named.parameters.begin(), named.parameters.end());
-    const sql::Rows rows =
-        TRY(table_.db().query(fmt::format("select {}, {}, {} from {} t where {} and {} order by {}",
-                                          TRY(column_list(table_)), table_.age_expression(), verdict.sql,
-                                          table_.sql_name(), named.sql, old.sql, TRY(table_.key_list("t."))),
-                              parameters));
+    const sql::Rows rows = TRY(sql::query(
+        table_.db(), "select " + TRY(column_list(table_)) + ", " + table_.age_expression() + ", " +
+                         table_.verdict(*holds) + " from " + table_.sql_name() + " t where " + table_.with_keys(keys) +
+                         " and " + table_.old(cutoff_) + " order by " + TRY(table_.key_list("t."))));
     run_.skip("gone or changed since it was planned", "", planned.size() - rows.rows.size());
     std::vector<Moving> batch;
     for (const sql::Row& row : rows.rows) TRY(take(row, files, *holds, batch));
@@ -130,8 +123,8 @@ class Archiver {
     const std::string at = format_instant(table_.age_of(row[columns]).value_or(cutoff_));
     moving.item = {
         .number = ++number_, .key = key, .row = manifest::row_to_json(columns_, values).dump(), .source = address};
-    moving.item.copy =
-        copy_key(table_.info().name, fmt::format("{}/{}", at.substr(0, 4), at.substr(5, 2)), key, base_name(address));
+    moving.item.copy = copy_key(archive_folder(parts_.policy.archive, table_),
+                                fmt::format("{}/{}", at.substr(0, 4), at.substr(5, 2)), key, base_name(address));
     batch.push_back(std::move(moving));
     return {};
   }
@@ -235,21 +228,12 @@ class Archiver {
                                           const std::map<std::string, Moving*>& verified, const Holds& holds,
                                           std::map<std::string, std::string>& kept) {
     const bool postgres = table_.db().dialect() == sql::Dialect::postgres;
-    const Condition named = table_.with_keys(keys, 1);
-    TRY(table_.db().query(
-        fmt::format("select 1 from {} t where {}{}", table_.sql_name(), named.sql, postgres ? " for update of t" : ""),
-        named.parameters));
+    TRY(sql::query(table_.db(), "select 1 from " + table_.sql_name() + " t where " + table_.with_keys(keys) +
+                                    (postgres ? " for update of t" : "")));
     // Locked: who was adding a reference has finished, and nobody adds one now. So ask in a statement of its own.
-    const Condition old = table_.old(cutoff_, 1);
-    const Condition verdict = table_.verdict(holds, 2);
-    const Condition again = table_.with_keys(keys, 2 + static_cast<int>(verdict.parameters.size()));
-    std::vector<sql::Value> parameters = old.parameters;
-    parameters.insert(parameters.end(), verdict.parameters.begin(), verdict.parameters.end());
-    parameters.insert(parameters.end(), again.parameters.begin(), again.parameters.end());
-    const sql::Rows rows =
-        TRY(table_.db().query(fmt::format("select {}, {} from {} t where {} and {}", TRY(column_list(table_)),
-                                          verdict.sql, table_.sql_name(), again.sql, old.sql),
-                              parameters));
+    const sql::Rows rows = TRY(sql::query(
+        table_.db(), "select " + TRY(column_list(table_)) + ", " + table_.verdict(holds) + " from " +
+                         table_.sql_name() + " t where " + table_.with_keys(keys) + " and " + table_.old(cutoff_)));
     std::vector<sql::Row> same;
     for (const sql::Row& row : rows.rows) {
       const sql::Row values(row.begin(), row.end() - 1);
@@ -269,16 +253,9 @@ class Archiver {
   }
 
   Result<std::vector<std::string>> delete_rows(const std::vector<sql::Row>& keys, const Holds& holds) {
-    const Condition old = table_.old(cutoff_, 1);
-    const Condition free = table_.free(holds, 2);
-    const Condition named = table_.with_keys(keys, 2 + static_cast<int>(free.parameters.size()));
-    std::vector<sql::Value> parameters = old.parameters;
-    parameters.insert(parameters.end(), free.parameters.begin(), free.parameters.end());
-    parameters.insert(parameters.end(), named.parameters.begin(), named.parameters.end());
-    const sql::Rows gone =
-        TRY(table_.db().query(fmt::format("delete from {} as t where {} and {} and {} returning {}", table_.sql_name(),
-                                          named.sql, old.sql, free.sql, TRY(table_.key_list())),
-                              parameters));
+    const sql::Rows gone = TRY(
+        sql::query(table_.db(), "delete from " + table_.sql_name() + " as t where " + table_.with_keys(keys) + " and " +
+                                    table_.removable(cutoff_, holds) + " returning " + TRY(table_.key_list())));
     std::vector<std::string> texts;
     for (const sql::Row& key : gone.rows) texts.push_back(manifest::key_text(key));
     return texts;
@@ -303,9 +280,7 @@ class ArchiveFileRows final : public Task {
       : info_(std::move(info)), policy_(std::move(policy)), out_of_reach_(std::move(out_of_reach)) {}
   const TaskInfo& info() const override { return info_; }
   Result<Step> plan(PlanContext& context) const override { return plan_file_rows(parts(), context); }
-  Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
-    return lock_table(policy_.database, policy_.table);
-  }
+  Result<std::vector<std::unique_ptr<Lock>>> lock() const override { return lock_table(policy_.rows); }
   Result<void> recover(RunContext& run) const override { return recover_file_rows(parts(), run); }
   Result<void> execute(const Step& step, RunContext& run) const override {
     return step.planned.items == 0 ? Result<void>{} : archive_planned_rows(parts(), step, run);
@@ -322,13 +297,13 @@ class ArchiveFileRows final : public Task {
 
 Result<void> archive_planned_rows(const FileRowParts& parts, const Step& step, RunContext& run) {
   const FileRowPolicy& policy = parts.policy;
-  const Table table = TRY(Table::open(policy.database, policy.table, policy.age_column));
+  const Table table = TRY(Table::open(policy.rows));
   TRY(table.check_key());
   SourceFiles files = TRY(SourceFiles::open(policy.root, policy.s3));
   manifest::Archive archive =
-      TRY(manifest::Archive::open(policy.archive, run.ledger(), run.clock(), run.environment()));
+      TRY(manifest::Archive::open(policy.archive.store, run.ledger(), run.clock(), run.environment()));
   Needs needs = TRY(Needs::open(parts.out_of_reach.needed, ""));
-  manifest::Writer writer = manifest::Writer::begin(archive.store(), table.info().name,
+  manifest::Writer writer = manifest::Writer::begin(archive.store(), archive_folder(policy.archive, table),
                                                     {.run = run.run(),
                                                      .task = parts.info.name,
                                                      .archive = archive.id(),

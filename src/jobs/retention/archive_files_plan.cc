@@ -25,10 +25,10 @@ class ArchivedBefore {
  private:
   Result<std::unordered_set<std::string>> read() const {
     std::unordered_set<std::string> keys;
-    const auto store = object::open(policy_.archive);
+    const auto store = object::open(policy_.archive.store);
     if (!store && store.error().kind == Kind::not_found) return keys;
     if (!store) return std::unexpected(store.error());
-    for (const manifest::Listed& listed : TRY(manifest::list(**store, table_.info().name))) {
+    for (const manifest::Listed& listed : TRY(manifest::list(**store, archive_folder(policy_.archive, table_)))) {
       std::unordered_set<std::string> some;
       const manifest::Header header =
           TRY(manifest::read(**store, listed, [&](const manifest::Item& item) -> Result<bool> {
@@ -49,26 +49,16 @@ class ArchivedBefore {
 class Survey {
  public:
   Survey(const FileRowParts& parts, const Table& table, SourceFiles& files, PlanContext& context, LineListWriter& list)
-      : parts_(parts),
-        table_(table),
-        files_(files),
-        context_(context),
-        list_(list),
-        before_(parts.policy, table),
-        store_(parts.policy.archive.url) {}
+      : parts_(parts), table_(table), files_(files), context_(context), list_(list), before_(parts.policy, table) {}
 
   Result<void> go_over(Instant cutoff, Step& step) {
     const std::size_t keys = table_.info().primary_key.size();
-    const Condition old = table_.old(cutoff, 1);
-    const Condition verdict = table_.verdict(context_.holds, 2);
-    std::vector<sql::Value> parameters = old.parameters;
-    parameters.insert(parameters.end(), verdict.parameters.begin(), verdict.parameters.end());
-    const std::string select =
-        fmt::format("select {}, t.{}, {}, {} from {} t where {} order by {}", TRY(table_.key_list("t.")),
-                    TRY(table_.quoted(parts_.policy.file_column)), table_.age_expression(), verdict.sql,
-                    table_.sql_name(), old.sql, TRY(table_.key_list("t.")));
+    const std::string keys_listed = TRY(table_.key_list("t."));
+    const sql::Fragment select = "select " + keys_listed + ", t." + TRY(table_.quoted(parts_.policy.file_column)) +
+                                 ", " + table_.age_expression() + ", " + table_.verdict(context_.holds) + " from " +
+                                 table_.sql_name() + " t where " + table_.old(cutoff) + " order by " + keys_listed;
     step.planned.bytes = Bytes{};
-    return table_.db().stream(select, parameters, [&](const sql::Row& row) -> Result<bool> {
+    return sql::stream(table_.db(), select, [&](const sql::Row& row) -> Result<bool> {
       const sql::Row key(row.begin(), row.begin() + static_cast<std::ptrdiff_t>(keys));
       TRY(one(key, row[keys], table_.age_of(row[keys + 1]), sql::to_text(row[keys + 2]), step));
       return true;
@@ -119,7 +109,6 @@ class Survey {
   PlanContext& context_;
   LineListWriter& list_;
   ArchivedBefore before_;
-  std::string store_;
   Skips skips_{};
 };
 
@@ -158,22 +147,22 @@ sql::Row key_of(const Table& table, const sql::Row& row) {
 
 Result<Step> plan_file_rows(const FileRowParts& parts, PlanContext& context) {
   const FileRowPolicy& policy = parts.policy;
-  const Table table = TRY(Table::open(policy.database, policy.table, policy.age_column));
+  const Table table = TRY(Table::open(policy.rows));
   TRY(table.check_key());
   const std::optional<Error> lacking = TRY(table.lacks(table.rights(/*locks_rows=*/true)));
   SourceFiles files = TRY(SourceFiles::open(policy.root, policy.s3));
   LineListWriter list = TRY(LineListWriter::create(*context.state));
-  Step step{.target = table.shown(), .cutoff = context.cutoff.value_or(before(context.now, policy.age))};
+  Step step{.target = table.shown(), .cutoff = context.cutoff.value_or(before(context.now, policy.rows.age))};
   Survey survey(parts, table, files, context, list);
   TRY(survey.go_over(step.cutoff, step));
   step.items = TRY(list.finish());
   Skips skips = survey.skips();
   TRY(table.count_ageless(skips));
   step.skipped = skips.list();
-  step.reason = fmt::format("older than {}", format_age(policy.age));
-  step.filter = fmt::format("{} < cutoff, its file ({}) is there, not held{}", table.age_expression(),
-                            policy.file_column, table.references().empty() ? "" : ", not referenced");
-  step.strategy = fmt::format("copy each file to {}, verify it, delete the row, then the file", policy.archive.url);
+  step.reason = fmt::format("older than {}", format_age(policy.rows.age));
+  step.filter = fmt::format("{}, its file ({}) is there", table.filter_text(), policy.file_column);
+  step.strategy =
+      fmt::format("copy each file to {}, verify it, delete the row, then the file", policy.archive.store.url);
   if (step.planned.items >= count_population_from) step.population = TRY(table.count_all());
   step.notes = TRY(table.missing_indexes());
   for (const Skip& skip : step.skipped)

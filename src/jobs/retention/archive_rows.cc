@@ -51,8 +51,15 @@ Result<std::string> compressed(const std::map<std::string, std::string>& lines, 
 /// Writes, verifies, deletes and records segments, one after another.
 class Archiver {
  public:
-  Archiver(const Table& table, manifest::Archive& archive, manifest::Writer& writer, Instant cutoff, RunContext& run)
-      : table_(table), archive_(archive), writer_(writer), cutoff_(cutoff), run_(run), columns_(column_names(table)) {}
+  Archiver(const Table& table, manifest::Archive& archive, std::string folder, manifest::Writer& writer, Instant cutoff,
+           RunContext& run)
+      : table_(table),
+        archive_(archive),
+        folder_(std::move(folder)),
+        writer_(writer),
+        cutoff_(cutoff),
+        run_(run),
+        columns_(column_names(table)) {}
 
   /// One segment of up to `limit` rows; how many rows went. 0 where none was left to take.
   Result<std::uint64_t> segment(std::uint64_t limit, std::uint64_t number, std::uint64_t& taken) {
@@ -61,7 +68,7 @@ class Archiver {
     if (segment.keys.empty()) return 0;
     const std::string month = format_instant(cutoff_).substr(0, 7);
     Item item{.number = number, .key = manifest::key_text(segment.keys.front())};
-    item.copy = fmt::format("{}/{}/{}-{:06}.jsonl.zst", table_.info().name,
+    item.copy = fmt::format("{}/{}/{}-{:06}.jsonl.zst", folder_,
                             fmt::format("{}/{}", month.substr(0, 4), month.substr(5)), run_.run(), number);
     item.rows = segment.keys.size();
     TRY(step(item, State::planned));
@@ -95,24 +102,20 @@ class Archiver {
 
   Result<Segment> read(std::uint64_t limit) {
     const Holds* holds = TRY(run_.holds());
-    const Condition old = table_.old(cutoff_, 1);
-    const Condition free = table_.free(*holds, 2);
-    std::vector<sql::Value> parameters = old.parameters;
-    parameters.insert(parameters.end(), free.parameters.begin(), free.parameters.end());
     Segment segment;
     std::vector<std::string> order;
     std::size_t bytes = 0;
-    TRY(table_.db().stream(fmt::format("select {} from {} t where {} and {} limit {}", TRY(column_list(table_)),
-                                       table_.sql_name(), old.sql, free.sql, limit),
-                           parameters, [&](const sql::Row& row) -> Result<bool> {
-                             segment.keys.push_back(key_of(table_, row));
-                             const std::string key = manifest::key_text(segment.keys.back());
-                             std::string line = manifest::row_to_json(columns_, row).dump();
-                             bytes += line.size();
-                             segment.lines[key] = std::move(line);
-                             order.push_back(key);
-                             return bytes < bytes_in_segment;
-                           }));
+    const sql::Fragment select = "select " + TRY(column_list(table_)) + " from " + table_.sql_name() + " t where " +
+                                 table_.removable(cutoff_, *holds) + fmt::format(" limit {}", limit);
+    TRY(sql::stream(table_.db(), select, [&](const sql::Row& row) -> Result<bool> {
+      segment.keys.push_back(key_of(table_, row));
+      const std::string key = manifest::key_text(segment.keys.back());
+      std::string line = manifest::row_to_json(columns_, row).dump();
+      bytes += line.size();
+      segment.lines[key] = std::move(line);
+      order.push_back(key);
+      return bytes < bytes_in_segment;
+    }));
     segment.text = TRY(compressed(segment.lines, order));
     return segment;
   }
@@ -149,21 +152,13 @@ class Archiver {
   Result<std::vector<sql::Row>> lock_same(std::span<const sql::Row> keys,
                                           const std::map<std::string, std::string>& lines, const Holds& holds,
                                           std::vector<std::string>& kept) {
-    const Condition named = table_.with_keys(keys, 1);
-    const std::string suffix = table_.db().dialect() == sql::Dialect::postgres ? " for update of t" : "";
-    const sql::Rows rows = TRY(table_.db().query(
-        fmt::format("select {} from {} t where {}{}", TRY(column_list(table_)), table_.sql_name(), named.sql, suffix),
-        named.parameters));
-    const Condition free = table_.free(holds, 2);
-    const Condition old = table_.old(cutoff_, 1);
-    const Condition again = table_.with_keys(keys, 2 + static_cast<int>(free.parameters.size()));
-    std::vector<sql::Value> parameters = old.parameters;
-    parameters.insert(parameters.end(), free.parameters.begin(), free.parameters.end());
-    parameters.insert(parameters.end(), again.parameters.begin(), again.parameters.end());
-    const sql::Rows may_go =
-        TRY(table_.db().query(fmt::format("select {} from {} t where {} and {} and {}", TRY(table_.key_list("t.")),
-                                          table_.sql_name(), again.sql, old.sql, free.sql),
-                              parameters));
+    const bool postgres = table_.db().dialect() == sql::Dialect::postgres;
+    const sql::Rows rows =
+        TRY(sql::query(table_.db(), "select " + TRY(column_list(table_)) + " from " + table_.sql_name() + " t where " +
+                                        table_.with_keys(keys) + (postgres ? " for update of t" : "")));
+    const sql::Rows may_go = TRY(sql::query(table_.db(), "select " + TRY(table_.key_list("t.")) + " from " +
+                                                             table_.sql_name() + " t where " + table_.with_keys(keys) +
+                                                             " and " + table_.removable(cutoff_, holds)));
     std::map<std::string, bool> allowed;
     for (const sql::Row& row : may_go.rows) allowed[manifest::key_text(row)] = true;
     std::vector<sql::Row> same;
@@ -184,15 +179,9 @@ class Archiver {
   }
 
   Result<std::uint64_t> delete_rows(const std::vector<sql::Row>& keys, const Holds& holds) {
-    const Condition free = table_.free(holds, 2);
-    const Condition old = table_.old(cutoff_, 1);
-    const Condition named = table_.with_keys(keys, 2 + static_cast<int>(free.parameters.size()));
-    std::vector<sql::Value> parameters = old.parameters;
-    parameters.insert(parameters.end(), free.parameters.begin(), free.parameters.end());
-    parameters.insert(parameters.end(), named.parameters.begin(), named.parameters.end());
-    const std::int64_t n = TRY(table_.db().execute(
-        fmt::format("delete from {} as t where {} and {} and {}", table_.sql_name(), named.sql, old.sql, free.sql),
-        parameters));
+    const std::int64_t n =
+        TRY(sql::execute(table_.db(), "delete from " + table_.sql_name() + " as t where " + table_.with_keys(keys) +
+                                          " and " + table_.removable(cutoff_, holds)));
     if (static_cast<std::size_t>(n) != keys.size())
       return fail(Kind::refused,
                   fmt::format("{} of {} locked rows of {} could not be deleted: a trigger or rule keeps them",
@@ -204,6 +193,7 @@ class Archiver {
 
   const Table& table_;
   manifest::Archive& archive_;
+  std::string folder_;
   manifest::Writer& writer_;
   Instant cutoff_;
   RunContext& run_;
@@ -217,20 +207,19 @@ class ArchiveRows final : public Task {
 
   Result<Step> plan(PlanContext& context) const override {
     const Table table = TRY(open_table());
-    Step step = TRY(row_step(table, policy_.age, /*locks_rows=*/true, context));
+    Step step = TRY(row_step(table, policy_.rows.age, /*locks_rows=*/true, context));
     step.strategy = fmt::format("write to {} in segments of {} rows (JSON lines, zstd), verify, then delete",
-                                policy_.archive->url, format_count(rows_in_segment));
+                                policy_.archive->store.url, format_count(rows_in_segment));
     return step;
   }
 
-  Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
-    return lock_table(policy_.database, policy_.table);
-  }
+  Result<std::vector<std::unique_ptr<Lock>>> lock() const override { return lock_table(policy_.rows); }
 
   Result<void> recover(RunContext& run) const override {
     const Table table = TRY(open_table());
     manifest::Archive archive = TRY(open_archive(run));
-    return recover_manifests(archive.store(), table.info().name, info_.name, table.db().identity(), run,
+    return recover_manifests(archive.store(), archive_folder(*policy_.archive, table), info_.name,
+                             table.db().identity(), run,
                              [&](const manifest::Header&, std::vector<Item>& open, manifest::Writer&) -> Result<void> {
                                for (Item& item : open) TRY(settle(table, archive, item));
                                return {};
@@ -241,8 +230,9 @@ class ArchiveRows final : public Task {
     if (step.planned.items == 0) return {};
     const Table table = TRY(open_table());
     manifest::Archive archive = TRY(open_archive(run));
-    manifest::Writer writer = manifest::Writer::begin(archive.store(), table.info().name, header(table, archive, run));
-    Archiver archiver(table, archive, writer, step.cutoff, run);
+    manifest::Writer writer =
+        manifest::Writer::begin(archive.store(), archive_folder(*policy_.archive, table), header(table, archive, run));
+    Archiver archiver(table, archive, archive_folder(*policy_.archive, table), writer, step.cutoff, run);
     std::uint64_t left = step.planned.items;
     for (std::uint64_t number = 1; left > 0; ++number) {
       std::uint64_t taken = 0;
@@ -257,13 +247,13 @@ class ArchiveRows final : public Task {
 
  private:
   Result<Table> open_table() const {
-    Table table = TRY(Table::open(policy_.database, policy_.table, policy_.age_column));
+    Table table = TRY(Table::open(policy_.rows));
     TRY(table.check_key());
     return table;
   }
 
   Result<manifest::Archive> open_archive(RunContext& run) const {
-    return manifest::Archive::open(*policy_.archive, run.ledger(), run.clock(), run.environment());
+    return manifest::Archive::open(policy_.archive->store, run.ledger(), run.clock(), run.environment());
   }
 
   manifest::Header header(const Table& table, const manifest::Archive& archive, const RunContext& run) const {
@@ -293,14 +283,7 @@ class ArchiveRows final : public Task {
       return true;
     }));
     std::vector<std::string> there;
-    for (std::size_t begin = 0; begin < keys.size(); begin += table.keys_at_once()) {
-      const Condition named =
-          table.with_keys(std::span(keys).subspan(begin, std::min(table.keys_at_once(), keys.size() - begin)), 1);
-      const sql::Rows rows = TRY(table.db().query(
-          fmt::format("select {} from {} t where {}", TRY(table.key_list("t.")), table.sql_name(), named.sql),
-          named.parameters));
-      for (const sql::Row& row : rows.rows) there.push_back(manifest::key_text(row));
-    }
+    for (const sql::Row& key : TRY(table.there(keys))) there.push_back(manifest::key_text(key));
     if (there.size() == keys.size()) {
       item.state = State::undone;
       item.reason = "interrupted";

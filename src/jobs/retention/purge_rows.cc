@@ -71,52 +71,43 @@ class Batch {
 
  private:
   Result<Outcome> remove(const Holds& holds, std::uint64_t limit) {
-    const Condition old = table_.old(cutoff_, 1);
-    const Condition free = table_.free(holds, 2);
-    std::vector<sql::Value> parameters = old.parameters;
-    parameters.insert(parameters.end(), free.parameters.begin(), free.parameters.end());
-    const std::string predicate = fmt::format("{} and {}", old.sql, free.sql);
+    const sql::Fragment predicate = table_.removable(cutoff_, holds);
     if ((skip_locked_ || !table_.references().empty()) && table_.db().dialect() == sql::Dialect::postgres)
-      return locked(predicate, parameters, limit);
+      return locked(predicate, limit);
 
-    const std::string pick =
-        fmt::format("select {} from {} t where {} limit {}", TRY(place("t.")), table_.sql_name(), predicate, limit);
-    std::string statement;
+    const sql::Fragment pick = "select " + TRY(place("t.")) + " from " + table_.sql_name() + " t where " + predicate +
+                               fmt::format(" limit {}", limit);
+    sql::Fragment which;
     switch (way_) {
-      case Way::ctid: statement = fmt::format("t.ctid = any(array({}))", pick); break;
-      case Way::rowid: statement = fmt::format("t.rowid in ({})", pick); break;
-      case Way::key: statement = fmt::format("({}) in ({})", TRY(place("t.")), pick); break;
+      case Way::ctid: which = "t.ctid = any(array(" + pick + "))"; break;
+      case Way::rowid: which = "t.rowid in (" + pick + ")"; break;
+      case Way::key: which = "(" + TRY(place("t.")) + ") in (" + pick + ")"; break;
     }
-    const std::int64_t n = TRY(table_.db().execute(
-        fmt::format("delete from {} as t where {} and {}", table_.sql_name(), statement, predicate), parameters));
+    const std::int64_t n = TRY(
+        sql::execute(table_.db(), "delete from " + table_.sql_name() + " as t where " + which + " and " + predicate));
     return Outcome{static_cast<std::uint64_t>(n), static_cast<std::uint64_t>(n)};
   }
 
   /// Where other rows may reference these: first the lock, which waits for who is just adding a reference and keeps out
   /// who would, then the question in a statement (and so a snapshot) of its own. One statement would miss a reference
   /// that was committed while it waited, and ON DELETE CASCADE would take it along.
-  Result<Outcome> locked(const std::string& predicate, const std::vector<sql::Value>& parameters, std::uint64_t limit) {
+  Result<Outcome> locked(const sql::Fragment& predicate, std::uint64_t limit) {
     const sql::Rows picked =
-        TRY(table_.db().query(fmt::format("select {} from {} t where {} limit {} for update of t skip locked",
-                                          TRY(place("t.")), table_.sql_name(), predicate, limit),
-                              parameters));
+        TRY(sql::query(table_.db(), "select " + TRY(place("t.")) + " from " + table_.sql_name() + " t where " +
+                                        predicate + fmt::format(" limit {} for update of t skip locked", limit)));
     if (picked.rows.empty()) return Outcome{};
-    std::string which;
-    std::vector<sql::Value> all = parameters;
+    sql::Fragment which;
     if (way_ == Way::ctid) {
       std::string tids = "{";
       for (const sql::Row& row : picked.rows)
         tids += fmt::format("{}\"{}\"", tids.size() > 1 ? "," : "", sql::to_text(row[0]));
-      all.emplace_back(tids + "}");
-      which = fmt::format("t.ctid = any({}::tid[])", table_.db().placeholder(static_cast<int>(all.size())));
+      which = "t.ctid = any(" + sql::Fragment::of(tids + "}") + "::tid[])";
     } else {
-      const Condition keys = table_.with_keys(picked.rows, static_cast<int>(all.size()) + 1);
-      all.insert(all.end(), keys.parameters.begin(), keys.parameters.end());
-      which = keys.sql;
+      which = table_.with_keys(picked.rows);
     }
     TRY(run_.checkpoint("purge-rows: locked"));
-    const std::int64_t n = TRY(table_.db().execute(
-        fmt::format("delete from {} as t where {} and {}", table_.sql_name(), which, predicate), all));
+    const std::int64_t n = TRY(
+        sql::execute(table_.db(), "delete from " + table_.sql_name() + " as t where " + which + " and " + predicate));
     return Outcome{picked.rows.size(), static_cast<std::uint64_t>(n)};
   }
 
@@ -150,19 +141,17 @@ class PurgeRows final : public Task {
   const TaskInfo& info() const override { return info_; }
 
   Result<Step> plan(PlanContext& context) const override {
-    const Table table = TRY(Table::open(policy_.database, policy_.table, policy_.age_column));
-    Step step = TRY(row_step(table, policy_.age, /*locks_rows=*/false, context));
+    const Table table = TRY(Table::open(policy_.rows));
+    Step step = TRY(row_step(table, policy_.rows.age, /*locks_rows=*/false, context));
     step.strategy = strategy_text(TRY(way_for(table)), batch_size(table));
     step.final = true;
     return step;
   }
 
-  Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
-    return lock_table(policy_.database, policy_.table);
-  }
+  Result<std::vector<std::unique_ptr<Lock>>> lock() const override { return lock_table(policy_.rows); }
 
   Result<void> execute(const Step& step, RunContext& run) const override {
-    const Table table = TRY(Table::open(policy_.database, policy_.table, policy_.age_column));
+    const Table table = TRY(Table::open(policy_.rows));
     Batch batch(table, TRY(way_for(table)), step.cutoff, run);
     std::uint64_t left = step.planned.items;
     while (left > 0) {

@@ -43,25 +43,67 @@ struct OutOfReach {
   std::vector<NeededBy> needed{};
 };
 
-/// Rows by their age.
-struct RowPolicy {
+/// A condition on a column, as a configuration writes it. A row meets it where SQL says true: never where the column is
+/// NULL, but for `is_null`.
+struct Where {
+  enum class Is { equal, not_equal, in, not_in, less, at_most, greater, at_least, null, not_null, like };
+  std::string column{};
+  Is is = Is::equal;
+  /// As text: the database reads it as the column's type. A text that was quoted is never taken for a number.
+  struct Operand {
+    std::string text{};
+    bool quoted = false;
+  };
+  std::vector<Operand> operands{};  ///< One; several for in and not_in; none for null and not_null.
+};
+/// "status in (free, trial)".
+std::string text_of(const Where& where);
+
+/// A column that refers to the table without a foreign key in the catalogue.
+struct ReferencedBy {
+  std::string table{};   ///< The referring table,
+  std::string column{};  ///< its column,
+  std::string target{};  ///< and the column that it means; empty: the primary key.
+};
+
+/// How a column says when.
+enum class AgeFormat {
+  by_type,             ///< timestamptz, timestamp, date; SQLite: ISO 8601 text.
+  epoch_seconds,       ///< A number of seconds since 1970-01-01T00:00:00Z.
+  epoch_milliseconds,  ///< Likewise in milliseconds.
+};
+
+/// Which rows of a table a policy is about.
+struct RowRules {
   sql::Target database{};
   std::string table{};
   std::string age_column{};
   Age age{};
-  /// Where the rows are written before they go; none: they are gone for good.
-  std::optional<object::StoreTarget> archive{};
+  AgeFormat age_format = AgeFormat::by_type;
+  std::string time_zone = "UTC";              ///< Of times without an offset: a name of the IANA database.
+  std::vector<Where> where{};                 ///< Only rows that meet all of these,
+  std::vector<Where> hold_when{};             ///< and none of these.
+  std::vector<ReferencedBy> referenced_by{};  ///< Beside the foreign keys of the catalogue.
+};
+
+/// Where rows go before they go.
+struct ArchiveRules {
+  object::StoreTarget store{};
+  std::string folder{};  ///< In the archive; empty: the table's bare name. One for each task of an archive.
+};
+
+/// Rows by their age.
+struct RowPolicy {
+  RowRules rows{};
+  std::optional<ArchiveRules> archive{};  ///< None: they are gone for good.
 };
 
 /// Rows that each name a file.
 struct FileRowPolicy {
-  sql::Target database{};
-  std::string table{};
-  std::string age_column{};
+  RowRules rows{};
   std::string file_column{};
-  Age age{};
   std::string root{};  ///< Relative file names are below it, and absolute ones have to be. Absolute.
-  object::StoreTarget archive{};
+  ArchiveRules archive{};
   object::S3Settings s3{};  ///< For file names like s3://bucket/key.
 };
 

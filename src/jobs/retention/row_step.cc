@@ -12,8 +12,7 @@ Result<Step> row_step(const Table& table, const Age& age, bool locks_rows, PlanC
   Table::Survey survey = TRY(table.survey(cutoff, context.holds));
   Step step{.target = table.shown(), .cutoff = cutoff};
   step.reason = fmt::format("older than {}", format_age(age));
-  step.filter = fmt::format("{} < cutoff, not held{}", table.age_expression(),
-                            table.references().empty() ? "" : ", not referenced");
+  step.filter = table.filter_text();
   step.planned.items = survey.planned;
   step.oldest = survey.oldest;
   step.newest = survey.newest;
@@ -28,9 +27,13 @@ Result<Step> row_step(const Table& table, const Age& age, bool locks_rows, PlanC
 
 std::string lock_name(std::string_view table) { return fmt::format("table {}", table.substr(table.rfind('.') + 1)); }
 
-Result<std::vector<std::unique_ptr<Lock>>> lock_table(const sql::Target& database, const std::string& table) {
+std::string archive_folder(const ArchiveRules& archive, const Table& table) {
+  return archive.folder.empty() ? table.info().name : archive.folder;
+}
+
+Result<std::vector<std::unique_ptr<Lock>>> lock_table(const RowRules& rules) {
   std::vector<std::unique_ptr<Lock>> locks;
-  locks.push_back(TRY(lock_in_database(database, lock_name(table))));
+  locks.push_back(TRY(lock_in_database(rules.database, lock_name(rules.table))));
   return locks;
 }
 

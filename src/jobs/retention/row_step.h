@@ -18,7 +18,10 @@ inline constexpr std::uint64_t count_population_from = 1'000;
 /// out.
 std::string lock_name(std::string_view table);
 
+/// The folder of an archive that a task's manifests and copies lie in.
+std::string archive_folder(const ArchiveRules& archive, const Table& table);
+
 /// The lock of a table's policy, as all tasks on rows take it: one run for a table at a time.
-Result<std::vector<std::unique_ptr<Lock>>> lock_table(const sql::Target& database, const std::string& table);
+Result<std::vector<std::unique_ptr<Lock>>> lock_table(const RowRules& rules);
 
 }  // namespace steward::retention

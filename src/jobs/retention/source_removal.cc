@@ -5,6 +5,7 @@
 #include "jobs/retention/archive_files.h"
 #include "jobs/retention/archived_rows.h"
 #include "jobs/retention/recovery.h"
+#include "jobs/retention/row_step.h"
 #include "run/manifest/row_json.h"
 
 namespace steward::retention {
@@ -46,11 +47,7 @@ class Settling {
       const ArchivedRow row = TRY(archived_row(item.row));
       keys.push_back(TRY(row.values_of(table_.info().primary_key)));
     }
-    const Condition named = table_.with_keys(keys, 1);
-    const sql::Rows rows = TRY(table_.db().query(
-        fmt::format("select {} from {} t where {}", TRY(table_.key_list("t.")), table_.sql_name(), named.sql),
-        named.parameters));
-    for (const sql::Row& row : rows.rows) there.insert(manifest::key_text(row));
+    for (const sql::Row& row : TRY(table_.there(keys))) there.insert(manifest::key_text(row));
     return there;
   }
 
@@ -155,18 +152,19 @@ Result<void> SourceRemoval::finish(Item& item, bool needed) {
 
 Result<void> recover_file_rows(const FileRowParts& parts, RunContext& run) {
   const FileRowPolicy& policy = parts.policy;
-  const Table table = TRY(Table::open(policy.database, policy.table, policy.age_column));
+  const Table table = TRY(Table::open(policy.rows));
   manifest::Archive archive =
-      TRY(manifest::Archive::open(policy.archive, run.ledger(), run.clock(), run.environment()));
+      TRY(manifest::Archive::open(policy.archive.store, run.ledger(), run.clock(), run.environment()));
   SourceFiles files = TRY(SourceFiles::open(policy.root, policy.s3));
+  const std::string folder = archive_folder(policy.archive, table);
   std::optional<Needs> needs;
   return recover_manifests(
-      archive.store(), table.info().name, parts.info.name, table.db().identity(), run,
+      archive.store(), folder, parts.info.name, table.db().identity(), run,
       [&](const manifest::Header& header, std::vector<Item>& open, manifest::Writer& writer) -> Result<void> {
         if (open.empty()) return {};
         if (!needs) needs = TRY(Needs::open(parts.out_of_reach.needed, ""));
         SourceRemoval removal(files, *needs, run, header.run);
-        return Settling(table, archive, removal, table.info().name).settle(header, open, writer);
+        return Settling(table, archive, removal, folder).settle(header, open, writer);
       });
 }
 

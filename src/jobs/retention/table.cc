@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "core/text.h"
@@ -43,6 +45,55 @@ const sql::Column* column_named(const sql::TableInfo& info, std::string_view nam
   return it == info.columns.end() ? nullptr : &*it;
 }
 
+/// An SQL literal.
+std::string literal(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("''") : std::string(1, c);
+  return out + '\'';
+}
+
+/// What a condition's operand is to SQLite, whose columns may hold anything: unquoted, a number is a number and true is
+/// 1; the column's affinity does the rest.
+sql::Value sqlite_value(const Where::Operand& operand) {
+  if (operand.quoted) return operand.text;
+  if (operand.text == "true") return std::int64_t{1};
+  if (operand.text == "false") return std::int64_t{0};
+  std::int64_t integer = 0;
+  const char* const end = operand.text.data() + operand.text.size();
+  if (const auto [at, ec] = std::from_chars(operand.text.data(), end, integer); ec == std::errc{} && at == end)
+    return integer;
+  double number = 0;
+  if (const auto [at, ec] = std::from_chars(operand.text.data(), end, number); ec == std::errc{} && at == end)
+    return number;
+  return operand.text;
+}
+
+std::string_view symbol_of(Where::Is is) {
+  switch (is) {
+    case Where::Is::equal: return "=";
+    case Where::Is::not_equal: return "<>";
+    case Where::Is::less: return "<";
+    case Where::Is::at_most: return "<=";
+    case Where::Is::greater: return ">";
+    case Where::Is::at_least: return ">=";
+    case Where::Is::like: return "like";
+    case Where::Is::in: return "in";
+    case Where::Is::not_in: return "not in";
+    case Where::Is::null: return "is null";
+    case Where::Is::not_null: return "is not null";
+  }
+  return "?";
+}
+
+/// Seconds or milliseconds from year 1 to 9999: beyond it is no moment that a database can show.
+constexpr std::int64_t first_second = -62'135'596'800, last_second = 253'402'300'799;
+
+/// The first whole unit that is not before the cutoff.
+std::int64_t units_until(Instant cutoff, std::int64_t micros_in_unit) {
+  const std::int64_t micros = cutoff.time_since_epoch().count();
+  return micros / micros_in_unit + (micros % micros_in_unit > 0 ? 1 : 0);
+}
+
 /// The first values of these rows as a JSON array of texts.
 std::string json_list(std::span<const sql::Row> rows) {
   nlohmann::json list = nlohmann::json::array();
@@ -52,54 +103,143 @@ std::string json_list(std::span<const sql::Row> rows) {
 
 }  // namespace
 
-Result<Table> Table::open(const sql::Target& target, const std::string& name, const std::string& age_column) {
+std::string text_of(const Where& where) {
+  std::vector<std::string> operands;
+  for (const Where::Operand& operand : where.operands) operands.push_back(operand.text);
+  const bool several = where.is == Where::Is::in || where.is == Where::Is::not_in;
+  std::string text = fmt::format("{} {}", where.column, symbol_of(where.is));
+  if (several) return fmt::format("{} ({})", text, joined(operands, ", "));
+  return operands.empty() ? text : fmt::format("{} {}", text, operands.front());
+}
+
+Result<Table> Table::open(const RowRules& rules) {
   Table table;
-  table.db_ = TRY(sql::connect(target));
-  table.info_ = TRY(table.db_->describe(name));
+  table.db_ = TRY(sql::connect(rules.database));
+  table.info_ = TRY(table.db_->describe(rules.table));
   const bool postgres = table.db_->dialect() == sql::Dialect::postgres;
   table.name_ = postgres ? table.info_.schema + '.' + table.info_.name : table.info_.name;
   table.sql_name_ = TRY(sql::qualified(*table.db_, table.info_));
   if (table.info_.kind != sql::TableKind::table && table.info_.kind != sql::TableKind::partitioned)
     return fail(Kind::bad_input, fmt::format("{} is a view or a foreign table, not a table", table.shown()),
                 "Name the table that holds the rows.");
-  TRY(table.set_age_column(age_column));
+  TRY(table.set_age_column(rules));
+  TRY(table.set_conditions(rules));
   table.references_ = TRY(table.db_->references_to(table.info_));
+  TRY(table.add_references(rules));
   table.reference_sql_ = TRY(table.reference_conditions());
   return table;
 }
 
 std::string Table::shown() const { return fmt::format("{} table {}", db_->shown(), name_); }
 
-Result<void> Table::set_age_column(const std::string& column) {
-  const sql::Column* found = column_named(info_, column);
-  if (found == nullptr) {
-    std::vector<std::string> names;
-    for (const sql::Column& c : info_.columns) names.push_back(c.name);
-    std::string hint = did_you_mean(column, names);
-    if (hint.empty()) hint = fmt::format("Its columns are {}.", join_and(names));
-    return fail(Kind::not_found, fmt::format("{} has no column \"{}\"", shown(), column), std::move(hint));
+Result<const sql::Column*> Table::column(std::string_view name) const {
+  if (const sql::Column* found = column_named(info_, name)) return found;
+  std::vector<std::string> names;
+  for (const sql::Column& c : info_.columns) names.push_back(c.name);
+  std::string hint = did_you_mean(name, names);
+  if (hint.empty()) hint = fmt::format("Its columns are {}.", join_and(names));
+  return fail(Kind::not_found, fmt::format("{} has no column \"{}\"", shown(), name), std::move(hint));
+}
+
+Result<void> Table::set_age_column(const RowRules& rules) {
+  const sql::Column* found = TRY(column(rules.age_column));
+  age_column_ = rules.age_column;
+  age_sql_ = "t." + TRY(quoted(age_column_));
+  const bool postgres = db_->dialect() == sql::Dialect::postgres;
+  if (rules.age_format != AgeFormat::by_type) {
+    const bool seconds = rules.age_format == AgeFormat::epoch_seconds;
+    const std::int64_t scale = seconds ? 1 : 1'000, micros = seconds ? 1'000'000 : 1'000;
+    is_time_ = fmt::format("{} between {} and {}", age_sql_, first_second * scale, last_second * scale);
+    if (!postgres) is_time_ = fmt::format("(typeof({}) in ('integer', 'real') and {})", age_sql_, is_time_);
+    age_expression_ = postgres ? fmt::format("to_timestamp({} / {}.0)", age_sql_, scale)
+                               : fmt::format("cast({} * {} as integer)", age_sql_, micros);
+    before_ = [this_age = age_sql_, micros](Instant cutoff) {
+      return this_age + " < " + sql::Fragment::of(units_until(cutoff, micros));
+    };
+    const bool number = !postgres || found->type == "integer" || found->type == "bigint" || found->type == "smallint";
+    if (number) return {};
+    return fail(
+        Kind::bad_input,
+        fmt::format("column \"{}\" of {} is of type {}, which is no whole number", age_column_, shown(), found->type),
+        "An age_format of epoch is for columns of type integer or bigint.");
   }
-  age_column_ = column;
-  age_sql_ = "t." + TRY(quoted(column));
-  if (db_->dialect() == sql::Dialect::sqlite) {
+  if (!postgres) {
+    if (rules.time_zone != "UTC")
+      return fail(Kind::bad_input, fmt::format("time_zone {} cannot be had for SQLite", rules.time_zone),
+                  "Write times in UTC there, or with an offset.");
     age_expression_ = fmt::format("steward_instant({})", age_sql_);
     is_time_ = age_expression_ + " is not null";
-    old_sql_ = age_expression_ + " < {}";
+    before_ = [expression = age_expression_](Instant cutoff) {
+      return expression + " < " + sql::Fragment::of(std::int64_t{cutoff.time_since_epoch().count()});
+    };
     return {};
   }
   age_expression_ = age_sql_;
   is_time_ = fmt::format("({0} is not null and isfinite({0}))", age_sql_);
-  if (found->type.starts_with("timestamp") && found->type.ends_with("with time zone") &&
-      !found->type.contains("without"))
-    old_sql_ = age_sql_ + " < {}::timestamptz";
-  else if (found->type.starts_with("timestamp"))
-    old_sql_ = age_sql_ + " < ({}::timestamptz at time zone 'UTC')";
+  std::string after;  // what makes a timestamptz the column's own kind of time
+  const bool zoned = found->type.starts_with("timestamp") && found->type.ends_with("with time zone") &&
+                     !found->type.contains("without");
+  if (found->type.starts_with("timestamp"))
+    after = zoned ? "" : fmt::format(" at time zone {}", literal(rules.time_zone));
   else if (found->type == "date")  // a date is its end: the first moment of the next day
-    old_sql_ = age_sql_ + " < (({}::timestamptz at time zone 'UTC') - interval '1 day')";
+    after = fmt::format(" at time zone {} - interval '1 day'", literal(rules.time_zone));
   else
-    return fail(Kind::bad_input,
-                fmt::format("column \"{}\" of {} is of type {}, which is not a time", column, shown(), found->type),
-                "Name a column of type timestamptz, timestamp or date.");
+    return fail(
+        Kind::bad_input,
+        fmt::format("column \"{}\" of {} is of type {}, which is not a time", age_column_, shown(), found->type),
+        found->type == "integer" || found->type == "bigint"
+            ? "If it counts seconds or milliseconds since 1970, say so with age_format: epoch-seconds."
+            : "Name a column of type timestamptz, timestamp or date.");
+  before_ = [age = age_sql_, after](Instant cutoff) {
+    return age + " < (" + sql::Fragment::of(format_instant(cutoff)) + "::timestamptz" + after + ")";
+  };
+  return {};
+}
+
+Result<sql::Fragment> Table::condition(const Where& where) const {
+  TRY(column(where.column));
+  sql::Fragment out = "t." + TRY(quoted(where.column)) + ' ' + std::string(symbol_of(where.is));
+  if (where.operands.empty()) return out;
+  const bool several = where.is == Where::Is::in || where.is == Where::Is::not_in;
+  out += several ? " (" : " ";
+  for (std::size_t i = 0; i < where.operands.size(); ++i) {
+    if (i > 0) out += ", ";
+    const Where::Operand& operand = where.operands[i];
+    out += sql::Fragment::of(db_->dialect() == sql::Dialect::sqlite ? sqlite_value(operand) : operand.text);
+  }
+  if (several) out += ")";
+  return out;
+}
+
+Result<void> Table::set_conditions(const RowRules& rules) {
+  for (const Where& where : rules.where) {
+    where_.push_back(TRY(condition(where)));
+    conditions_text_ += ", " + text_of(where);
+  }
+  for (const Where& where : rules.hold_when) {
+    sql::Fragment when = TRY(condition(where));
+    hold_when_.emplace_back("held by its column " + where.column, std::move(when));
+    conditions_text_ += ", not " + text_of(where);
+  }
+  return {};
+}
+
+Result<void> Table::add_references(const RowRules& rules) {
+  for (const ReferencedBy& by : rules.referenced_by) {
+    const sql::TableInfo from = TRY(db_->describe(by.table));
+    if (column_named(from, by.column) == nullptr)
+      return fail(Kind::not_found, fmt::format("referenced_by: {} has no column \"{}\"", by.table, by.column));
+    if (by.target.empty() && info_.primary_key.size() != 1)
+      return fail(Kind::bad_input,
+                  fmt::format("referenced_by: which column of {} does {}.{} mean?", name_, by.table, by.column),
+                  "Name it with target.");
+    const std::string target = by.target.empty() ? info_.primary_key.front() : by.target;
+    TRY(column(target));
+    sql::Reference reference{
+        .schema = from.schema, .table = from.name, .columns = {by.column}, .target_columns = {target}};
+    reference.indexed = TRY(db_->has_index_on(from, by.column));
+    references_.push_back(std::move(reference));
+  }
   return {};
 }
 
@@ -109,11 +249,18 @@ Result<std::string> Table::key_list(std::string_view prefix) const {
   return joined(parts, ", ");
 }
 
-Condition Table::old(Instant cutoff, int n) const {
-  const std::string condition =
-      fmt::format("({} and {})", is_time_, fmt::format(fmt::runtime(old_sql_), db_->placeholder(n)));
-  if (db_->dialect() == sql::Dialect::sqlite) return {condition, {std::int64_t{cutoff.time_since_epoch().count()}}};
-  return {condition, {format_instant(cutoff)}};
+sql::Fragment Table::old(Instant cutoff) const {
+  sql::Fragment out = "(" + is_time_ + " and ";
+  out += before_(cutoff);
+  for (const sql::Fragment& condition : where_) out += " and " + condition;
+  return out + ")";
+}
+
+sql::Fragment Table::removable(Instant cutoff, const Holds& holds) const { return old(cutoff) + " and " + free(holds); }
+
+std::string Table::filter_text() const {
+  return fmt::format("{} < cutoff{}, not held{}", age_expression_, conditions_text_,
+                     references_.empty() ? "" : ", not referenced");
 }
 
 std::optional<Instant> Table::age_of(const sql::Value& value) const {
@@ -148,14 +295,9 @@ std::string Table::key_text() const {
   return fmt::format("('[' || {} || ']')", joined(texts, " || ',' || "));
 }
 
-Condition Table::held(const Holds& holds, int n) const {
-  std::vector<std::string> any;
-  Condition condition;
-  const bool postgres = db_->dialect() == sql::Dialect::postgres;
-  const auto parameter = [&](std::string value) {
-    condition.parameters.emplace_back(std::move(value));
-    return db_->placeholder(n++) + (postgres ? "::text" : "");
-  };
+sql::Fragment Table::held(const Holds& holds) const {
+  std::vector<sql::Fragment> any;
+  const std::string as_text = db_->dialect() == sql::Dialect::postgres ? "::text" : "";
   // However many single rows are held, they are one parameter: a restore holds each row that it brings back.
   std::vector<sql::Row> exact;
   for (const ledger::Hold& hold : holds.list()) {
@@ -163,81 +305,76 @@ Condition Table::held(const Holds& holds, int n) const {
     if (info_.primary_key.empty() || (hold.prefix && hold.key.empty())) {
       any.emplace_back("true");  // a hold on the whole table; or rows that cannot be told apart: all of them stay
     } else if (hold.prefix && info_.primary_key.size() == 1) {
-      const std::string key = parameter(hold.key);
-      any.push_back(fmt::format("substr({}, 1, length({})) = {}", key_text(), key, key));
+      const sql::Fragment key = sql::Fragment::of(hold.key) + as_text;
+      any.push_back("substr(" + key_text() + ", 1, length(" + key + ")) = " + key);
     } else {
       exact.push_back({hold.key});
     }
   }
-  if (!exact.empty() && postgres) {
-    condition.parameters.emplace_back(array_literal(exact, 0));
-    any.push_back(fmt::format("{} = any({}::text[])", key_text(), db_->placeholder(n++)));
-  } else if (!exact.empty()) {
-    any.push_back(fmt::format("{} in (select value from json_each({}))", key_text(), parameter(json_list(exact))));
-  }
-  condition.sql = any.empty() ? "false" : '(' + joined(any, " or ") + ')';
-  return condition;
+  if (!exact.empty() && db_->dialect() == sql::Dialect::postgres)
+    any.push_back(key_text() + " = any(" + sql::Fragment::of(array_literal(exact, 0)) + "::text[])");
+  else if (!exact.empty())
+    any.push_back(key_text() + " in (select value from json_each(" + sql::Fragment::of(json_list(exact)) + "))");
+  return sql::any_of(any);
 }
 
-Condition Table::free(const Holds& holds, int n) const {
-  Condition condition = held(holds, n);
-  condition.sql = condition.sql == "false" ? "true" : "not " + condition.sql;
-  for (const std::string& reference : reference_sql_) condition.sql += " and not " + reference;
-  return condition;
+sql::Fragment Table::free(const Holds& holds) const {
+  const sql::Fragment covered = held(holds);
+  sql::Fragment out = covered.text == "false" ? sql::Fragment("true") : "not " + covered;
+  for (const auto& [reason, when] : hold_when_) out += " and not coalesce(" + when + ", false)";
+  for (const std::string& reference : reference_sql_) out += " and not " + reference;
+  return out;
 }
 
-Condition Table::verdict(const Holds& holds, int n) const {
-  Condition condition = held(holds, n);
-  std::string sql = "case";
-  if (condition.sql != "false") sql += fmt::format(" when {} then 'held'", condition.sql);
-  for (std::size_t i = 0; i < references_.size(); ++i) {
-    std::string table = references_[i].table;
-    for (std::size_t at = 0; (at = table.find('\'', at)) != std::string::npos; at += 2) table.insert(at, 1, '\'');
-    sql += fmt::format(" when {} then 'referenced by {}'", reference_sql_[i], table);
-  }
-  condition.sql = sql == "case" ? "''" : sql + " else '' end";
-  return condition;
+sql::Fragment Table::verdict(const Holds& holds) const {
+  const sql::Fragment covered = held(holds);
+  sql::Fragment out = "case";
+  if (covered.text != "false") out += " when " + covered + " then 'held'";
+  for (const auto& [reason, when] : hold_when_) out += " when " + when + " then " + literal(reason);
+  for (std::size_t i = 0; i < references_.size(); ++i)
+    out += " when " + reference_sql_[i] + " then " + literal("referenced by " + references_[i].table);
+  return out.text == "case" ? sql::Fragment("''") : out + " else '' end";
 }
 
-Condition Table::with_keys(std::span<const sql::Row> keys, int n) const {
-  Condition condition;
+sql::Fragment Table::with_keys(std::span<const sql::Row> keys) const {
+  if (keys.empty()) return "false";
   std::vector<std::string> columns;
   for (const std::string& column : info_.primary_key) columns.push_back("t." + *db_->quote_identifier(column));
-  if (keys.empty()) return {"false", {}};
+  const bool one = columns.size() == 1;
+  sql::Fragment out = one ? columns[0] : '(' + joined(columns, ", ") + ')';
   if (db_->dialect() == sql::Dialect::postgres) {
-    std::vector<std::string> arrays;
+    out += one ? " = any(" : " in (select * from unnest(";
     for (std::size_t i = 0; i < columns.size(); ++i) {
-      arrays.push_back(fmt::format("{}::{}[]", db_->placeholder(n++), column_named(info_, info_.primary_key[i])->type));
-      condition.parameters.emplace_back(array_literal(keys, i));
+      const std::string type = column_named(info_, info_.primary_key[i])->type;
+      out += (i > 0 ? ", " : "") + sql::Fragment::of(array_literal(keys, i)) + "::" + type + "[]";
     }
-    condition.sql = columns.size() == 1 ? fmt::format("{} = any({})", columns[0], arrays[0])
-                                        : fmt::format("({}) in (select * from unnest({}))", joined(columns, ", "),
-                                                      joined(arrays, ", "));
-    return condition;
+    return out + (one ? ")" : "))");
   }
-  std::vector<std::string> tuples;
-  for (const sql::Row& key : keys) {
-    std::vector<std::string> places;
-    for (const sql::Value& value : key) {
-      places.push_back(db_->placeholder(n++));
-      condition.parameters.push_back(value);
-    }
-    tuples.push_back('(' + joined(places, ", ") + ')');
+  out += one ? " in (" : " in (values ";
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    out += i > 0 ? ", " : "";
+    for (std::size_t c = 0; c < keys[i].size(); ++c)
+      out += (c > 0 ? ", " : one ? "" : "(") + sql::Fragment::of(keys[i][c]);
+    if (!one) out += ")";
   }
-  condition.sql = columns.size() == 1 ? fmt::format("{} in ({})", columns[0], joined(tuples, ", "))
-                                      : fmt::format("({}) in (values {})", joined(columns, ", "), joined(tuples, ", "));
-  return condition;
+  return out + ")";
+}
+
+Result<std::vector<sql::Row>> Table::there(std::span<const sql::Row> keys) const {
+  std::vector<sql::Row> found;
+  for (std::size_t begin = 0; begin < keys.size(); begin += keys_at_once()) {
+    const auto some = keys.subspan(begin, std::min(keys_at_once(), keys.size() - begin));
+    sql::Rows rows =
+        TRY(sql::query(*db_, "select " + TRY(key_list("t.")) + " from " + sql_name_ + " t where " + with_keys(some)));
+    std::ranges::move(rows.rows, std::back_inserter(found));
+  }
+  return found;
 }
 
 Result<Table::Survey> Table::survey(Instant cutoff, const Holds& holds) const {
-  Condition where = old(cutoff, 1);
-  Condition why = verdict(holds, 2);
-  std::vector<sql::Value> parameters = where.parameters;
-  parameters.insert(parameters.end(), why.parameters.begin(), why.parameters.end());
-  const sql::Rows rows = TRY(db_->query(fmt::format("select v, count(*), min(a), max(a) from (select {} as v, {} as a "
-                                                    "from {} t where {}) s group by v order by v",
-                                                    why.sql, age_expression_, sql_name_, where.sql),
-                                        parameters));
+  const sql::Rows rows = TRY(sql::query(*db_, "select v, count(*), min(a), max(a) from (select " + verdict(holds) +
+                                                  " as v, " + age_expression_ + " as a from " + sql_name_ +
+                                                  " t where " + old(cutoff) + ") s group by v order by v"));
   Survey survey;
   for (const sql::Row& row : rows.rows) {
     const std::string reason = sql::to_text(row[0]);
@@ -255,9 +392,11 @@ Result<Table::Survey> Table::survey(Instant cutoff, const Holds& holds) const {
 }
 
 Result<void> Table::count_ageless(Skips& skips) const {
-  const sql::Rows rows = TRY(db_->query(
-      fmt::format("select case when {0} is null then 1 else 0 end as n, count(*) from {1} t where not {2} group by 1",
-                  age_sql_, sql_name_, '(' + is_time_ + ')')));
+  sql::Fragment where = "not (" + is_time_ + ")";
+  for (const sql::Fragment& condition : where_) where += " and " + condition;
+  const sql::Rows rows =
+      TRY(sql::query(*db_, "select case when " + age_sql_ + " is null then 1 else 0 end as n, count(*) from " +
+                               sql_name_ + " t where " + where + " group by 1"));
   for (const sql::Row& row : rows.rows) {
     const bool null = sql::to_integer(row[0]) == 1;
     const std::string reason =
@@ -273,15 +412,10 @@ Result<std::uint64_t> Table::count_all() const {
 }
 
 Result<std::vector<Sample>> Table::samples(Instant cutoff, const Holds& holds) const {
-  Condition where = old(cutoff, 1);
-  Condition may_go = free(holds, 2);
-  std::vector<sql::Value> parameters = where.parameters;
-  parameters.insert(parameters.end(), may_go.parameters.begin(), may_go.parameters.end());
   const std::string key = info_.primary_key.empty() ? "'(a row without a key)'" : TRY(key_list("t."));
   const sql::Rows rows =
-      TRY(db_->query(fmt::format("select {} as a, {} from {} t where {} and {} order by 1 limit {}", age_expression_,
-                                 key, sql_name_, where.sql, may_go.sql, samples_shown),
-                     parameters));
+      TRY(sql::query(*db_, "select " + age_expression_ + " as a, " + key + " from " + sql_name_ + " t where " +
+                               removable(cutoff, holds) + fmt::format(" order by 1 limit {}", samples_shown)));
   std::vector<Sample> samples;
   for (const sql::Row& row : rows.rows) {
     std::vector<std::string> parts;

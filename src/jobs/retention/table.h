@@ -1,6 +1,7 @@
 /// A table under a retention policy: which of its rows are old, which of those have to stay, and how a row is named in
 /// SQL.
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -10,22 +11,18 @@
 #include "core/instant.h"
 #include "core/result.h"
 #include "io/sql/connection.h"
+#include "io/sql/fragment.h"
+#include "jobs/retention/retention.h"
 #include "run/holds.h"
 #include "run/plan.h"
 
 namespace steward::retention {
 
-/// A piece of a WHERE clause with its parameters. Placeholders are numbered from the first that it was told.
-struct Condition {
-  std::string sql{};
-  std::vector<sql::Value> parameters{};
-};
-
 class Table {
  public:
   /// Connects and reads the catalogue. bad_input: a view, a foreign table, an age column that is not a time; not_found:
   /// no such table or column.
-  static Result<Table> open(const sql::Target& target, const std::string& name, const std::string& age_column);
+  static Result<Table> open(const RowRules& rules);
 
   sql::Connection& db() const { return *db_; }
   const sql::TableInfo& info() const { return info_; }
@@ -40,19 +37,26 @@ class Table {
   /// The primary key's columns, quoted and with commas; "t." in front of each where `prefix` is that.
   Result<std::string> key_list(std::string_view prefix = "") const;
 
-  /// The age column lies before the cutoff and is a time at all. One parameter, number `n`. Rows are called `t`.
-  Condition old(Instant cutoff, int n) const;
+  // Conditions are about rows called `t`.
+
+  /// The age column lies before the cutoff and is a time at all, and the policy's own conditions hold.
+  sql::Fragment old(Instant cutoff) const;
   /// SQL for the age as text or integer that `age_of` reads.
   const std::string& age_expression() const { return age_expression_; }
   std::optional<Instant> age_of(const sql::Value& value) const;
 
-  /// `case … end`: '' for a row that may go, else the reason why it stays ("held: …", "referenced by listings").
-  /// Parameters from number `n`.
-  Condition verdict(const Holds& holds, int n) const;
-  /// Whether a row may go: no hold and no reference covers it. Parameters from number `n`.
-  Condition free(const Holds& holds, int n) const;
-  /// The rows with these primary keys, each a list of the key columns' values. Parameters from number `n`.
-  Condition with_keys(std::span<const sql::Row> keys, int n) const;
+  /// `case … end`: '' for a row that may go, else the reason why it stays ("held", "referenced by listings").
+  sql::Fragment verdict(const Holds& holds) const;
+  /// Whether a row may go: no hold and no reference covers it.
+  sql::Fragment free(const Holds& holds) const;
+  /// The whole predicate of a removal: `old` and `free`.
+  sql::Fragment removable(Instant cutoff, const Holds& holds) const;
+  /// The rows with these primary keys, each a list of the key columns' values.
+  sql::Fragment with_keys(std::span<const sql::Row> keys) const;
+  /// Those of the keys that are there.
+  Result<std::vector<sql::Row>> there(std::span<const sql::Row> keys) const;
+  /// In words, for plans: "timestamp < cutoff, status = done, not held, not referenced".
+  std::string filter_text() const;
   /// How many keys with_keys takes at once.
   std::size_t keys_at_once() const { return db_->dialect() == sql::Dialect::postgres ? 5'000 : 500; }
 
@@ -85,9 +89,13 @@ class Table {
 
  private:
   Table() = default;
-  Result<void> set_age_column(const std::string& column);
+  Result<void> set_age_column(const RowRules& rules);
+  Result<void> set_conditions(const RowRules& rules);
+  Result<void> add_references(const RowRules& rules);
+  Result<const sql::Column*> column(std::string_view name) const;
+  Result<sql::Fragment> condition(const Where& where) const;
   Result<std::vector<std::string>> reference_conditions() const;
-  Condition held(const Holds& holds, int n) const;
+  sql::Fragment held(const Holds& holds) const;
   std::string key_text() const;
 
   std::unique_ptr<sql::Connection> db_{};
@@ -98,7 +106,10 @@ class Table {
   std::string age_sql_{};         ///< t."timestamp"
   std::string age_expression_{};  ///< What age_of reads.
   std::string is_time_{};         ///< Not NULL, not infinite, readable.
-  std::string old_sql_{};         ///< With {} for the placeholder.
+  std::function<sql::Fragment(Instant)> before_{};
+  std::vector<sql::Fragment> where_{};
+  std::vector<std::pair<std::string, sql::Fragment>> hold_when_{};  ///< The reason, and when.
+  std::string conditions_text_{};                                   ///< For filter_text: ", status = done".
 };
 
 }  // namespace steward::retention
