@@ -37,6 +37,8 @@ std::string_view name_of(Scalar kind) {
     case Scalar::age: return "an age";
     case Scalar::bytes: return "a size";
     case Scalar::value: return "a single value";
+    case Scalar::url: return "a URL";
+    case Scalar::secret: return "a text";
   }
   return "?";
 }
@@ -52,7 +54,9 @@ std::string fault_of(const Node& node, Scalar kind) {
   const std::string expected =
       fmt::format("expected {}{}", name_of(kind), examples_of(kind).empty() ? "" : " such as ");
   switch (kind) {
-    case Scalar::text: return node.text.empty() ? expected : "";
+    case Scalar::text:
+    case Scalar::url:
+    case Scalar::secret: return node.text.empty() ? expected : "";
     case Scalar::value: return "";
     case Scalar::integer: return is_integer(node.text) ? "" : expected + std::string(examples_of(kind));
     case Scalar::share: return parse_share(node.text) ? "" : expected + std::string(examples_of(kind));

@@ -28,6 +28,8 @@ enum class Scalar {
   age,      ///< core/age.h: "30 days".
   bytes,    ///< core/bytes.h: "2 GiB".
   value,    ///< Anything that a column may hold: a text, a number, true, false.
+  url,      ///< A text that may hold a password: shown without it.
+  secret,   ///< A text that is never shown.
 };
 
 struct Field;

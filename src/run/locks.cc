@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+#include <mutex>
 #include <utility>
 
 #include "core/digest.h"
@@ -27,6 +29,40 @@ class DatabaseLock final : public Lock {
   std::unique_ptr<sql::Connection> connection_;  // before the transaction, which ends first
   sql::Transaction transaction_;
 };
+
+/// The same lock, held by several tasks of one run.
+class SharedLock final : public Lock {
+ public:
+  explicit SharedLock(std::shared_ptr<Lock> lock) : lock_(std::move(lock)) {}
+  Result<void> alive() override { return lock_->alive(); }
+
+ private:
+  std::shared_ptr<Lock> lock_;
+};
+
+/// The database locks of this process, by database and name: two tasks of a run may be about one table, and would keep
+/// each other out. As with folders, taking one twice is counted.
+class HeldInDatabases {
+ public:
+  std::shared_ptr<Lock> find(const std::string& key) {
+    const std::lock_guard guard(mutex_);
+    const auto found = held_.find(key);
+    return found == held_.end() ? nullptr : found->second.lock();
+  }
+  void add(const std::string& key, const std::shared_ptr<Lock>& lock) {
+    const std::lock_guard guard(mutex_);
+    held_[key] = lock;
+  }
+
+ private:
+  std::mutex mutex_{};
+  std::map<std::string, std::weak_ptr<Lock>> held_{};
+};
+
+HeldInDatabases& held_in_databases() {
+  static HeldInDatabases held;
+  return held;
+}
 
 class FolderLock final : public Lock {
  public:
@@ -64,11 +100,15 @@ Result<std::unique_ptr<Lock>> lock_in_database(const sql::Target& target, const 
     const sql::DatabaseUrl url = TRY(sql::parse_database_url(target.url));
     return lock_folder(folder_of(url.path));
   }
+  const std::string key = connection->identity() + ' ' + name;
+  if (auto lock = held_in_databases().find(key)) return std::make_unique<SharedLock>(std::move(lock));
   sql::Transaction transaction = TRY(connection->begin());
   TRY(connection->execute("set local idle_in_transaction_session_timeout = 0"));
   const bool had = TRY(connection->try_transaction_lock("steward " + name));
   if (!had) return taken(connection->shown());
-  return std::make_unique<DatabaseLock>(std::move(connection), std::move(transaction));
+  auto lock = std::make_shared<DatabaseLock>(std::move(connection), std::move(transaction));
+  held_in_databases().add(key, lock);
+  return std::make_unique<SharedLock>(std::move(lock));
 }
 
 Result<std::unique_ptr<Lock>> lock_folder(const std::string& path) {

@@ -13,7 +13,8 @@ namespace steward {
 
 /// Locks `name` ("cleanup/purge-signals") in a database. PostgreSQL: a transaction of its own connection that holds an
 /// advisory transaction lock and nothing else (no snapshot, so that vacuum goes on), which a transaction pooler
-/// carries. SQLite: flock on the folder of the file. busy where another run has it.
+/// carries. SQLite: flock on the folder of the file. busy where another run has it; taking it twice in one process is
+/// counted, and succeeds.
 Result<std::unique_ptr<Lock>> lock_in_database(const sql::Target& target, const std::string& name);
 
 /// flock on the folder.

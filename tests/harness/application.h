@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,9 @@ Answer run_program(const std::vector<std::string>& words, const std::map<std::st
 std::string steward_binary();
 
 enum class DatabaseKind { sqlite, postgres };
+inline void PrintTo(DatabaseKind kind, std::ostream* out) {
+  *out << (kind == DatabaseKind::sqlite ? "sqlite" : "postgres");
+}
 enum class BucketKind { folder, versity };
 
 /// Days before now, as RFC 3339.

@@ -111,12 +111,66 @@ Result<std::size_t> wait_for_runs(Session& session, Instant since) {
   return 1;
 }
 
-/// Beside the archive too, where there is one, so that a lost ledger loses no hold.
-Result<void> write_beside_archive(const Session& session, const ledger::Hold& hold) {
-  auto store = object::open(session.settings.cold);
-  if (!store && store.error().kind == Kind::not_found) return {};
-  if (!store) return std::unexpected(std::move(store).error());
-  return manifest::write_hold(**store, hold);
+/// Beside the archives too, where there are any, so that a lost ledger loses no hold.
+Result<void> write_beside_archives(const Session& session, const ledger::Hold& hold) {
+  for (const object::StoreTarget& archive : session.settings.archives) {
+    auto store = object::open(archive);
+    if (!store && store.error().kind == Kind::not_found) continue;
+    if (!store) return std::unexpected(std::move(store).error());
+    TRY(manifest::write_hold(**store, hold));
+  }
+  return {};
+}
+
+/// A hold on a table that is in none of the databases protects nothing.
+Result<void> check_table(const Settings& settings, const std::string& table) {
+  std::optional<Error> first;
+  for (const auto& [name, target] : settings.databases) {
+    auto db = TRY(sql::connect(as(caller("hold", ""), target)));
+    const auto found = db->describe(table);
+    if (found) return {};
+    if (found.error().kind != Kind::not_found) return std::unexpected(found.error());
+    if (!first) first = found.error();
+  }
+  return first ? std::unexpected(*first) : Result<void>{};
+}
+
+std::vector<std::string> urls_of(const std::vector<object::StoreTarget>& stores) {
+  std::vector<std::string> urls;
+  for (const object::StoreTarget& store : stores) urls.push_back(store.url);
+  return urls;
+}
+
+/// The archives that have been made. Where there is one alone, it is there, or the command fails with what is wrong.
+Result<std::vector<object::StoreTarget>> archives_there(const Settings& settings) {
+  if (settings.archives.size() < 2) return settings.archives;
+  std::vector<object::StoreTarget> there;
+  for (const object::StoreTarget& target : settings.archives) {
+    const auto archive = manifest::Archive::read(target);
+    if (!archive && archive.error().kind == Kind::not_found) continue;
+    if (!archive) return std::unexpected(archive.error());
+    there.push_back(target);
+  }
+  return there;
+}
+
+/// One task for each archive that has something of what is asked for; the first archive where none has.
+Result<Job> restore_job(const Settings& settings, const retention::RestoreRequest& request) {
+  Job job{.name = "restore", .title = "brings back what was archived"};
+  const auto add = [&](const object::StoreTarget& archive) {
+    const std::string name = job.tasks.empty() ? "restore" : fmt::format("restore-{}", job.tasks.size() + 1);
+    const TaskInfo info{.name = name, .title = fmt::format("brings back what was archived at {}", archive.url)};
+    job.tasks.push_back({.info = info,
+                         .task = retention::restore_archived(
+                             info, restore_settings(settings, archive, caller("restore", "")), request)});
+  };
+  if (settings.archives.size() > 1)
+    for (const object::StoreTarget& archive : settings.archives)
+      if (TRY(retention::has_any(archive, request))) add(archive);
+  if (job.tasks.empty() && !settings.archives.empty()) add(settings.archives.front());
+  if (job.tasks.empty())
+    return fail(Kind::bad_input, "no task has an archive", "Give a task an archive: archive: STORE.", "not-configured");
+  return job;
 }
 
 }  // namespace
@@ -125,22 +179,25 @@ Result<int> archive_list_command(const Output& output) {
   const Settings settings = TRY(settings_of_process());
   json all = json::array();
   std::vector<std::vector<std::string>> rows{{"RUN", "TABLE", "ROWS", "BYTES", "ARCHIVED", ""}};
-  for (const retention::ArchivedRun& run : TRY(retention::list_archive(settings.cold))) {
-    all.push_back({{"run", run.run},
-                   {"task", run.task},
-                   {"table", run.table},
-                   {"items", run.items},
-                   {"bytes", run.bytes.count},
-                   {"began", format_instant(run.began)},
-                   {"finished", run.finished}});
-    rows.push_back({run.run, run.table, format_count(run.items), format_bytes(run.bytes),
-                    format_instant(std::chrono::floor<std::chrono::seconds>(run.began)),
-                    run.finished ? "" : "unfinished"});
+  for (const object::StoreTarget& archive : TRY(archives_there(settings))) {
+    for (const retention::ArchivedRun& run : TRY(retention::list_archive(archive))) {
+      all.push_back({{"run", run.run},
+                     {"archive", archive.url},
+                     {"task", run.task},
+                     {"table", run.table},
+                     {"items", run.items},
+                     {"bytes", run.bytes.count},
+                     {"began", format_instant(run.began)},
+                     {"finished", run.finished}});
+      rows.push_back({run.run, run.table, format_count(run.items), format_bytes(run.bytes),
+                      format_instant(std::chrono::floor<std::chrono::seconds>(run.began)),
+                      run.finished ? "" : "unfinished"});
+    }
   }
   if (output.json)
-    print_json({{"archive", settings.cold.url}, {"runs", all}});
+    print_json({{"archives", urls_of(settings.archives)}, {"runs", all}});
   else if (rows.size() == 1)
-    print(fmt::format("Nothing has been archived at {}.\n", settings.cold.url));
+    print(fmt::format("Nothing has been archived at {}.\n", join_and(urls_of(settings.archives))));
   else
     print(table(rows, {2, 3}));
   return 0;
@@ -150,13 +207,18 @@ Result<int> archive_verify_command(const Output& output) {
   const Settings settings = TRY(settings_of_process());
   ProgressReporter progress(output);
   progress.task_began({.task = "verify"});
-  const retention::Verified verified =
-      TRY(retention::verify_archive(settings.cold, [&](const retention::Verified& so_far) {
-        progress.progress({.task = "verify", .done = {.items = so_far.copies, .bytes = so_far.bytes}});
-      }));
+  retention::Verified verified;
+  for (const object::StoreTarget& archive : TRY(archives_there(settings))) {
+    const retention::Verified one = TRY(retention::verify_archive(archive, [&](const retention::Verified& so_far) {
+      progress.progress({.task = "verify", .done = {.items = so_far.copies, .bytes = so_far.bytes}});
+    }));
+    verified.copies += one.copies;
+    verified.bytes += one.bytes;
+    verified.faults.insert(verified.faults.end(), one.faults.begin(), one.faults.end());
+  }
   progress.task_ended("verify", "succeeded", {}, {}, nullptr);
   if (output.json) {
-    print_json({{"archive", settings.cold.url},
+    print_json({{"archives", urls_of(settings.archives)},
                 {"copies", verified.copies},
                 {"bytes", verified.bytes.count},
                 {"faults", verified.faults}});
@@ -176,18 +238,11 @@ Result<int> archive_restore_command(const Output& output, const RestoreCommand& 
   if (!command.keys.empty() && command.table.empty())
     return fail(Kind::bad_input, "--key needs --table", "Give --table mockups --key 17.");
   Session session = TRY(open_saying(output));
-  if (session.settings.database_url.empty())
-    return fail(Kind::bad_input, "there is no database to restore into", "Set DATABASE_URL.", "not-configured");
-  Job job{.name = "restore", .title = "brings back what was archived"};
-  const TaskInfo info{.name = "restore", .title = job.title};
-  job.tasks.push_back(
-      {.info = info,
-       .task = retention::restore_archived(info,
-                                           {.archive = session.settings.cold,
-                                            .database = database_target(session.settings, caller("restore", "")),
-                                            .root = session.settings.media_root,
-                                            .s3 = session.settings.s3},
-                                           {.run = command.run, .table = command.table, .keys = command.keys})});
+  if (session.settings.databases.empty())
+    return fail(Kind::bad_input, "there is no database to restore into",
+                session.settings.files.empty() ? "Set DATABASE_URL." : "Name it under databases.", "not-configured");
+  const Job job =
+      TRY(restore_job(session.settings, {.run = command.run, .table = command.table, .keys = command.keys}));
   const FinishBeforeLeaving finish;
   Reporters reporters;
   ProgressReporter progress(output);
@@ -213,12 +268,9 @@ Result<int> archive_restore_command(const Output& output, const RestoreCommand& 
 Result<int> hold_add_command(const Output& output, const HoldCommand& command) {
   Session session = TRY(open_saying(output));
   const ledger::Hold hold = TRY(hold_from(command, session.clock.now()));
-  if (hold.kind == "row" && !session.settings.database_url.empty()) {
-    auto db = TRY(sql::connect(database_target(session.settings, caller("hold", ""))));
-    TRY(db->describe(hold.target));  // a hold on a table that is none protects nothing
-  }
+  if (hold.kind == "row") TRY(check_table(session.settings, hold.target));
   TRY(session.ledger->add_holds(std::span(&hold, 1)));
-  TRY(write_beside_archive(session, hold));
+  TRY(write_beside_archives(session, hold));
   const std::size_t behind = TRY(wait_for_runs(session, hold.made));
   if (output.json)
     print_json(hold_json(hold));
@@ -253,7 +305,7 @@ Result<int> hold_release_command(const Output& output, const std::string& id) {
   Session session = TRY(open_saying(output));
   TRY(session.ledger->release_hold(id, user_name(), session.clock.now()));
   for (const ledger::Hold& hold : TRY(session.ledger->holds(session.clock.now(), true)))
-    if (hold.id == id) TRY(write_beside_archive(session, hold));
+    if (hold.id == id) TRY(write_beside_archives(session, hold));
   if (output.json)
     print_json({{"id", id}, {"released", true}});
   else

@@ -52,6 +52,12 @@ Result<int> hold_release_command(const Output& output, const std::string& id);
 
 Result<int> doctor_command(const Output& output);
 Result<int> config_show_command(const Output& output);
+/// All that is wrong, each with its place; exit code 2 where anything is.
+Result<int> config_check_command(const Output& output);
+/// The built-in tasks as a file to begin with; on standard output where `file` is empty.
+Result<int> config_init_command(const Output& output, const std::string& file);
+/// The JSON Schema of a configuration file, or its reference in Markdown.
+Result<int> config_schema_command(const Output& output, bool markdown);
 Result<int> ledger_verify_command(const Output& output);
 /// The completion script for bash, zsh or fish, on standard output.
 Result<int> completion_command(const std::string& shell);

@@ -1,4 +1,4 @@
-// doctor, config show: what there is, and whether it works
+// doctor: what there is, and whether it works
 
 #include <fmt/format.h>
 
@@ -34,11 +34,9 @@ class Doctor {
 
   std::vector<Finding> examine() {
     state();
-    database();
-    cold();
-    logs();
-    bucket();
-    plans();
+    databases();
+    archives();
+    tasks();
     return std::move(findings_);
   }
 
@@ -78,47 +76,55 @@ class Doctor {
           "Put it on a volume.");
   }
 
-  void database() {
-    if (settings_.database_url.empty()) return add(Health::absent, "database", "not configured: set DATABASE_URL");
-    auto db = sql::connect(database_target(settings_, caller("doctor", "")));
-    if (!db) return add("database", db.error());
-    add(Health::good, "database", fmt::format("{}, {}", (*db)->shown(), (*db)->version()));
-    if (const auto time = (*db)->server_time(); time)
-      if (const auto off = clock_refusal(session_.clock.now(), *time, "the database")) add("clock", *off);
+  /// What an entry is about: "database" where there is one alone, else with its name.
+  std::string entry(std::string_view what, const std::string& name) const {
+    return settings_.files.empty() ? std::string(what) : fmt::format("{} {}", what, name);
   }
 
-  void cold() {
-    auto store = object::open(settings_.cold);
+  void databases() {
+    if (settings_.databases.empty())
+      add(Health::absent, "database",
+          settings_.files.empty() ? "not configured: set DATABASE_URL" : "not configured: databases has none");
+    for (const auto& [name, target] : settings_.databases) {
+      auto db = sql::connect(as(caller("doctor", ""), target));
+      if (!db) {
+        add(entry("database", name), db.error());
+        continue;
+      }
+      add(Health::good, entry("database", name), fmt::format("{}, {}", (*db)->shown(), (*db)->version()));
+      if (const auto time = (*db)->server_time(); time)
+        if (const auto off = clock_refusal(session_.clock.now(), *time, "the database")) add("clock", *off);
+    }
+  }
+
+  void archives() {
+    for (const object::StoreTarget& target : settings_.archives) archive(target);
+  }
+
+  void archive(const object::StoreTarget& target) {
+    const std::string what = settings_.archives.size() > 1 ? "archive" : "cold storage";
+    auto store = object::open(target);
     const auto known = session_.ledger->archives();
     for (const ledger::ArchiveRecord& record : known ? *known : std::vector<ledger::ArchiveRecord>{})
-      if (record.location == settings_.cold.url && !manifest::Archive::read(settings_.cold))
-        return add(Health::bad, "cold storage",
+      if (record.location == target.url && !manifest::Archive::read(target))
+        return add(Health::bad, what,
                    fmt::format("the archive {} is not at {}", record.id.substr(0, 8), record.location),
                    "Mount or restore the cold storage; until then nothing is archived.");
     if (!store && store.error().kind == Kind::not_found)
-      return add(Health::absent, "cold storage", fmt::format("{}: the first run makes it", settings_.cold.url));
-    if (!store) return add("cold storage", store.error());
-    const auto archive = manifest::Archive::read(settings_.cold);
-    if (!archive && archive.error().kind != Kind::not_found) return add("cold storage", archive.error());
+      return add(Health::absent, what, fmt::format("{}: the first run makes it", target.url));
+    if (!store) return add(what, store.error());
+    const auto archive = manifest::Archive::read(target);
+    if (!archive && archive.error().kind != Kind::not_found) return add(what, archive.error());
     const auto room = (*store)->room();
-    add(Health::good, "cold storage",
+    add(Health::good, what,
         fmt::format("{}{}{}", (*store)->shown(), archive ? ", archive " + archive->id().substr(0, 8) : ", empty",
                     room && *room ? fmt::format(", {} free", format_bytes(**room)) : ""));
-    if (settings_.cold.url.starts_with("file://"))
-      if (const auto opened = files::Folder::open(settings_.cold.url.substr(7))) folder("cold storage", *opened, true);
+    if (target.url.starts_with("file://"))
+      if (const auto opened = files::Folder::open(target.url.substr(7))) folder(what, *opened, true);
   }
 
-  void logs() {
-    if (settings_.log_dir.empty()) return add(Health::absent, "log files", "not configured: set LOG_DIR");
-    if (const auto opened = files::Folder::open(settings_.log_dir); !opened)
-      add("log files", opened.error());
-    else
-      add(Health::good, "log files", opened->path());
-  }
-
-  void bucket() {
-    if (settings_.bucket.url.empty()) return add(Health::absent, "bucket", "not configured: set S3_BUCKET");
-    auto store = object::open(settings_.bucket);
+  void bucket(const retention::ObjectPolicy& policy) {
+    auto store = object::open(as(caller("doctor", ""), policy.bucket));
     if (!store) return add("bucket", store.error());
     const auto time = (*store)->server_time();
     if (!time) return add("bucket", time.error());
@@ -129,21 +135,27 @@ class Doctor {
   }
 
   /// Each task's plan finds what the connections do not: tables, columns, rights, missing indexes.
-  void plans() {
+  void tasks() {
+    for (const retention::TaskSpec& spec : settings_.cleanup)
+      if (const auto* objects = spec.policy ? std::get_if<retention::ObjectPolicy>(&*spec.policy) : nullptr)
+        bucket(*objects);
     const Job job = cleanup(settings_, session_.state, caller("doctor", ""));
-    PlanContext context{.now = session_.clock.now(), .state = &session_.state};
     for (const TaskSlot& slot : job.tasks) {
-      if (!slot.task) continue;
-      const auto step = slot.task->plan(context);
-      if (!step) {
-        add(slot.info.name, step.error());
-        continue;
-      }
-      const bool lacking = step->brake && step->brake->code == "rights";
-      if (lacking) add(slot.info.name, *step->brake);
-      if (step->notes.empty() && !lacking) add(Health::good, slot.info.name, "ready");
-      for (const std::string& note : step->notes) add(Health::warning, slot.info.name, note);
+      if (slot.task)
+        plan(slot);
+      else if (slot.off_by.empty())
+        add(Health::absent, slot.info.name, fmt::format("not configured: set {}", join_and(slot.needs)));
     }
+  }
+
+  void plan(const TaskSlot& slot) {
+    PlanContext context{.now = session_.clock.now(), .state = &session_.state};
+    const auto step = slot.task->plan(context);
+    if (!step) return add(slot.info.name, step.error());
+    const bool lacking = step->brake && step->brake->code == "rights";
+    if (lacking) add(slot.info.name, *step->brake);
+    if (step->notes.empty() && !lacking) add(Health::good, slot.info.name, "ready");
+    for (const std::string& note : step->notes) add(Health::warning, slot.info.name, note);
   }
 
   const Session& session_;
@@ -176,26 +188,6 @@ Result<int> doctor_command(const Output& output) {
   }
   if (output.json) print_json({{"findings", all}});
   return bad ? 1 : 0;
-}
-
-Result<int> config_show_command(const Output& output) {
-  const Settings settings = TRY(settings_of_process());
-  json all = json::array();
-  std::vector<std::vector<std::string>> rows{{"SETTING", "VALUE", "FROM", "WHAT"}};
-  for (const Shown& shown : settings.shown) {
-    all.push_back({{"name", shown.name},
-                   {"value", shown.value.empty() ? json(nullptr) : json(shown.value)},
-                   {"from", shown.origin},
-                   {"what", shown.what}});
-    rows.push_back({shown.name, shown.value.empty() ? "-" : shown.value, shown.origin, shown.what});
-  }
-  if (output.json)
-    print_json({{"settings", all}, {"notes", settings.notes}});
-  else
-    print(table(rows));
-  if (!output.json)
-    for (const std::string& note : settings.notes) print(fmt::format("note: {}\n", printable(note)));
-  return 0;
 }
 
 }  // namespace steward::app

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
 #include <functional>
 
 #include "app/cli/commands.h"
@@ -25,6 +26,9 @@ class Grammar {
     app_.require_subcommand(1);
     app_.fallthrough();
     app_.add_flag("--json", json_, "one JSON document on standard output");
+    app_.add_option("--config", config_, "a configuration file; several are laid over one another, in their order")
+        ->type_name("FILE")
+        ->allow_extra_args(false);
     app_.footer(
         "Examples:\n"
         "  steward plan cleanup                 what would happen now; changes nothing\n"
@@ -46,6 +50,7 @@ class Grammar {
 
   CLI::App& app() { return app_; }
   bool json() const { return json_; }
+  const std::vector<std::string>& config() const { return config_; }
   const Command& chosen() const { return chosen_; }
 
  private:
@@ -137,8 +142,18 @@ class Grammar {
 
   void add_rest() {
     command(&app_, "doctor", "connections, rights, indexes, versions, disk", doctor_command);
-    CLI::App* config = group("config", "the settings: show");
+    CLI::App* config = group("config", "the settings: check, show, init, schema");
+    command(config, "check", "all that is wrong, each with its place", config_check_command);
     command(config, "show", "each setting and where it comes from", config_show_command);
+    CLI::App* init = command(config, "init", "the built-in tasks as a file to begin with",
+                             [this](const Output& output) { return config_init_command(output, file_); });
+    init->add_option("FILE", file_, "the file to write; without it, standard output");
+    CLI::App* schema = command(config, "schema", "the JSON Schema of a configuration file, for editors",
+                               [this](const Output& output) { return config_schema_command(output, markdown_); });
+    schema->add_flag("--markdown", markdown_, "the reference for people instead");
+    config->footer(
+        "Examples:\n  steward config init steward.yaml\n  steward config check --config steward.yaml\n"
+        "  steward config check --config base.yaml --config production.yaml");
     CLI::App* ledger = group("ledger", "the durable record: verify");
     command(ledger, "verify", "walk the audit trail's chain of hashes", ledger_verify_command);
     CLI::App* completion = command(&app_, "completion", "a completion script for bash, zsh or fish",
@@ -148,14 +163,15 @@ class Grammar {
 
   CLI::App app_{"keeps an application's data tidy, backed up, fast and safe"};
   bool json_ = false;
+  std::vector<std::string> config_{};
   Command chosen_{};
   PlanCommand plan_{};
   RunCommand run_{};
   RunsCommand runs_{};
   RestoreCommand restore_{};
   HoldCommand hold_{};
-  bool all_holds_ = false;
-  std::string run_id_{}, hold_id_{}, shell_{};
+  bool all_holds_ = false, markdown_ = false;
+  std::string run_id_{}, hold_id_{}, shell_{}, file_{};
 };
 
 /// The nearest subcommand to the word that was not understood.
@@ -193,6 +209,9 @@ int start(int argc, char** argv) {
         output_of_process(asks_for_json(argc, argv)),
         {.kind = Kind::bad_input, .message = std::move(message), .hint = hint_for(grammar.app(), argc, argv)});
   }
+  // A flag comes before the variable, and is one for everything that this process starts.
+  if (!grammar.config().empty())
+    ::setenv("STEWARD_CONFIG", fmt::format("{}", fmt::join(grammar.config(), ":")).c_str(), 1);
   listen_for_signals();
   const Output output = output_of_process(grammar.json());
   const Result<int> code = grammar.chosen()(output);

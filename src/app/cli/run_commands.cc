@@ -85,8 +85,8 @@ Result<int> plan_command(const Output& output, const PlanCommand& command) {
   const JobName name = TRY(parse_job_name(command.job));
   const Session session = TRY(session_saying(output));
   const Job job = cleanup(session.settings, session.state, caller(name.job, "plan"));
-  const Plan plan = TRY(plan_job(job, name.only, session.settings.environment, Brakes{}, session.clock, session.state,
-                                 session.ledger.get()));
+  const Plan plan = TRY(plan_job(job, name.only, session.settings.environment, session.settings.brakes, session.clock,
+                                 session.state, session.ledger.get()));
   const std::string digest = TRY(session.state.save(plan));
   if (output.json) {
     json document = to_json(plan);
@@ -106,6 +106,7 @@ Result<int> run_command(const Output& output, const RunCommand& command) {
   RunSettings settings{.id = id,
                        .only = name.only,
                        .allow_removal = {command.allow_removal.begin(), command.allow_removal.end()},
+                       .brakes = session.settings.brakes,
                        .trigger = trigger(),
                        .actor = user_name(),
                        .version = std::string(version),

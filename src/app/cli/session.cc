@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <climits>
 #include <set>
@@ -13,16 +14,9 @@
 namespace steward::app {
 namespace {
 
-Result<std::string> working_directory() {
-  std::array<char, PATH_MAX> buffer{};
-  if (::getcwd(buffer.data(), buffer.size()) == nullptr)
-    return fail(Kind::not_found, "the working directory is gone", "Change to a folder that exists.");
-  return std::string(buffer.data());
-}
-
 /// Holds lie beside the archive too, so that a lost ledger loses none.
-Result<void> take_in_holds(Session& session) {
-  auto store = object::open(session.settings.cold);
+Result<void> take_in_holds(Session& session, const object::StoreTarget& archive) {
+  auto store = object::open(archive);
   if (!store && store.error().kind == Kind::not_found) return {};
   if (!store) return std::unexpected(std::move(store).error());
   std::set<std::string> known;
@@ -33,7 +27,22 @@ Result<void> take_in_holds(Session& session) {
   return lost.empty() ? Result<void>{} : session.ledger->add_holds(lost);
 }
 
+/// Variables name a cold storage whether any task archives or not; one on S3 is not asked where none does.
+bool is_used(const Settings& settings, const object::StoreTarget& archive) {
+  if (archive.url.starts_with("file://")) return true;
+  return std::ranges::any_of(settings.cleanup, [](const retention::TaskSpec& spec) {
+    return spec.policy && retention::archive_of(*spec.policy) != nullptr;
+  });
+}
+
 }  // namespace
+
+Result<std::string> working_directory() {
+  std::array<char, PATH_MAX> buffer{};
+  if (::getcwd(buffer.data(), buffer.size()) == nullptr)
+    return fail(Kind::not_found, "the working directory is gone", "Change to a folder that exists.");
+  return std::string(buffer.data());
+}
 
 Result<Settings> settings_of_process() { return read_settings(process_environment(), TRY(working_directory())); }
 
@@ -44,23 +53,28 @@ Result<Session> open_session(std::vector<std::string>& warnings) {
   auto ledger = ledger::open({.url = url});
   if (!ledger) return fail_while("opening the ledger", std::move(ledger).error());
   Session session{.settings = std::move(settings), .state = std::move(state), .ledger = *std::move(ledger)};
-  if (session.settings.database_url.empty() && session.settings.cold.url.starts_with("s3://")) return session;
-  auto taken = take_in_holds(session);
-  // A hold that cannot be read may cover anything. A store that does not answer is another matter: the ledger has what
-  // it had.
-  if (!taken && taken.error().kind == Kind::corrupt) return std::unexpected(std::move(taken).error());
-  if (!taken) warnings.push_back("holds beside the archive could not be read: " + taken.error().message);
+  for (const object::StoreTarget& archive : session.settings.archives) {
+    if (!is_used(session.settings, archive)) continue;
+    auto taken = take_in_holds(session, archive);
+    // A hold that cannot be read may cover anything. A store that does not answer is another matter: the ledger has
+    // what it had.
+    if (!taken && taken.error().kind == Kind::corrupt) return std::unexpected(std::move(taken).error());
+    if (!taken) warnings.push_back("holds beside the archive could not be read: " + taken.error().message);
+  }
   return session;
 }
 
 Result<void> write_holds_beside_archive(const Session& session) {
-  auto store = object::open(session.settings.cold);
-  if (!store && store.error().kind == Kind::not_found) return {};
-  if (!store) return std::unexpected(std::move(store).error());
-  std::set<std::string> there;
-  for (const ledger::Hold& hold : TRY(manifest::read_holds(**store))) there.insert(hold.id);
-  for (const ledger::Hold& hold : TRY(session.ledger->holds(session.clock.now())))
-    if (hold.who != "steward" && !there.contains(hold.id)) TRY(manifest::write_hold(**store, hold));
+  for (const object::StoreTarget& archive : session.settings.archives) {
+    if (!is_used(session.settings, archive)) continue;
+    auto store = object::open(archive);
+    if (!store && store.error().kind == Kind::not_found) continue;
+    if (!store) return std::unexpected(std::move(store).error());
+    std::set<std::string> there;
+    for (const ledger::Hold& hold : TRY(manifest::read_holds(**store))) there.insert(hold.id);
+    for (const ledger::Hold& hold : TRY(session.ledger->holds(session.clock.now())))
+      if (hold.who != "steward" && !there.contains(hold.id)) TRY(manifest::write_hold(**store, hold));
+  }
   return {};
 }
 

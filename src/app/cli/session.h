@@ -29,6 +29,9 @@ Result<Session> open_session(std::vector<std::string>& warnings);
 /// of restores: without them a row is archived once more, and nothing is lost.
 Result<void> write_holds_beside_archive(const Session& session);
 
+/// Absolute. not_found where it is gone.
+Result<std::string> working_directory();
+
 /// Reads the settings of this process.
 Result<Settings> settings_of_process();
 

@@ -10,109 +10,81 @@
 namespace steward::app {
 namespace {
 
-using namespace std::chrono_literals;
-
 constexpr std::string_view cleanup_name = "cleanup";
-
-Age months(int n) { return Age{std::chrono::months{n}}; }
-Age days(int n) { return Age{std::chrono::microseconds{std::chrono::days{n}}}; }
-
-/// Fills a slot: off, not configured, or with the task that `make` makes.
-template <class Make>
-TaskSlot slot(const Settings& settings, std::string name, std::string title, bool configured,
-              std::vector<std::string> needs, const Make& make) {
-  TaskSlot slot{.info = {.name = std::move(name), .title = std::move(title)}};
-  if (settings.disabled.contains(slot.info.name))
-    slot.off_by = "STEWARD_DISABLE";
-  else if (!configured)
-    slot.needs = std::move(needs);
-  else
-    slot.task = make(slot.info);
-  return slot;
-}
-
-object::StoreTarget with_agent(object::StoreTarget target, const std::string& agent) {
-  target.agent = agent;
-  return target;
-}
 
 std::string path_of(const std::string& store_url) { return store_url.substr(std::string_view("file://").size()); }
 
+retention::Policy as(const Caller& caller, retention::Policy policy) {
+  if (retention::RowRules* rows = retention::rows_of(policy)) rows->database = as(caller, rows->database);
+  for (object::StoreTarget* store : retention::stores_of(policy)) *store = as(caller, *store);
+  return policy;
+}
+
 }  // namespace
 
-sql::Target database_target(const Settings& settings, const Caller& caller) {
-  return {.url = settings.database_url, .application = caller.agent, .stop = caller.stop};
+sql::Target as(const Caller& caller, sql::Target target) {
+  target.application = caller.agent;
+  target.stop = caller.stop;
+  return target;
+}
+
+object::StoreTarget as(const Caller& caller, object::StoreTarget target) {
+  target.agent = caller.agent;
+  return target;
 }
 
 retention::OutOfReach out_of_reach(const Settings& settings, const StateDirectory& state, const Caller& caller) {
   retention::OutOfReach out;
   out.folders.push_back(state.folder().path());
-  if (settings.cold.url.starts_with("file://")) {
-    out.folders.push_back(path_of(settings.cold.url));
-    out.stores.push_back(settings.cold.url);
-  } else {
-    out.stores.push_back(settings.cold.url);
+  for (const object::StoreTarget& archive : settings.archives) {
+    if (archive.url.starts_with("file://")) out.folders.push_back(path_of(archive.url));
+    out.stores.push_back(archive.url);
   }
-  for (const std::string& url : {settings.database_url, settings.ledger_url})
+  std::vector<std::string> urls{settings.ledger_url};
+  for (const auto& [name, target] : settings.databases) urls.push_back(target.url);
+  for (const std::string& url : urls)
     if (const auto parsed = sql::parse_database_url(url); parsed && parsed->dialect == sql::Dialect::sqlite)
       out.files.push_back(parsed->path);
-  if (!settings.database_url.empty())
-    out.needed.push_back({.database = database_target(settings, caller),
-                          .table = "mockups",
-                          .column = "image_url",
-                          .root = settings.media_root});
+  // Also those of a task that is off: its rows need their files all the same.
+  for (const retention::TaskSpec& spec : settings.cleanup) {
+    const auto* files = spec.policy ? std::get_if<retention::FileRowPolicy>(&*spec.policy) : nullptr;
+    if (files == nullptr) continue;
+    out.needed.push_back({.database = as(caller, files->rows.database),
+                          .table = files->rows.table,
+                          .column = files->file_column,
+                          .root = files->root});
+  }
   return out;
 }
 
 Job cleanup(const Settings& settings, const StateDirectory& state, const Caller& caller) {
-  const sql::Target database = database_target(settings, caller);
-  const object::StoreTarget cold = with_agent(settings.cold, caller.agent);
   const retention::OutOfReach untouched = out_of_reach(settings, state, caller);
-  const bool has_database = !settings.database_url.empty();
   Job job{.name = std::string(cleanup_name), .title = "archives and removes what has become old"};
-  job.tasks.push_back(
-      slot(settings, "archive-mockups", "mockups older than 12 months go to cold storage with their images",
-           has_database, {"DATABASE_URL"}, [&](const TaskInfo& info) {
-             return retention::archive_file_rows(
-                 info,
-                 {.rows = {.database = database, .table = "mockups", .age_column = "created_at", .age = months(12)},
-                  .file_column = "image_url",
-                  .root = settings.media_root,
-                  .archive = {.store = cold},
-                  .s3 = settings.s3},
-                 untouched);
-           }));
-  job.tasks.push_back(slot(
-      settings, "purge-signals", "signals older than 30 days are deleted", has_database, {"DATABASE_URL"},
-      [&](const TaskInfo& info) {
-        return retention::purge_rows(
-            info, {.rows = {.database = database, .table = "signals", .age_column = "timestamp", .age = days(30)}});
-      }));
-  job.tasks.push_back(slot(
-      settings, "purge-logs", "log files not modified for 30 days are deleted", !settings.log_dir.empty(), {"LOG_DIR"},
-      [&](const TaskInfo& info) {
-        return retention::purge_files(
-            info,
-            {.folder = settings.log_dir,
-             .patterns = {"*.log", "*.log.[0-9]*", "*.log-[0-9]*", "*.log.gz", "*.log.zst", "*.log.xz", "*.log.bz2"},
-             .leave_out = {"archive"},
-             .age = days(30)},
-            untouched);
-      }));
-  job.tasks.push_back(slot(
-      settings, "expire-objects", "objects older than S3_RETENTION_DAYS are deleted", !settings.bucket.url.empty(),
-      {"S3_BUCKET"}, [&](const TaskInfo& info) {
-        return retention::expire_objects(
-            info, {.bucket = with_agent(settings.bucket, caller.agent), .age = settings.bucket_age}, untouched, state);
-      }));
-  job.tasks.push_back(slot(
-      settings, "purge-audit-logs", "audit entries older than 18 months go to the archive, then are deleted",
-      has_database, {"DATABASE_URL"}, [&](const TaskInfo& info) {
-        return retention::archive_rows(
-            info, {.rows = {.database = database, .table = "audit_logs", .age_column = "timestamp", .age = months(18)},
-                   .archive = retention::ArchiveRules{.store = cold}});
-      }));
+  for (const retention::TaskSpec& spec : settings.cleanup) {
+    TaskSlot slot{.info = spec.info, .off_by = spec.off_by};
+    if (!spec.policy)
+      slot.needs = spec.needs;
+    else if (spec.off_by.empty())
+      slot.task = retention::make_task(spec.info, as(caller, *spec.policy), untouched, state);
+    job.tasks.push_back(std::move(slot));
+  }
   return job;
+}
+
+retention::RestoreSettings restore_settings(const Settings& settings, const object::StoreTarget& archive,
+                                            const Caller& caller) {
+  retention::RestoreSettings out{.archive = as(caller, archive), .s3 = settings.s3};
+  for (const retention::TaskSpec& spec : settings.cleanup) {
+    const retention::RowRules* rows = spec.policy ? retention::rows_of(*spec.policy) : nullptr;
+    const retention::ArchiveRules* rules = spec.policy ? retention::archive_of(*spec.policy) : nullptr;
+    if (rules == nullptr || rules->store.url != archive.url) continue;
+    const auto* files = std::get_if<retention::FileRowPolicy>(&*spec.policy);
+    out.homes.push_back({.task = spec.info.name,
+                         .table = rows->table,
+                         .database = as(caller, rows->database),
+                         .root = files == nullptr ? std::string{} : files->root});
+  }
+  return out;
 }
 
 std::vector<std::string> job_names() { return {std::string(cleanup_name)}; }

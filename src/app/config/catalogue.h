@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "app/config/settings.h"
+#include "jobs/retention/restore.h"
 #include "run/job.h"
 #include "run/state.h"
 
@@ -16,17 +17,23 @@ struct Caller {
   std::stop_token stop{};  ///< Cancels the statements that run.
 };
 
-/// The job `cleanup` with its five tasks in their order; those whose settings are absent, or that are off, have no Task
-/// but say why.
+/// The job `cleanup` with its tasks in their order; those whose settings are absent, or that are off, have no Task but
+/// say why.
 Job cleanup(const Settings& settings, const StateDirectory& state, const Caller& caller);
 
 /// Names of all jobs.
 std::vector<std::string> job_names();
 
-/// How the application's database is connected to.
-sql::Target database_target(const Settings& settings, const Caller& caller);
+/// The target as this caller connects to it.
+sql::Target as(const Caller& caller, sql::Target target);
+object::StoreTarget as(const Caller& caller, object::StoreTarget target);
+
 /// Places that are steward's, and tables whose rows need files and objects.
 retention::OutOfReach out_of_reach(const Settings& settings, const StateDirectory& state, const Caller& caller);
+
+/// Where the rows of an archive come back to: by the tasks that are configured for it, else the only database.
+retention::RestoreSettings restore_settings(const Settings& settings, const object::StoreTarget& archive,
+                                            const Caller& caller);
 
 /// "cleanup" or "cleanup/purge-signals", taken apart. bad_input for an unknown job.
 struct JobName {

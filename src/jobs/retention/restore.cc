@@ -144,8 +144,8 @@ struct Returning {
 
 class Restorer {
  public:
-  Restorer(sql::Connection& db, SourceFiles& files, object::Store& archive, RunContext& run)
-      : db_(db), files_(files), archive_(archive), run_(run) {}
+  Restorer(std::unique_ptr<sql::Connection> db, SourceFiles files, object::Store& archive, RunContext& run)
+      : owned_(std::move(db)), db_(*owned_), files_(std::move(files)), archive_(archive), run_(run) {}
 
   /// Holds the rows, in one transaction of the ledger, and then brings them back one by one: a row that is there
   /// without its hold would go again tonight.
@@ -252,8 +252,9 @@ class Restorer {
     return {};
   }
 
+  std::unique_ptr<sql::Connection> owned_;
   sql::Connection& db_;
-  SourceFiles& files_;
+  SourceFiles files_;
   object::Store& archive_;
   RunContext& run_;
   std::map<std::string, Target> tables_{};
@@ -290,41 +291,60 @@ class Restore final : public Task {
   /// Each table that rows come back to, against a cleanup of it.
   Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
     const manifest::Archive archive = TRY(manifest::Archive::read(settings_.archive));
-    std::set<std::string> names;
+    std::map<std::pair<std::string, std::string>, const Home*> targets;  // by database and lock
     TRY(each_selected(
         archive.store(), request_,
         [&](const manifest::Header& header, const Item&, const ArchivedRow&, const std::string&) -> Result<void> {
-          names.insert(lock_name(header.table));
+          const Home* to = TRY(home(header));
+          targets[{to->database.url, lock_name(header.table)}] = to;
           return {};
         }));
     std::vector<std::unique_ptr<Lock>> locks;
-    for (const std::string& name : names) locks.push_back(TRY(lock_in_database(settings_.database, name)));
+    for (const auto& [key, to] : targets) locks.push_back(TRY(lock_in_database(to->database, key.second)));
     return locks;
   }
 
   Result<void> execute(const Step&, RunContext& run) const override {
     const manifest::Archive archive = TRY(manifest::Archive::read(settings_.archive));
-    auto db = TRY(sql::connect(settings_.database));
-    SourceFiles files = TRY(SourceFiles::open(settings_.root, settings_.s3));
-    Restorer restorer(*db, files, archive.store(), run);
-    std::vector<Returning> rows;
+    std::map<const Home*, std::unique_ptr<Restorer>> restorers;
+    std::map<const Home*, std::vector<Returning>> waiting;
     TRY(each_selected(archive.store(), request_,
                       [&](const manifest::Header& header, const Item& item, const ArchivedRow& row,
                           const std::string& key) -> Result<void> {
+                        const Home* home = TRY(this->home(header));
+                        std::unique_ptr<Restorer>& restorer = restorers[home];
+                        if (!restorer) restorer = TRY(open(*home, archive.store(), run));
+                        std::vector<Returning>& rows = waiting[home];
                         rows.push_back({header, item, row, key});
                         if (rows.size() < rows_at_once) return {};
-                        TRY(restorer.batch(rows));
+                        TRY(restorer->batch(rows));
                         rows.clear();
                         return {};
                       }));
-    TRY(restorer.batch(rows));
-    if (restorer.damaged() == 0) return {};
-    return fail(Kind::corrupt,
-                fmt::format("{} of the copies are damaged or gone; all others are back", restorer.damaged()),
+    std::uint64_t damaged = 0;
+    for (auto& [home, restorer] : restorers) {
+      TRY(restorer->batch(waiting[home]));
+      damaged += restorer->damaged();
+    }
+    if (damaged == 0) return {};
+    return fail(Kind::corrupt, fmt::format("{} of the copies are damaged or gone; all others are back", damaged),
                 "`steward archive verify` names them; bring them back from a copy of the cold storage.");
   }
 
  private:
+  Result<const Home*> home(const manifest::Header& header) const {
+    if (const Home* found = home_of(settings_.homes, header.task, header.table, !header.file_column.empty()))
+      return found;
+    return fail(Kind::bad_input, fmt::format("no task is configured that says where {} belongs", header.table),
+                "Configure a task on that table with this archive; enabled: false will do.", "not-configured");
+  }
+
+  Result<std::unique_ptr<Restorer>> open(const Home& home, object::Store& archive, RunContext& run) const {
+    auto db = TRY(sql::connect(home.database));
+    SourceFiles files = TRY(SourceFiles::open(home.root, settings_.s3));
+    return std::make_unique<Restorer>(std::move(db), std::move(files), archive, run);
+  }
+
   std::string filter() const {
     std::string text = "archived";
     if (!request_.run.empty()) text += " by run " + request_.run;
@@ -339,6 +359,36 @@ class Restore final : public Task {
 };
 
 }  // namespace
+
+const Home* home_of(std::span<const Home> homes, std::string_view task, std::string_view table, bool with_files) {
+  std::vector<const Home*> fit;
+  for (const Home& home : homes)
+    if (!with_files || !home.root.empty()) fit.push_back(&home);
+  for (const Home* home : fit)
+    if (home->task == task && names_table(home->table, table)) return home;
+  for (const Home* home : fit)
+    if (names_table(home->table, table)) return home;
+  const bool one = !fit.empty() && std::ranges::all_of(fit, [&](const Home* home) {
+    return home->database.url == fit.front()->database.url && home->root == fit.front()->root;
+  });
+  return one ? fit.front() : nullptr;
+}
+
+Result<bool> has_any(const object::StoreTarget& target, const RestoreRequest& request) {
+  const auto archive = manifest::Archive::read(target);
+  if (!archive && archive.error().kind == Kind::not_found) return false;
+  if (!archive) return std::unexpected(archive.error());
+  bool found = false;
+  const auto looked =
+      each_selected(archive->store(), request,
+                    [&](const manifest::Header&, const Item&, const ArchivedRow&, const std::string&) -> Result<void> {
+                      found = true;
+                      return fail(Kind::interrupted, "one is enough");
+                    });
+  if (found) return true;
+  TRY(looked);
+  return false;
+}
 
 std::unique_ptr<Task> restore_archived(TaskInfo info, RestoreSettings settings, RestoreRequest request) {
   return std::make_unique<Restore>(std::move(info), std::move(settings), std::move(request));

@@ -13,6 +13,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,12 +31,25 @@ struct RestoreRequest {
   std::vector<std::string> keys{};  ///< These rows alone; needs `table`.
 };
 
+/// Where the rows of a task come back to.
+struct Home {
+  std::string task{};   ///< That archived them,
+  std::string table{};  ///< and from where; a manifest of a task that is no longer configured finds its home by this.
+  sql::Target database{};
+  std::string root{};  ///< Where relative file names are below; empty for rows without files.
+};
+
 struct RestoreSettings {
   object::StoreTarget archive{};
-  sql::Target database{};
-  std::string root{};  ///< Where relative file names are below.
+  std::vector<Home> homes{};
   object::S3Settings s3{};
 };
+/// The home of what a manifest names: by its task, else by its table, else the only database there is. `with_files`:
+/// one that has a root. Null: none.
+const Home* home_of(std::span<const Home> homes, std::string_view task, std::string_view table, bool with_files);
+
+/// Whether an archive has anything that a request covers.
+Result<bool> has_any(const object::StoreTarget& archive, const RestoreRequest& request);
 
 std::unique_ptr<Task> restore_archived(TaskInfo info, RestoreSettings settings, RestoreRequest request);
 

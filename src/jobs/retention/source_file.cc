@@ -165,6 +165,7 @@ struct Rewound final : Source {
 Result<SourceFiles> SourceFiles::open(const std::string& root, const object::S3Settings& s3) {
   SourceFiles files;
   files.s3_ = s3;
+  if (root.empty()) return files;  // of rows without files: nothing is looked for
   files.roots_.push_back(root);
   auto folder = files::Folder::open(root);
   if (!folder && folder.error().kind != Kind::not_found) return std::unexpected(std::move(folder).error());

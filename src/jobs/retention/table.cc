@@ -149,8 +149,10 @@ Result<void> Table::set_age_column(const RowRules& rules) {
   if (rules.age_format != AgeFormat::by_type) {
     const bool seconds = rules.age_format == AgeFormat::epoch_seconds;
     const std::int64_t scale = seconds ? 1 : 1'000, micros = seconds ? 1'000'000 : 1'000;
-    is_time_ = fmt::format("{} between {} and {}", age_sql_, first_second * scale, last_second * scale);
-    if (!postgres) is_time_ = fmt::format("(typeof({}) in ('integer', 'real') and {})", age_sql_, is_time_);
+    // Never NULL itself: what is no time is counted with `not`.
+    const std::string sane = fmt::format("{} between {} and {}", age_sql_, first_second * scale, last_second * scale);
+    is_time_ = postgres ? fmt::format("({} is not null and {})", age_sql_, sane)
+                        : fmt::format("(typeof({}) in ('integer', 'real') and {})", age_sql_, sane);
     age_expression_ = postgres ? fmt::format("to_timestamp({} / {}.0)", age_sql_, scale)
                                : fmt::format("cast({} * {} as integer)", age_sql_, micros);
     before_ = [this_age = age_sql_, micros](Instant cutoff) {

@@ -1,0 +1,277 @@
+#include "app/config/variables.h"
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+
+#include "app/config/locations.h"
+#include "core/text.h"
+#include "core/url.h"
+#include "io/object/profile.h"
+#include "io/sql/database_url.h"
+#include "jobs/retention/system_folders.h"
+
+namespace steward::app {
+namespace {
+
+constexpr std::int64_t longest_retention_days = 36'500;
+
+Age months(int n) { return Age{std::chrono::months{n}}; }
+Age days(std::int64_t n) { return Age{std::chrono::microseconds{std::chrono::days{n}}}; }
+
+std::unexpected<Error> wrong(std::string_view variable, std::string_view value, std::string_view why,
+                             std::string hint) {
+  return fail(Kind::bad_input, fmt::format("{} is \"{}\": {}", variable, printable(masked(value)), why),
+              std::move(hint));
+}
+
+/// Reads variables and notes each for `config show`.
+class Reader {
+ public:
+  Reader(const Environment& environment, const std::string& directory, Settings& settings)
+      : environment_(environment), directory_(directory), settings_(settings) {}
+
+  Result<void> tasks() {
+    TRY(database());
+    media_root_ = absolute(text("MEDIA_ROOT", ".", "where relative image names are below"), directory_);
+    TRY(cold());
+    TRY(logs());
+    TRY(bucket());
+    built_in();
+    return {};
+  }
+
+  Result<void> own() {
+    settings_.s3 = TRY(object::s3_settings_from([this](const std::string& name) { return environment_(name); }));
+    TRY(state());
+    const std::string of_file = settings_.environment;
+    settings_.environment = text("STEWARD_ENV", of_file, "the environment's name, shown in plans and manifests");
+    show("AWS_ENDPOINT_URL", settings_.s3.endpoint, settings_.s3.endpoint.empty() ? "not set" : "environment",
+         "S3 endpoint");
+    return {};
+  }
+
+  Result<void> disabled() {
+    std::string list = text("STEWARD_DISABLE", "", "tasks to leave off");
+    std::ranges::replace(list, ' ', ',');
+    std::vector<std::string> known;
+    for (const retention::TaskSpec& spec : settings_.cleanup) known.push_back(spec.info.name);
+    for (const std::string& name : split(list, ',')) {
+      if (name.empty()) continue;
+      const auto spec = std::ranges::find_if(settings_.cleanup, [&](const auto& s) { return s.info.name == name; });
+      if (spec == settings_.cleanup.end()) {
+        std::string hint = did_you_mean(name, known);
+        return wrong("STEWARD_DISABLE", name, "there is no such task",
+                     hint.empty() ? fmt::format("The tasks are {}.", join_and(known)) : hint);
+      }
+      spec->off_by = "STEWARD_DISABLE";
+    }
+    return {};
+  }
+
+ private:
+  void show(std::string name, const std::string& value, std::string origin, std::string what) {
+    settings_.shown.push_back({.name = std::move(name),
+                               .value = printable(masked(value)),
+                               .origin = std::move(origin),
+                               .what = std::move(what)});
+  }
+
+  std::string text(const std::string& name, const std::string& fallback, const std::string& what) {
+    const auto value = environment_(name);
+    const auto of_file = settings_.origins.find(name);
+    const std::string otherwise = of_file != settings_.origins.end() ? of_file->second
+                                  : fallback.empty()                 ? "not set"
+                                                                     : "default";
+    show(name, value.value_or(fallback), value ? "environment" : otherwise, what);
+    return value.value_or(fallback);
+  }
+
+  Result<void> database() {
+    std::string text_of_url = text("DATABASE_URL", "", "the application's database");
+    if (text_of_url.empty()) return {};
+    auto url = sql::parse_database_url(text_of_url);
+    if (!url) return fail_while("DATABASE_URL", std::move(url).error());
+    for (const std::string& note : url->notes) settings_.notes.push_back("DATABASE_URL: " + note);
+    if (url->dialect == sql::Dialect::sqlite)
+      text_of_url = "sqlite:///" + percent_encode(absolute(url->path, directory_), true);
+    settings_.databases["DATABASE_URL"] = {.url = text_of_url};
+    return {};
+  }
+
+  Result<object::StoreTarget> store(const std::string& name, const std::string& value, bool bare_is_bucket) {
+    auto url = store_url(value, directory_, bare_is_bucket);
+    if (url) return object::StoreTarget{.url = *url, .s3 = settings_.s3};
+    std::string like = url.error().hint;
+    if (like == "shots") like = fmt::format("shots, {0}=s3://shots/prefix or {0}=file:///srv/folder", name);
+    return wrong(name, value, url.error().message, fmt::format("Write it like {}={}.", name, like));
+  }
+
+  Result<void> cold() {
+    cold_ = TRY(store("COLD_STORAGE_PATH", text("COLD_STORAGE_PATH", "cold_storage", "where archives go"), false));
+    settings_.shown.back().value = cold_.url;
+    settings_.archives.push_back(cold_);
+    return {};
+  }
+
+  Result<void> logs() {
+    const bool named = environment_("LOG_DIR").has_value();
+    const std::string path = absolute(text("LOG_DIR", "logs", "the folder of the log files"), directory_);
+    settings_.shown.back().value = path;
+    if (retention::is_system_folder(path))
+      return wrong("LOG_DIR", path, "that folder is the system's",
+                   "Name the folder that holds this application's log files alone.");
+    struct stat info{};
+    if (named || ::stat(path.c_str(), &info) == 0) {
+      log_dir_ = path;
+    } else {
+      settings_.shown.back().origin = "default, absent";
+    }
+    return {};
+  }
+
+  Result<void> bucket() {
+    const std::string name = text("S3_BUCKET", "", "the bucket whose objects expire");
+    const std::string retention = text("S3_RETENTION_DAYS", "90", "days after which they do");
+    const auto [end, ec] = std::from_chars(retention.data(), retention.data() + retention.size(), bucket_days_);
+    if (ec != std::errc{} || end != retention.data() + retention.size() || bucket_days_ < 1 ||
+        bucket_days_ > longest_retention_days)
+      return wrong("S3_RETENTION_DAYS", retention, "expected a whole number of days above zero",
+                   "Write it like S3_RETENTION_DAYS=90.");
+    if (name.empty()) return {};
+    bucket_ = TRY(store("S3_BUCKET", name, true));
+    if (at_or_below(bucket_.url, cold_.url))
+      return wrong("S3_BUCKET", bucket_.url,
+                   fmt::format("the archive ({}) has the same place, so nothing in it could be told from what expires",
+                               cold_.url),
+                   "Give COLD_STORAGE_PATH a prefix of its own, like s3://bucket/cold.");
+    return {};
+  }
+
+  Result<void> state() {
+    std::string fallback = "/var/lib/steward";
+    if (::geteuid() != 0) {
+      const std::string home = environment_("HOME").value_or("");
+      fallback = environment_("XDG_STATE_HOME").value_or(home + "/.local/state") + "/steward";
+      if (!environment_("XDG_STATE_HOME") && home.empty() && !environment_("STEWARD_STATE_DIR") &&
+          settings_.state_dir.empty())
+        return fail(Kind::bad_input,
+                    "there is no place for steward's state: neither STEWARD_STATE_DIR, XDG_STATE_HOME nor HOME is set",
+                    "Set STEWARD_STATE_DIR to a folder that this user can write.");
+    }
+    if (!settings_.state_dir.empty()) fallback = settings_.state_dir;
+    settings_.state_dir = absolute(text("STEWARD_STATE_DIR", fallback, "ledger, plans, run logs"), directory_);
+    settings_.shown.back().value = settings_.state_dir;
+    const std::string of_file = settings_.ledger_url;
+    settings_.ledger_url = text("STEWARD_LEDGER_URL", of_file, "the ledger, where it is not in the state directory");
+    if (settings_.ledger_url.empty()) return {};
+    auto url = sql::parse_database_url(settings_.ledger_url);
+    if (!url) return fail_while("STEWARD_LEDGER_URL", std::move(url).error());
+    return {};
+  }
+
+  retention::RowRules rows(std::string table, std::string age_column, Age age) const {
+    return {.database = settings_.databases.at("DATABASE_URL"),
+            .table = std::move(table),
+            .age_column = std::move(age_column),
+            .age = age};
+  }
+
+  void add(std::string name, std::string title, std::optional<retention::Policy> policy, const char* needs) {
+    retention::TaskSpec spec{.info = {.name = std::move(name), .title = std::move(title)}, .policy = std::move(policy)};
+    if (!spec.policy) spec.needs = {needs};
+    settings_.cleanup.push_back(std::move(spec));
+  }
+
+  /// The five tasks, in their order.
+  void built_in() {
+    const bool has_database = !settings_.databases.empty();
+    const auto when = [](bool there, auto make) {
+      return there ? std::optional<retention::Policy>(make()) : std::nullopt;
+    };
+    add("archive-mockups", "mockups older than 12 months go to cold storage with their images",
+        when(has_database,
+             [&] {
+               return retention::FileRowPolicy{.rows = rows("mockups", "created_at", months(12)),
+                                               .file_column = "image_url",
+                                               .root = media_root_,
+                                               .archive = {.store = cold_},
+                                               .s3 = settings_.s3};
+             }),
+        "DATABASE_URL");
+    add("purge-signals", "signals older than 30 days are deleted",
+        when(has_database, [&] { return retention::RowPolicy{.rows = rows("signals", "timestamp", days(30))}; }),
+        "DATABASE_URL");
+    add("purge-logs", "log files not modified for 30 days are deleted",
+        when(!log_dir_.empty(),
+             [&] {
+               return retention::FilePolicy{.folder = log_dir_,
+                                            .patterns = retention::log_file_names(),
+                                            .leave_out = {"archive"},
+                                            .age = days(30)};
+             }),
+        "LOG_DIR");
+    add("expire-objects", "objects older than S3_RETENTION_DAYS are deleted",
+        when(!bucket_.url.empty(),
+             [&] { return retention::ObjectPolicy{.bucket = bucket_, .age = days(bucket_days_)}; }),
+        "S3_BUCKET");
+    add("purge-audit-logs", "audit entries older than 18 months go to the archive, then are deleted",
+        when(has_database,
+             [&] {
+               return retention::RowPolicy{.rows = rows("audit_logs", "timestamp", months(18)),
+                                           .archive = retention::ArchiveRules{.store = cold_}};
+             }),
+        "DATABASE_URL");
+  }
+
+  const Environment& environment_;
+  const std::string& directory_;
+  Settings& settings_;
+  std::string media_root_{}, log_dir_{};
+  object::StoreTarget cold_{}, bucket_{};
+  std::int64_t bucket_days_ = 0;
+};
+
+}  // namespace
+
+Environment process_environment() {
+  return [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    if (value == nullptr || *value == '\0') return {};
+    return std::string(value);
+  };
+}
+
+Result<void> read_own_variables(const Environment& environment, const std::string& directory, Settings& settings) {
+  return Reader(environment, directory, settings).own();
+}
+
+Result<void> read_disabled(const Environment& environment, Settings& settings) {
+  return Reader(environment, {}, settings).disabled();
+}
+
+Result<Settings> read_variables(const Environment& environment, const std::string& directory) {
+  Settings settings;
+  Settings own;
+  TRY(read_own_variables(environment, directory, own));
+  settings.s3 = own.s3;
+  TRY(Reader(environment, directory, settings).tasks());
+  settings.state_dir = own.state_dir;
+  settings.ledger_url = own.ledger_url;
+  settings.environment = own.environment;
+  settings.shown.insert(settings.shown.end(), own.shown.begin(), own.shown.end());
+  TRY(read_disabled(environment, settings));
+  return settings;
+}
+
+std::string user_name() {
+  const passwd* entry = ::getpwuid(::geteuid());
+  return entry != nullptr ? std::string(entry->pw_name) : fmt::format("uid {}", ::geteuid());
+}
+
+}  // namespace steward::app
