@@ -1,6 +1,8 @@
 /// The commands, one function each: they take what the command line said, and give the exit code or the error to
 /// report.
 #pragma once
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,16 @@ struct PlanCommand {
   std::string job{};  ///< JOB or JOB/TASK
 };
 Result<int> plan_command(const Output& output, const PlanCommand& command);
+
+/// plan --against: both configurations planned at the same moment, and compared task by task. Exit code 3 where the
+/// present one would remove over `limit` items more than the other, 1 where a task of either cannot be planned.
+struct AgainstCommand {
+  std::string job{};
+  std::string against{};  ///< The other configuration's file.
+  bool markdown = false;
+  std::optional<std::uint64_t> limit{};
+};
+Result<int> against_command(const Output& output, const AgainstCommand& command);
 
 struct RunCommand {
   std::string job{};

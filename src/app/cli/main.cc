@@ -70,8 +70,19 @@ class Grammar {
   }
 
   void add_running() {
-    CLI::App* plan = command(&app_, "plan", "what a job would do now; changes nothing",
-                             [this](const Output& output) { return plan_command(output, plan_); });
+    CLI::App* plan = command(&app_, "plan", "what a job would do now; changes nothing", [this](const Output& output) {
+      against_.job = plan_.job;
+      return against_.against.empty() ? plan_command(output, plan_) : against_command(output, against_);
+    });
+    CLI::Option* against = plan->add_option("--against", against_.against,
+                                            "compare with this configuration: what is removed more or less than by it")
+                               ->type_name("FILE");
+    plan->add_flag("--markdown", against_.markdown, "the comparison as Markdown, for a comment on a pull request")
+        ->needs(against);
+    plan->add_option("--limit", against_.limit, "exit 3 where more items than this are removed more")->needs(against);
+    plan->footer(
+        "Examples:\n  steward plan cleanup\n"
+        "  steward plan cleanup --config new.yaml --against old.yaml --markdown --limit 10000");
     plan->add_option("JOB", plan_.job, "JOB or JOB/TASK: cleanup, cleanup/purge-signals")->required();
     CLI::App* run =
         command(&app_, "run", "carry out a job", [this](const Output& output) { return run_command(output, run_); });
@@ -166,6 +177,7 @@ class Grammar {
   std::vector<std::string> config_{};
   Command chosen_{};
   PlanCommand plan_{};
+  AgainstCommand against_{};
   RunCommand run_{};
   RunsCommand runs_{};
   RestoreCommand restore_{};
