@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "core/text.h"
 #include "harness/application.h"
 
@@ -77,6 +79,65 @@ TEST_F(DatabaseRights, ThatTheHintsGrantAreEnoughForTheWholeJob) {
   const Answer answer = app.steward({"run", "cleanup"});
   EXPECT_EQ(answer.exit_code, 0) << answer.out << answer.err;
   EXPECT_EQ(app.count("mockups") + app.count("signals") + app.count("audit_logs"), 0);
+}
+
+/// With a bucket, log files and every task configured.
+struct Grants : DatabaseRights {
+  std::vector<std::string> statements{};
+
+  void SetUp() override {
+    const std::string owner = app.environment["DATABASE_URL"];
+    DatabaseRights::SetUp();
+    const std::string as_role = app.environment["DATABASE_URL"];
+    app.environment["DATABASE_URL"] = owner;
+    const Answer answer = app.steward({"doctor", "--grants", "--for", role, "--json"});
+    EXPECT_EQ(answer.exit_code, 0) << answer.out << answer.err;
+    const json document = answer.json();
+    for (const std::string& statement : split(document["databases"][0]["statements"].get<std::string>(), '\n'))
+      if (!statement.empty()) statements.push_back(statement);
+    app.environment["DATABASE_URL"] = as_role;
+    app.file("logs/a.log", "x", 40);
+    app.object("old.csv", "x", 100);
+  }
+};
+
+TEST_F(Grants, AreEnoughForEveryTask) {
+  for (const std::string& statement : statements) app.sql(statement);
+  const Answer answer = app.steward({"run", "cleanup"});
+  EXPECT_EQ(answer.exit_code, 0) << answer.out << answer.err;
+  EXPECT_EQ(app.count("mockups") + app.count("signals") + app.count("audit_logs"), 0);
+  EXPECT_TRUE(app.files("logs").empty());
+  EXPECT_TRUE(app.objects().empty());
+}
+
+TEST_F(Grants, AreNoMoreThanIsNeeded) {
+  ASSERT_GE(statements.size(), 4U);
+  for (const std::string& left_out : statements) {
+    for (const std::string& statement : statements)
+      if (statement != left_out) app.sql(statement);
+    const json run = app.run_cleanup();
+    bool lacking = false;
+    for (const json& one : run["tasks"])
+      lacking = lacking || (one["error"].is_object() && one["error"]["kind"] == "permission");
+    EXPECT_TRUE(lacking) << "nothing lacks " << left_out << '\n' << run.dump(1);
+    app.sql("drop owned by " + role);
+    app.sql("delete from audit_logs; insert into audit_logs values (1, 'ann', 'login', '{}', '" + days_ago(600) + "')");
+    app.sql("delete from signals; insert into signals values (1, 1, '" + days_ago(40) + "', 0.5, null, 'x')");
+  }
+}
+
+TEST_F(Grants, OfABucketAreAPolicyForItsKeysAlone) {
+  Application with_bucket(DatabaseKind::sqlite, BucketKind::versity);
+  with_bucket.environment["COLD_STORAGE_PATH"] = with_bucket.bucket_name() + "/cold";
+  const json policy = with_bucket.steward({"doctor", "--grants", "--json"}).json()["bucket_policy"];
+  const std::string arn = "arn:aws:s3:::" + with_bucket.bucket_name().substr(5);
+  std::map<std::string, json> by_resource;
+  for (const json& statement : policy["Statement"])
+    for (const json& action : statement["Action"]) by_resource[statement["Resource"]].push_back(action);
+  EXPECT_EQ(by_resource[arn + "/cold/*"],
+            json::array({"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"}))
+      << policy.dump(1);
+  EXPECT_EQ(by_resource[arn + "/.steward-*"], json::array({"s3:PutObject"}));
 }
 
 }  // namespace

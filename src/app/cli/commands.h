@@ -63,6 +63,9 @@ Result<int> hold_list_command(const Output& output, bool all);
 Result<int> hold_release_command(const Output& output, const std::string& id);
 
 Result<int> doctor_command(const Output& output);
+/// doctor --grants: the GRANTs for `role` (empty: the user that the URL names) and the bucket policy that the
+/// configured tasks need, and no more.
+Result<int> grants_command(const Output& output, const std::string& role);
 Result<int> config_show_command(const Output& output);
 /// All that is wrong, each with its place; exit code 2 where anything is.
 Result<int> config_check_command(const Output& output);

@@ -152,7 +152,12 @@ class Grammar {
   }
 
   void add_rest() {
-    command(&app_, "doctor", "connections, rights, indexes, versions, disk", doctor_command);
+    CLI::App* doctor = command(
+        &app_, "doctor", "connections, rights, indexes, versions, disk",
+        [this](const Output& output) { return grants_ ? grants_command(output, role_) : doctor_command(output); });
+    CLI::Option* grants = doctor->add_flag("--grants", grants_, "the rights that the tasks need, as statements to run");
+    doctor->add_option("--for", role_, "the database role that is to have them")->type_name("ROLE")->needs(grants);
+    doctor->footer("Examples:\n  steward doctor\n  steward doctor --grants --for steward");
     CLI::App* config = group("config", "the settings: check, show, init, schema");
     command(config, "check", "all that is wrong, each with its place", config_check_command);
     command(config, "show", "each setting and where it comes from", config_show_command);
@@ -182,8 +187,8 @@ class Grammar {
   RunsCommand runs_{};
   RestoreCommand restore_{};
   HoldCommand hold_{};
-  bool all_holds_ = false, markdown_ = false;
-  std::string run_id_{}, hold_id_{}, shell_{}, file_{};
+  bool all_holds_ = false, markdown_ = false, grants_ = false;
+  std::string run_id_{}, hold_id_{}, shell_{}, file_{}, role_{};
 };
 
 /// The nearest subcommand to the word that was not understood.
