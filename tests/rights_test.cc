@@ -137,7 +137,7 @@ TEST_F(Grants, OfABucketAreAPolicyForItsKeysAlone) {
   EXPECT_EQ(by_resource[arn + "/cold/*"],
             json::array({"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"}))
       << policy.dump(1);
-  EXPECT_EQ(by_resource[arn + "/.steward-*"], json::array({"s3:PutObject"}));
+  EXPECT_EQ(by_resource[arn + "/.steward-*"], json::array({"s3:PutObject", "s3:DeleteObjectVersion"}));
 }
 
 }  // namespace

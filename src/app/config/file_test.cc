@@ -286,6 +286,21 @@ TEST_F(File, ASecretNeverStandsInAMessage) {
     EXPECT_EQ((error.message + error.hint).find("hunter2"), std::string::npos) << error.message;
 }
 
+TEST_F(File, TheExampleIsRight) {
+  variables["DATABASE_URL"] = "postgresql://steward@db/app";
+  variables["COLD_ACCESS_KEY"] = "AK";
+  std::ifstream in(std::string(STEWARD_SOURCES) + "/examples/config/team.yaml");
+  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  const std::string secret = "/run/secrets/cold_secret_key";
+  write("secret", "hush\n");
+  text.replace(text.find(secret), secret.size(), folder + "/secret");
+  const Settings settings = read_text(text);
+  EXPECT_THAT(messages(), IsEmpty());
+  ASSERT_EQ(settings.cleanup.size(), 5U);
+  EXPECT_EQ(settings.cleanup[1].info.title,
+            "rows of shop.orders older than 84 months go to the archive, then are deleted");
+}
+
 TEST(Reference, InTheDocumentsIsTheProgramsOwn) {
   const std::string file = std::string(STEWARD_SOURCES) + "/docs/configuration-reference.md";
   std::ifstream in(file);

@@ -49,12 +49,15 @@ std::vector<BucketRights> expiry_rights(const object::StoreTarget& store) {
   const auto place = place_of(store);
   if (!place) return {};
   return {{.bucket = place->bucket,
-           .actions = {"s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetBucketVersioning"}},
+           .actions = {"s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetBucketVersioning",
+                       "s3:ListBucketVersions"}},
           {.bucket = place->bucket,
            .actions = {"s3:GetObject", "s3:DeleteObject", "s3:AbortMultipartUpload"},
            .keys = place->prefix + '*'},
           // Its lock, and the probe of what the server can do.
-          {.bucket = place->bucket, .actions = {"s3:PutObject"}, .keys = place->prefix + ".steward-*"}};
+          {.bucket = place->bucket,
+           .actions = {"s3:PutObject", "s3:DeleteObjectVersion"},
+           .keys = place->prefix + ".steward-*"}};
 }
 
 }  // namespace steward::retention
