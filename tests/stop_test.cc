@@ -6,13 +6,11 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <optional>
 
 #include "harness/application.h"
+#include "harness/own_server.h"
 #include "harness/world.h"
 
 namespace steward::harness {
@@ -191,30 +189,6 @@ TEST_F(LongStatement, OfAPlanIsStoppedByControlC) {
 
 // --- a server that is restarted --------------------------------------------------------------------------------------
 
-/// A PostgreSQL of the test's own, for everything in this process.
-struct OwnServer {
-  std::string folder = "/tmp/steward-restart-" + std::to_string(::getpid());
-  OwnServer() {
-    call("start");
-    std::ifstream env(folder + "/env");
-    for (std::string line; std::getline(env, line);) {
-      const std::size_t name = line.find(' ') + 1, equals = line.find('=');
-      ::setenv(line.substr(name, equals - name).c_str(), line.substr(equals + 2, line.size() - equals - 3).c_str(), 1);
-    }
-  }
-  ~OwnServer() {
-    call("stop");
-    std::filesystem::remove_all(folder);
-  }
-  OwnServer(const OwnServer&) = delete;
-  OwnServer& operator=(const OwnServer&) = delete;
-  void call(const std::string& act, const std::string& more = {}) const {
-    const std::string command =
-        std::string(STEWARD_SOURCES) + "/tests/servers/postgres.sh " + act + ' ' + folder + ' ' + more;
-    ASSERT_EQ(std::system((command + " > /dev/null 2>&1").c_str()), 0) << command;
-  }
-};
-
 struct RestartedServer : testing::TestWithParam<const char*> {
   OwnServer server{};
 };
@@ -235,7 +209,7 @@ TEST_P(RestartedServer, InTheMiddleOfARunLosesNothingAndTheNextRunFinishes) {
                      "application_name like 'steward cleanup%'") == "1";
         },
         "the run waits for the row, its copies verified");
-    server.call("restart", GetParam());
+    server.restart(GetParam());
     EXPECT_EQ(Application::wait_for(child), 4) << "what needs no database has still been done";
   }
   app.reconnect();

@@ -37,8 +37,8 @@ void CancelWatch::watch() {
   }
 }
 
-Context::Context(const Surroundings& in, std::string run, std::string environment)
-    : in_(in), run_(std::move(run)), environment_(std::move(environment)) {}
+Context::Context(const Surroundings& in, std::string run, const RunSettings& settings)
+    : in_(in), run_(std::move(run)), environment_(settings.environment), throttle_(settings.throttle) {}
 
 Error Context::why_stopped() const {
   const bool signalled = in_.stop.stop_requested() && !(watch_ && watch_->cancelled());

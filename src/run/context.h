@@ -42,13 +42,14 @@ class CancelWatch {
 /// One for a run; `begin` makes it that of the next task.
 class Context final : public RunContext {
  public:
-  Context(const Surroundings& in, std::string run, std::string environment);
+  Context(const Surroundings& in, std::string run, const RunSettings& settings);
 
   const std::string& run() const override { return run_; }
   const std::string& environment() const override { return environment_; }
   const Clock& clock() const override { return in_.clock; }
   const StateDirectory& state() const override { return in_.state; }
   ledger::Ledger& ledger() override { return in_.ledger; }
+  const ThrottleRules& throttle() const override { return throttle_; }
 
   Result<void> checkpoint(std::string_view place) override;
   Result<const Holds*> holds() override;
@@ -75,6 +76,7 @@ class Context final : public RunContext {
   const Surroundings& in_;
   std::string run_;
   std::string environment_;
+  ThrottleRules throttle_;
   std::string task_{};
   Amount planned_{}, tally_{};
   Skips skips_{};

@@ -17,6 +17,7 @@
 #include "run/plan.h"
 #include "run/reporter.h"
 #include "run/state.h"
+#include "run/throttle.h"
 
 namespace steward {
 
@@ -47,6 +48,7 @@ class RunContext {
   virtual const Clock& clock() const = 0;
   virtual const StateDirectory& state() const = 0;
   virtual ledger::Ledger& ledger() = 0;
+  virtual const ThrottleRules& throttle() const = 0;
 
   /// Go on, or stop: an error (interrupted) when the run is cancelled, a lock is lost, or time is up. Called between
   /// any two acts of which a crash could come between; `place` names the place. Cheap: it looks at the ledger at most

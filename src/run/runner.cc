@@ -116,7 +116,7 @@ class Running {
             .interrupted = in.interrupted,
             .stop = in.stop},
         id_(settings.id.empty() ? new_run_id(in.clock.now()) : settings.id),
-        context_(in_, id_, settings.environment) {
+        context_(in_, id_, settings) {
     reporters_.add(in.reporter);
   }
 

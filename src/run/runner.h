@@ -35,6 +35,7 @@ struct RunSettings {
   std::optional<Plan> approved{};         ///< The plan to carry out; else a fresh one.
   std::set<std::string> allow_removal{};  ///< Tasks whose share and median brakes are off for this run.
   Brakes brakes{};
+  ThrottleRules throttle{};
   std::string trigger = "hand";
   std::string actor{};
   std::string version{};

@@ -4,6 +4,7 @@
 #   tests/servers/postgres.sh install               the packages, where they are missing (root)
 #   tests/servers/postgres.sh start DIR             makes a cluster below DIR, starts it, waits until it answers
 #   tests/servers/postgres.sh restart DIR [immediate]   as a crash would, with `immediate`
+#   tests/servers/postgres.sh standby DIR STANDBY   a streaming replica of DIR's server below STANDBY
 #   tests/servers/postgres.sh stop DIR
 #
 # start writes DIR/env, to be sourced, and DIR/postgres.pid:
@@ -69,6 +70,7 @@ local all         postgres                trust
 host  all         postgres  127.0.0.1/32  trust
 local all         all                     scram-sha-256
 host  all         all       127.0.0.1/32  scram-sha-256
+local replication postgres                trust
 HBA
 }
 
@@ -176,11 +178,35 @@ restart() {
   write_env "$dir" "$port"
 }
 
-usage() { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; }
+standby() {
+  local primary dir port
+  primary=$(realpath "$1")
+  mkdir -p "$2"
+  dir=$(realpath "$2")
+  mkdir -p "$dir/data" "$dir/socket"
+  touch "$dir/log"
+  if [ "$(id -u)" = 0 ]; then
+    chmod a+x "$dir"
+    chown postgres: "$dir/data" "$dir/socket" "$dir/log"
+  fi
+  chmod 700 "$dir/data"
+  port=$(sed -n 's/^port = //p' "$primary/data/postgresql.auto.conf")
+  as_postgres "$pg_bin/pg_basebackup" --host="$primary/socket" --port="$port" --username=postgres --pgdata="$dir/data" \
+    --write-recovery-conf --wal-method=stream --checkpoint=fast --no-sync || die "the base backup failed"
+  port=$(free_port)
+  as_postgres tee -a "$dir/data/postgresql.auto.conf" >/dev/null <<CONF
+port = $port
+unix_socket_directories = '$dir/socket'
+CONF
+  launch "$dir" || die "the standby did not start: $(tail -n 5 "$dir/log")"
+  write_env "$dir" "$port"
+}
+
+usage() { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; }
 
 case "${1:-}" in
   install) install_packages ;;
-  start | stop | restart)
+  start | stop | restart | standby)
     [ $# -ge 2 ] || {
       usage
       exit 2

@@ -30,6 +30,7 @@ struct RunCommand {
   std::string job{};
   std::string plan{};  ///< A digest's prefix.
   std::vector<std::string> allow_removal{};
+  bool full_speed = false;  ///< No throttle, for this run.
 };
 Result<int> run_command(const Output& output, const RunCommand& command);
 

@@ -11,6 +11,7 @@
 #include "app/config/catalogue.h"
 #include "core/text.h"
 #include "io/sql/grants.h"
+#include "io/sql/strain.h"
 #include "jobs/retention/grants.h"
 
 namespace steward::app {
@@ -60,6 +61,9 @@ class Collection {
                          TRY(db->quote_identifier(grantee)));
     for (const std::string& statement : split(TRY(sql::grants(*db, rights_.at(url), grantee)), ';'))
       if (!trim(statement).empty()) out += std::string(trim(statement)) + ";\n";
+    if (!TRY(sql::sees_replicas(*db)))
+      out += fmt::format("-- So that replicas which fall behind are seen and waited for:\n-- grant pg_monitor to {};\n",
+                         TRY(db->quote_identifier(grantee)));
     return out;
   }
 

@@ -90,6 +90,7 @@ class Grammar {
     run->add_option("--plan", run_.plan, "carry out exactly this plan: its digest, eight digits or more");
     run->add_option("--allow-removal", run_.allow_removal, "let this task past its brakes, for this run")
         ->type_name("TASK");
+    run->add_flag("--full-speed", run_.full_speed, "wait for nothing that the database feels, for this run");
     command(&app_, "status", "what needs attention", status_command);
   }
 

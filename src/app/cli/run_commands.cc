@@ -107,6 +107,7 @@ Result<int> run_command(const Output& output, const RunCommand& command) {
                        .only = name.only,
                        .allow_removal = {command.allow_removal.begin(), command.allow_removal.end()},
                        .brakes = session.settings.brakes,
+                       .throttle = session.settings.throttle,
                        .trigger = trigger(),
                        .actor = user_name(),
                        .version = std::string(version),
@@ -118,6 +119,7 @@ Result<int> run_command(const Output& output, const RunCommand& command) {
       return fail(Kind::bad_input, fmt::format("--allow-removal names no task: \"{}\"", printable(task)),
                   did_you_mean(task, known));
   }
+  settings.throttle.full_speed = command.full_speed;
   if (!command.plan.empty()) settings.approved = TRY(session.state.load_plan(command.plan));
 
   const FinishBeforeLeaving finish;

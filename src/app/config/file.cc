@@ -160,6 +160,8 @@ class FileReader {
     for (const auto& [key, variable] : own_keys)
       if (const Node* value = document.find(key)) settings_.origins[std::string(variable)] = text_of(value->at);
     keep(read_own_variables(environment_, directory_, settings_));
+    if (const Node* rules = document.find("throttle"); rules != nullptr && rules->kind == Node::Kind::map)
+      throttle(*rules);
     if (const Node* brakes = document.find("brakes")) {
       const Brakes defaults;
       settings_.brakes = {.from = number(*brakes, "from", defaults.from),
@@ -168,6 +170,21 @@ class FileReader {
                               number(*brakes, "times_median", static_cast<std::uint64_t>(defaults.times_median))),
                           .runs_for_median = number(*brakes, "runs_for_median", defaults.runs_for_median)};
     }
+  }
+
+  void throttle(const Node& node) {
+    ThrottleRules& rules = settings_.throttle;
+    rules.batch = std::chrono::milliseconds(number(node, "batch_ms", static_cast<std::uint64_t>(rules.batch.count())));
+    rules.wal_files =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(number(node, "wal_files", rules.wal_files), 1U << 20));
+    if (const auto size = parse_bytes(node.text_at("replica_behind"))) rules.replica_behind = *size;
+    const Node* lag = node.find("replica_lag");
+    const auto age = lag == nullptr ? Result<Age>(Age{}) : parse_age(lag->text);
+    if (lag == nullptr || !age) return;
+    if (const auto* span = std::get_if<std::chrono::microseconds>(&age->span))
+      rules.replica_lag = std::chrono::ceil<std::chrono::seconds>(*span);
+    else
+      wrong(*lag, "replica_lag is a span of time, not calendar months", "Write it like 10 s or 2m.");
   }
 
   /// A database's URL with an absolute path, where it is a file.

@@ -19,6 +19,7 @@
 #include "io/object/store.h"
 #include "jobs/retention/section.h"
 #include "run/brakes.h"
+#include "run/throttle.h"
 
 namespace steward::app {
 
@@ -44,6 +45,7 @@ struct Settings {
   std::string ledger_url{};                        ///< Empty: STATE/ledger.db.
   std::string environment{};
   Brakes brakes{};
+  ThrottleRules throttle{};
   std::map<std::string, std::string> origins{};  ///< By variable: where a file says the same.
   std::vector<std::string> notes{};              ///< What was translated or dropped, for people.
   std::vector<Shown> shown{};

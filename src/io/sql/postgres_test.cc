@@ -12,6 +12,7 @@
 #include "io/sql/connection_contract.h"
 #include "io/sql/grants.h"
 #include "io/sql/postgres_settings.h"
+#include "io/sql/strain.h"
 
 namespace steward::sql {
 namespace {
@@ -405,6 +406,46 @@ TEST_F(Rights, ComeWithTheGrantThatGivesThem) {
   for (const std::string& statement : split(grant, ';'))
     if (!trim(statement).empty()) run({statement});
   EXPECT_EQ(missing(all), "");
+}
+
+// --- strain ---------------------------------------------------------------------------------------------------------
+
+TEST_F(Postgres, WhoWaitsForOurLocksIsSeenFromAnotherConnection) {
+  run({"create table t (a integer)", "insert into t values (1)"});
+  auto transaction = db->begin();
+  run({"update t set a = 2"});
+  const auto backend = backend_of(*db);
+  ASSERT_TRUE(backend);
+  const auto watcher = database->connect();
+  EXPECT_EQ(waits_for(*watcher, *backend).value_or(true), false);
+  std::thread waiting([&] {
+    const auto other = database->connect({.lock_timeout = 600s});
+    EXPECT_TRUE(other->execute("update t set a = 3"));
+  });
+  wait_until("wait_event_type = 'Lock'");
+  EXPECT_EQ(waits_for(*watcher, *backend).value_or(false), true);
+  EXPECT_TRUE(transaction->commit());
+  waiting.join();
+}
+
+TEST_F(Postgres, AServerWithoutReplicasAndArchiveIsUnderNoStrain) {
+  run({"create table t (a integer)"});
+  const auto table = db->describe("t");
+  ASSERT_TRUE(table);
+  const auto found = strain(*db, *table, {});
+  ASSERT_TRUE(found) << message_of(found);
+  EXPECT_FALSE(*found) << **found;
+}
+
+TEST_F(Postgres, AnOrdinaryUserIsToldNothingOfReplicasAndMayAskAllTheSame) {
+  run({"create table t (a integer)"});
+  const auto user = connect({.url = login()});
+  ASSERT_TRUE(user);
+  const auto table = db->describe("t");
+  EXPECT_TRUE(strain(**user, *table, {}));
+  EXPECT_EQ(sees_replicas(**user).value_or(true), false);
+  run({fmt::format("grant pg_monitor to {}", roles[0])});
+  EXPECT_EQ(sees_replicas(**user).value_or(false), true);
 }
 
 }  // namespace

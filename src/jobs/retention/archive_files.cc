@@ -8,6 +8,7 @@
 
 #include "jobs/retention/archive_files.h"
 #include "jobs/retention/archived_rows.h"
+#include "jobs/retention/pace.h"
 #include "jobs/retention/row_step.h"
 #include "run/manifest/row_json.h"
 
@@ -317,11 +318,14 @@ Result<void> archive_planned_rows(const FileRowParts& parts, const Step& step, R
                                                      .began = run.clock().now()});
   SourceRemoval removal(files, needs, run, run.run());
   Archiver archiver(parts, table, files, archive, writer, removal, step.cutoff, run);
+  Pace pace(policy.rows.database, table.info(), rows_in_batch, rows_in_batch, run);
   std::vector<PlannedRow> batch;
   TRY(each_item(run.state(), step.items, [&](std::string_view line) -> Result<bool> {
     batch.push_back(TRY(planned_row(line)));
     if (batch.size() < rows_in_batch) return true;
+    pace.begin();
     TRY(archiver.batch(batch));
+    TRY(pace.end(batch.size()));
     batch.clear();
     return true;
   }));

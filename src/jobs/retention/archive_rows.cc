@@ -12,6 +12,7 @@
 #include "io/files/copy.h"
 #include "jobs/retention/archive_files.h"
 #include "jobs/retention/archived_rows.h"
+#include "jobs/retention/pace.h"
 #include "jobs/retention/recovery.h"
 #include "jobs/retention/retention.h"
 #include "jobs/retention/row_step.h"
@@ -233,11 +234,15 @@ class ArchiveRows final : public Task {
     manifest::Writer writer =
         manifest::Writer::begin(archive.store(), archive_folder(*policy_.archive, table), header(table, archive, run));
     Archiver archiver(table, archive, archive_folder(*policy_.archive, table), writer, step.cutoff, run);
+    // A segment is what it is, whatever it takes; the pace is between them.
+    Pace pace(policy_.rows.database, table.info(), rows_in_segment, rows_in_segment, run);
     std::uint64_t left = step.planned.items;
     for (std::uint64_t number = 1; left > 0; ++number) {
       std::uint64_t taken = 0;
+      pace.begin();
       const std::uint64_t gone = TRY(archiver.segment(std::min(left, rows_in_segment), number, taken));
       if (gone > 0) run.done(gone);
+      TRY(pace.end(gone));
       left -= std::min(left, gone);
       // A batch of which nothing went would be picked again and again: what stays has its reason among the skips.
       if (taken == 0 || gone == 0) break;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "jobs/retention/pace.h"
 #include "jobs/retention/retention.h"
 #include "jobs/retention/row_step.h"
 #include "jobs/retention/table.h"
@@ -28,18 +29,21 @@ Result<Way> way_for(const Table& table) {
               "Give it a primary key, or name its partitions one by one.");
 }
 
+constexpr std::uint64_t least_in_batch = 100;
+
 std::uint64_t batch_size(const Table& table) { return table.db().dialect() == sql::Dialect::postgres ? 10'000 : 1'000; }
 
 std::string strategy_text(Way way, std::uint64_t batch) {
   const char* by = way == Way::ctid ? "ctid" : way == Way::rowid ? "rowid" : "primary key";
-  return fmt::format("delete in batches of {} by {}; no space comes back before a vacuum", format_count(batch), by);
+  return fmt::format("delete in batches of up to {} by {}; no space comes back before a vacuum", format_count(batch),
+                     by);
 }
 
 /// One batch: picks up to `limit` rows, deletes those that still are what the policy says, and gives both numbers.
 class Batch {
  public:
-  Batch(const Table& table, Way way, Instant cutoff, RunContext& run)
-      : table_(table), way_(way), cutoff_(cutoff), run_(run) {}
+  Batch(const Table& table, Way way, Instant cutoff, Pace& pace, RunContext& run)
+      : table_(table), way_(way), cutoff_(cutoff), pace_(pace), run_(run) {}
 
   struct Outcome {
     std::uint64_t picked = 0, deleted = 0;
@@ -59,6 +63,7 @@ class Batch {
         continue;
       }
       const Outcome outcome = TRY(removed);
+      TRY(pace_.before_commit(table_.db()));
       TRY(run_.checkpoint("purge-rows: before commit"));
       if (TRY(run_.holds())->generation() != holds.generation()) {
         TRY(transaction.rollback());
@@ -130,6 +135,7 @@ class Batch {
   const Table& table_;
   Way way_;
   Instant cutoff_;
+  Pace& pace_;
   RunContext& run_;
   std::optional<bool> may_lock_{};
   bool skip_locked_ = false;
@@ -152,12 +158,15 @@ class PurgeRows final : public Task {
 
   Result<void> execute(const Step& step, RunContext& run) const override {
     const Table table = TRY(Table::open(policy_.rows));
-    Batch batch(table, TRY(way_for(table)), step.cutoff, run);
+    Pace pace(policy_.rows.database, table.info(), least_in_batch, batch_size(table), run);
+    Batch batch(table, TRY(way_for(table)), step.cutoff, pace, run);
     std::uint64_t left = step.planned.items;
     while (left > 0) {
       TRY(run.checkpoint("purge-rows: batch"));
-      const auto outcome = TRY(batch.carry_out(std::min(left, batch_size(table))));
+      pace.begin();
+      const auto outcome = TRY(batch.carry_out(std::min(left, pace.batch())));
       if (outcome.deleted > 0) run.done(outcome.deleted);
+      TRY(pace.end(outcome.deleted));
       left -= std::min(left, outcome.deleted);
       if (outcome.deleted == 0) break;
     }
