@@ -146,8 +146,14 @@ class Folder {
  private:
   Folder(Handle handle, std::string path, Calls calls)
       : handle_(std::move(handle)), path_(std::move(path)), calls_(calls) {}
+  /// The folder that a path lies in: this one, or one below that was opened for the purpose.
+  struct Parent {
+    Handle opened{};
+    int at = -1;
+    int fd() const { return opened.valid() ? opened.fd() : at; }
+  };
   std::string shown(std::string_view path) const;  // for messages
-  Result<Handle> parent(std::string_view verb, std::string_view path, int flags) const;
+  Result<Parent> parent(std::string_view verb, std::string_view path, int flags) const;
 
   Handle handle_{};
   std::string path_{};

@@ -16,6 +16,10 @@ void RemovedList::add(std::string_view name, Bytes size, Instant modified) {
       '\n';
 }
 
+void RemovedList::stays(std::string_view name, std::string_view reason) {
+  buffer_ += nlohmann::json{{"not_removed", manifest::bytes_to_json(name)}, {"reason", reason}}.dump() + '\n';
+}
+
 Result<void> RemovedList::flush() {
   if (buffer_.empty()) return {};
   if (!file_.valid()) {
