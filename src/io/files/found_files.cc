@@ -110,7 +110,7 @@ template <class Act>
 std::size_t FoundFiles::share_out(std::size_t count, std::optional<std::chrono::steady_clock::time_point> end,
                                   const Act& act) {
   std::atomic<std::size_t> next = 0;
-  const auto work = [&](unsigned) {
+  const auto work = [&] {
     OneByOne mine(root_, shared_);
     do {
       const std::size_t begin = next.fetch_add(files_in_piece);
@@ -118,7 +118,7 @@ std::size_t FoundFiles::share_out(std::size_t count, std::optional<std::chrono::
     } while (next < count && (!end || std::chrono::steady_clock::now() < *end));
   };
   if (count <= files_in_piece * 2)
-    work(0);
+    work();
   else
     threads_.run(work);
   return std::min(next.load(), count);

@@ -2,8 +2,22 @@
 
 #include <csignal>
 #include <system_error>
+#include <utility>
 
 namespace steward::files {
+
+std::optional<std::thread> quiet_thread(std::function<void()> work) {
+  sigset_t all{}, before{};
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::optional<std::thread> thread;
+  try {
+    thread.emplace(std::move(work));
+  } catch (const std::system_error&) {  // a limit of processes
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return thread;
+}
 
 ThreadPool::~ThreadPool() {
   {
@@ -14,44 +28,35 @@ ThreadPool::~ThreadPool() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void ThreadPool::run(const std::function<void(unsigned)>& work) {
+void ThreadPool::run(const std::function<void()>& work) {
   if (threads_.empty()) begin();
   {
     const std::scoped_lock lock(mutex_);
     work_ = &work;
-    busy_ = threads_.size();
     ++round_;
   }
   begun_.notify_all();
-  work(0);
+  work();
   std::unique_lock lock(mutex_);
+  work_ = nullptr;
   done_.wait(lock, [&] { return busy_ == 0; });
 }
 
 void ThreadPool::begin() {
-  // Signals are for the thread that runs the task: they interrupt its calls, not those of others.
-  sigset_t all{}, before{};
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  for (unsigned n = 1; n < size_; ++n) {
-    try {
-      threads_.emplace_back([this, n] { serve(n); });
-    } catch (const std::system_error&) {
-      break;  // a limit of processes: those that there are do it
-    }
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  for (unsigned n = 1; n < size_; ++n)
+    if (auto thread = quiet_thread([this] { serve(); })) threads_.push_back(*std::move(thread));
 }
 
-void ThreadPool::serve(unsigned n) {
+void ThreadPool::serve() {
+  std::unique_lock lock(mutex_);
   for (std::uint64_t served = 0;;) {
-    std::unique_lock lock(mutex_);
-    begun_.wait(lock, [&] { return ended_ || round_ != served; });
+    begun_.wait(lock, [&] { return ended_ || (work_ != nullptr && round_ != served); });
     if (ended_) return;
     served = round_;
+    ++busy_;
     const auto* work = work_;
     lock.unlock();
-    (*work)(n);
+    (*work)();
     lock.lock();
     if (--busy_ == 0) done_.notify_one();
   }

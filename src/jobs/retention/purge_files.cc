@@ -10,6 +10,7 @@
 #include "core/glob.h"
 #include "core/text.h"
 #include "io/files/found_files.h"
+#include "io/files/walk_ahead.h"
 #include "jobs/retention/location.h"
 #include "jobs/retention/needs.h"
 #include "jobs/retention/removed_list.h"
@@ -42,26 +43,15 @@ class OldFiles {
   Result<void> go_over(const std::function<Result<const Holds*>()>& holds,
                        const std::function<Result<bool>(std::vector<Candidate>&)>& take,
                        const std::function<void(const files::Unreadable&)>& unreadable) {
-    std::vector<Candidate> batch;
-    bool stopped = false;
-    const auto pass_on = [&]() -> Result<bool> {
-      if (batch.empty()) return true;
-      TRY(keep(batch, *TRY(holds())));
-      stopped = !TRY(take(batch));
-      batch.clear();
-      return !stopped;
-    };
     const files::WalkOptions options{.enter = [&](std::string_view folder) { return enters(folder); }};
-    TRY(folder_.walk(
-        options,
-        [&](const files::Found& found) -> Result<bool> {
-          if (!matches(found)) return true;
-          batch.push_back({.file = found, .path = absolute(found.path)});
-          return batch.size() < files_in_batch ? Result<bool>(true) : pass_on();
-        },
-        unreadable));
-    if (!stopped) TRY(pass_on());
-    return {};
+    return files::walk_ahead(folder_, options,
+                             {.batch = files_in_batch,
+                              .wanted = [&](const files::Found& found) { return matches(found); },
+                              .take = [&](std::vector<files::Found>& found) -> Result<bool> {
+                                std::vector<Candidate> batch = TRY(judged(found, *TRY(holds())));
+                                return take(batch);
+                              },
+                              .unreadable = unreadable});
   }
 
   std::uint64_t files_seen() const { return seen_; }
@@ -87,22 +77,23 @@ class OldFiles {
     return out += path;
   }
 
-  Result<void> keep(std::vector<Candidate>& batch, const Holds& holds) {
-    std::set<std::string> needed;
-    if (!needs_.empty()) {
-      std::vector<std::string> paths;
-      for (const Candidate& one : batch) paths.push_back(one.path);
-      needed = TRY(needs_.files(paths));
+  Result<std::vector<Candidate>> judged(std::vector<files::Found>& found, const Holds& holds) {
+    std::vector<std::string> paths;
+    for (const files::Found& file : found) paths.push_back(absolute(file.path));
+    const std::set<std::string> needed = TRY(needs_.files(paths));
+    std::vector<Candidate> batch;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const std::string_view reason = reason_to_stay(paths[i], holds, needed);
+      batch.push_back({std::move(found[i]), std::move(paths[i]), std::string(reason)});
     }
-    for (Candidate& one : batch) {
-      if (belongs_to_steward(out_of_reach_, one.path))
-        one.reason = "belongs to steward";
-      else if (holds.covers_file(one.path))
-        one.reason = "held";
-      else if (needed.contains(one.path))
-        one.reason = "a row needs it";
-    }
-    return {};
+    return batch;
+  }
+
+  std::string_view reason_to_stay(const std::string& path, const Holds& holds,
+                                  const std::set<std::string>& needed) const {
+    if (belongs_to_steward(out_of_reach_, path)) return "belongs to steward";
+    if (holds.covers_file(path)) return "held";
+    return needed.contains(path) ? "a row needs it" : "";
   }
 
   const FilePolicy& policy_;
