@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <optional>
+#include <string_view>
 
 #include "io/files/beneath.h"
 #include "io/files/failure.h"
@@ -19,6 +19,7 @@ namespace steward::files {
 namespace {
 
 constexpr std::size_t files_in_piece = 16;  // what one thread takes at a time
+constexpr std::size_t most_handles = 16;    // of folders, in one thread
 
 Standing standing_of(Use use) {
   switch (use) {
@@ -34,7 +35,8 @@ bool is_as_found(int folder, const char* name, const FileInfo& found) {
   return fstatat(folder, name, &now, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 && info_from(now).same_as(found);
 }
 
-/// One file after another, in one thread: the folder of the last one is kept for the next.
+/// One file after another, in one thread. The folder of the last one is kept for the next, and those above it that were
+/// opened on the way: in the order of paths, a folder is opened from the one above it, by one name.
 class OneByOne {
  public:
   OneByOne(const Folder& root, bool shared) : root_(root), shared_(shared) {}
@@ -62,24 +64,44 @@ class OneByOne {
     int folder = -1;
     const char* name = nullptr;
   };
+  struct Level {
+    std::size_t length = 0;  ///< Of its path, at the front of `path_`.
+    Handle folder{};
+  };
 
   /// Or why not.
   std::expected<Reached, Standing> reach(const std::string& path) {
     const std::size_t slash = path.rfind('/');
     if (slash == std::string::npos) return Reached{root_.fd(), path.c_str()};
     const std::string_view above = std::string_view(path).substr(0, slash);
-    if (!folder_ || path_ != above) {
-      folder_.reset();
-      auto opened = root_.subfolder(above);
-      if (!opened) {
-        const Kind kind = opened.error().kind;
-        return std::unexpected(kind == Kind::not_found || kind == Kind::refused ? Standing::changed
-                                                                                : Standing::unreadable);
-      }
-      folder_.emplace(std::move(*opened));
-      path_ = above;
+    while (!way_.empty() && !leads_to(above)) way_.pop_back();
+    if (way_.empty() || way_.back().length != above.size()) {
+      const auto opened = go_down(above);
+      if (!opened) return std::unexpected(opened.error());
     }
-    return Reached{folder_->fd(), path.c_str() + slash + 1};
+    return Reached{way_.back().folder.fd(), path.c_str() + slash + 1};
+  }
+
+  /// Whether the last folder of the way is `path` or above it.
+  bool leads_to(std::string_view path) const {
+    const std::size_t length = way_.back().length;
+    return path.starts_with(std::string_view(path_).substr(0, length)) &&
+           (path.size() == length || path[length] == '/');
+  }
+
+  std::expected<void, Standing> go_down(std::string_view path) {
+    const int from = way_.empty() ? root_.fd() : way_.back().folder.fd();
+    const std::string_view rest = way_.empty() ? path : path.substr(way_.back().length + 1);
+    Opened opened = open_beneath(from, rest, O_PATH | O_DIRECTORY, root_.calls());
+    if (!opened) {
+      const int code = opened.error();
+      const bool replaced = code == ENOENT || code == ELOOP || code == ENOTDIR || code == EXDEV;
+      return std::unexpected(replaced ? Standing::changed : Standing::unreadable);
+    }
+    if (way_.size() == most_handles) way_.erase(way_.begin());
+    way_.push_back({path.size(), std::move(*opened)});
+    path_ = path;
+    return {};
   }
 
   std::expected<Handle, Standing> open_unused(const Reached& at) const {
@@ -95,8 +117,8 @@ class OneByOne {
 
   const Folder& root_;
   bool shared_;
-  std::optional<Folder> folder_{};  ///< Of the last file, unless that lay in the root.
-  std::string path_{};              ///< Of that folder.
+  std::vector<Level> way_{};  ///< To the folder of the last file, of which it is the last: those that were opened.
+  std::string path_{};        ///< Of that folder.
 };
 
 }  // namespace

@@ -19,7 +19,7 @@
 namespace steward::files {
 namespace {
 
-constexpr std::size_t most_handles = 32;
+constexpr std::size_t most_handles = 64;
 constexpr std::size_t buffer_size = std::size_t{32} * 1024;
 
 struct Entry {
@@ -210,7 +210,10 @@ class Walker {
     if (frames_.size() >= most_handles) frames_[frames_.size() - most_handles].give_up_handle();
     Frame& frame = frames_.emplace_back();
     frame.handle = std::move(handle);
-    frame.buffer = std::move(spare_);
+    if (!spare_.empty()) {
+      frame.buffer = std::move(spare_.back());
+      spare_.pop_back();
+    }
     frame.path_length = path_.size();
     frame.self = self;
     return {};
@@ -218,7 +221,7 @@ class Walker {
 
   void pop() {
     do {
-      if (frames_.back().buffer) spare_ = std::move(frames_.back().buffer);
+      if (frames_.back().buffer) spare_.push_back(std::move(frames_.back().buffer));
       frames_.pop_back();
       if (frames_.empty() || frames_.back().handle.valid()) return;
       path_.resize(frames_.back().path_length);
@@ -247,7 +250,7 @@ class Walker {
   const std::function<Result<bool>(const Found&)>& take_;
   const std::function<void(const Unreadable&)>& unreadable_;
   std::vector<Frame> frames_{};
-  Buffer spare_{};  // of a folder that is done, for the next
+  std::vector<Buffer> spare_{};  // of folders that are done, for the next ones
   std::string path_{};
   Found found_{};
 };

@@ -1,5 +1,6 @@
 #include "io/files/walk_ahead.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -25,6 +26,7 @@ Result<void> walk_in_batches(const Folder& folder, const WalkOptions& options, c
   Batch batch;
   bool stopped = false;
   const auto full = [&]() -> Result<bool> {
+    std::ranges::sort(batch.files, {}, &Found::path);
     stopped = !TRY(pass_on(std::exchange(batch, {})));
     return !stopped;
   };

@@ -14,7 +14,8 @@ struct WalkAhead {
   std::size_t batch = 500;  ///< How many files at a time.
   /// Called in the walk's thread: whether a file is of interest. Empty: all.
   std::function<bool(const Found&)> wanted{};
-  /// Called in the caller's thread: false to stop. It may remove the files, and move the values away.
+  /// Called in the caller's thread, with the files of a batch in the order of their paths: false to stop. It may remove
+  /// the files, and move the values away.
   std::function<Result<bool>(std::vector<Found>& found)> take{};
   /// Called in the caller's thread.
   std::function<void(const Unreadable&)> unreadable{};
