@@ -209,14 +209,14 @@ TEST_P(Walk, GoesAThousandFoldersDeepWithFewDescriptors) {
 }
 
 TEST_P(Walk, ComesBackToFarAncestorsOnTheDisksOwnFileSystem) {
-  const std::set<std::string> expected = make_deep(folder(), 120);
+  const std::set<std::string> expected = make_deep(folder(), 98);
   const auto found = walk();
   EXPECT_EQ(std::set(found.begin(), found.end()), expected);
   EXPECT_EQ(found.size(), expected.size());
 }
 
 TEST_P(Walk, GoesOnWhereAFarAncestorWasMovedAndSaysWhatItMissed) {
-  make_deep(folder(), 120);
+  make_deep(folder(), 98);
   bool moved = false;
   std::vector<Unreadable> missed;
   const auto done = folder().walk(
