@@ -1,7 +1,8 @@
 /// Files that a walk has found, asked about and removed many at a time.
 ///
 ///   FoundFiles files(folder);
-///   const std::vector<Result<Standing>> what = files.remove(batch, 50ms);   // of batch[0], batch[1], … as far as it came
+///   const std::vector<Result<Standing>> what = files.remove(batch, 50ms);   // of batch[0], batch[1], … as far as it
+///   came
 ///
 /// Promises  - The folder of a file is reached from the root's handle, as everything in folder.h is: no symlink is
 ///             followed and nothing outside is reached. For the length of one call it is kept for the next files that

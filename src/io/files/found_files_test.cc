@@ -98,8 +98,8 @@ TEST_P(FoundFilesContract, AnotherFileInItsPlaceStays) {
   scratch.write("new", "x");
   const auto found = find();
   std::filesystem::rename(scratch / "new", scratch / "d/a");  // of the same size
-  const timespec times[] = {{0, UTIME_OMIT}, {found[0].info.modified_ns / 1'000'000'000,
-                                             found[0].info.modified_ns % 1'000'000'000}};
+  const timespec times[] = {{0, UTIME_OMIT},
+                            {found[0].info.modified_ns / 1'000'000'000, found[0].info.modified_ns % 1'000'000'000}};
   ASSERT_EQ(utimensat(AT_FDCWD, (scratch / "d/a").c_str(), times, 0), 0);
   std::filesystem::rename(scratch / "d/b", scratch / "d/was");
   scratch.symlink("was", "d/b");
@@ -205,7 +205,8 @@ TEST_P(FoundFilesContract, BeginsNothingMoreWhenItsTimeIsOver) {
 }
 
 TEST_P(FoundFilesContract, ManyThreadsDoWhatOneDoes) {
-  for (int i = 0; i < 900; ++i) scratch.write(std::to_string(i % 7) + "/" + std::to_string(i % 3) + "/" + std::to_string(i), "x");
+  for (int i = 0; i < 900; ++i)
+    scratch.write(std::to_string(i % 7) + "/" + std::to_string(i % 3) + "/" + std::to_string(i), "x");
   const auto found = find();
   std::vector<std::string> kept;
   for (std::size_t i = 0; i < found.size(); i += 10) {

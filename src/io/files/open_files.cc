@@ -18,7 +18,8 @@
 namespace steward::files {
 namespace {
 
-// NFS 4 refuses leases where its server gave no delegation, which looks as if somebody had the file open: see is_shared.
+// NFS 4 refuses leases where its server gave no delegation, which looks as if somebody had the file open: see
+// is_shared.
 
 /// By a write lease, which is given only where nobody else has the file open. Empty where none can be had here.
 std::optional<Use> by_lease(int fd) {

@@ -24,9 +24,9 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
   ~ThreadPool();
 
-  /// Calls `work` in the calling thread and in each other one that gets to it meanwhile; returns when all who began have
-  /// returned. A thread that the processors have no room for is not waited for: so `work` shares out what there is to
-  /// do, and returns when nothing of it is left. One `run` at a time.
+  /// Calls `work` in the calling thread and in each other one that gets to it meanwhile; returns when all who began
+  /// have returned. A thread that the processors have no room for is not waited for: so `work` shares out what there is
+  /// to do, and returns when nothing of it is left. One `run` at a time.
   void run(const std::function<void()>& work);
 
  private:

@@ -35,7 +35,8 @@ Result<void> walk_in_batches(const Folder& folder, const WalkOptions& options, c
       [&](const Found& found) -> Result<bool> {
         if (with.wanted && !with.wanted(found)) return true;
         batch.files.push_back(found);
-        return batch.files.size() < with.batch && batch.unreadable.size() < most_unreadable ? Result<bool>(true) : full();
+        return batch.files.size() < with.batch && batch.unreadable.size() < most_unreadable ? Result<bool>(true)
+                                                                                            : full();
       },
       [&](const Unreadable& what) { batch.unreadable.push_back(what); }));
   if (!stopped) TRY(full());
@@ -93,8 +94,7 @@ Result<void> walk_ahead(const Folder& folder, const WalkOptions& options, const 
                              [&](Batch batch) -> Result<bool> { return ready.put(std::move(batch)); });
     ready.close();
   });
-  if (!thread)
-    return walk_in_batches(folder, options, with, [&](Batch batch) { return deliver(batch, with); });
+  if (!thread) return walk_in_batches(folder, options, with, [&](Batch batch) { return deliver(batch, with); });
 
   Result<bool> more = true;
   while (more && *more) {

@@ -81,9 +81,8 @@ TEST_P(WalksAhead, IsNeverMoreThanFourBatchesAhead) {
 TEST_P(WalksAhead, StopsWhereItIsToldTo) {
   for (int i = 0; i < 100; ++i) scratch.write(std::to_string(i), "x");
   int times = 0;
-  EXPECT_TRUE(walk_ahead(folder(), {}, {.batch = 1, .take = [&](std::vector<Found>&) -> Result<bool> {
-                                          return ++times < 3;
-                                        }}));
+  EXPECT_TRUE(
+      walk_ahead(folder(), {}, {.batch = 1, .take = [&](std::vector<Found>&) -> Result<bool> { return ++times < 3; }}));
   EXPECT_EQ(times, 3);
 }
 

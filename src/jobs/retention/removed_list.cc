@@ -11,8 +11,8 @@ namespace steward::retention {
 
 void RemovedList::add(std::string_view name, Bytes size, Instant modified) {
   // By hand but for the name: this is written for every file that goes.
-  fmt::format_to(std::back_inserter(buffer_), R"({{"bytes":{},"modified":"{}","removed":{}}})",
-                 size.count, format_instant(modified), manifest::bytes_to_json(name).dump());
+  fmt::format_to(std::back_inserter(buffer_), R"({{"bytes":{},"modified":"{}","removed":{}}})", size.count,
+                 format_instant(modified), manifest::bytes_to_json(name).dump());
   buffer_ += '\n';
 }
 
