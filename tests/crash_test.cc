@@ -113,6 +113,38 @@ TEST_P(Crash, KilledAnywhereItLosesNothingAndTheNextRunFinishes) {
   }
 }
 
+/// A hold on that path, entered by somebody else.
+void add_hold(const Application& application, const std::string& path) {
+  const auto ledger = ledger::open({.url = "sqlite:///" + application.path("state/ledger.db")});
+  if (!ledger) ::_exit(94);
+  const ledger::Hold hold{
+      .id = "h-1", .kind = "file", .key = path, .reason = "case 12", .who = "test", .made = SystemClock{}.now()};
+  if (!(*ledger)->add_holds({&hold, 1})) ::_exit(93);
+}
+
+TEST(PurgeLogs, AHoldThatComesWhenAllIsListedIsSeenBeforeAnythingGoes) {
+  Application app;
+  app.file("logs/a.log", "x", 40);
+  app.file("logs/b.log", "x", 40);
+  const int status = in_a_child(app, [&](std::string_view place) {
+    if (place == "purge-files: round") add_hold(app, app.path("logs/a.log"));
+  });
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_EQ(app.files("logs"), std::vector<std::string>{"a.log"});
+}
+
+TEST(PurgeLogs, AFileThatIsOpenedWhenAllIsListedStays) {
+  Application app;
+  app.file("logs/a.log", "x", 40);
+  app.file("logs/b.log", "x", 40);
+  std::ifstream held;
+  const int status = in_a_child(app, [&](std::string_view place) {
+    if (place == "purge-files: round" && !held.is_open()) held.open(app.path("logs/a.log"));
+  });
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_EQ(app.files("logs"), std::vector<std::string>{"a.log"});
+}
+
 const Shape shapes[] = {{"sqlite", DatabaseKind::sqlite, BucketKind::folder},
                         {"postgres_and_s3", DatabaseKind::postgres, BucketKind::versity}};
 INSTANTIATE_TEST_SUITE_P(EndToEnd, Crash, testing::ValuesIn(shapes),

@@ -8,6 +8,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
+#include <sstream>
 
 #include "harness/application.h"
 
@@ -472,6 +474,22 @@ TEST_F(Logs, AFileThatAProcessHasOpenStays) {
   const json done = run();
   EXPECT_EQ(skipped(done, "open or locked by a process"), 1) << done.dump(1);
   EXPECT_TRUE(app.exists("logs/open.log"));
+}
+TEST_F(Logs, AFileThatIsOpenTakesNoOthersPlaceInThePlan) {
+  for (const char* name : {"a.log", "b.log", "c.log"}) app.file("logs/" + std::string(name), "x", 40);
+  std::ifstream held(app.path("logs/b.log"));
+  const json done = app.run_cleanup();
+  EXPECT_EQ(task(done, "purge-logs")["planned"]["items"], 2) << done.dump(1);
+  EXPECT_EQ(task(done, "purge-logs")["done"]["items"], 2) << done.dump(1);
+  EXPECT_EQ(app.files("logs"), std::vector<std::string>{"b.log"});
+  std::istringstream list(app.content("state/manifests/" + done["run"].get<std::string>() + "/purge-logs.jsonl"));
+  std::set<std::string> removed;
+  for (std::string line; std::getline(list, line);) {
+    const json entry = json::parse(line);
+    if (entry.contains("removed")) removed.insert(entry["removed"]);
+    if (entry.contains("not_removed")) removed.erase(entry["not_removed"]);
+  }
+  EXPECT_EQ(removed, (std::set{app.path("logs/a.log"), app.path("logs/c.log")}));
 }
 TEST_F(Logs, ASymlinkIsNeitherFollowedNorRemoved) {
   app.file("elsewhere/a.log", "x", 40);

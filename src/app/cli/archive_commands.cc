@@ -271,7 +271,8 @@ Result<int> hold_add_command(const Output& output, const HoldCommand& command) {
   if (hold.kind == "row") TRY(check_table(session.settings, hold.target));
   TRY(session.ledger->add_holds(std::span(&hold, 1)));
   TRY(write_beside_archives(session, hold));
-  const std::size_t behind = TRY(wait_for_runs(session, hold.made));
+  // Since now, not since it was made: a pulse between the two may have come before the ledger had it.
+  const std::size_t behind = TRY(wait_for_runs(session, session.clock.now()));
   if (output.json)
     print_json(hold_json(hold));
   else

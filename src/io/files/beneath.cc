@@ -95,8 +95,9 @@ Result<void> check_path(std::string_view path) {
 
 Opened open_beneath(int folder, std::string_view path, int flags, Calls calls) {
   if (path.empty()) return opened(retried([&] { return openat(folder, ".", flags | O_CLOEXEC); }));
-  // A path longer than the kernel takes in one piece is still a path that walk can find.
-  if (calls == Calls::best && path.size() < PATH_MAX) {
+  // One name leads nowhere else, and opening it needs no more than that it is no symlink. A path longer than the kernel
+  // takes in one piece is still a path that walk can find.
+  if (calls == Calls::best && path.contains('/') && path.size() < PATH_MAX) {
     Opened answer = by_openat2(folder, std::string(path).c_str(), flags, stay_inside);
     if (has_openat2(answer)) return answer;
   }
@@ -107,7 +108,7 @@ Opened open_on_same_mount(int folder, const char* name, Calls calls) {
   constexpr int list = O_RDONLY | O_DIRECTORY;
   if (calls == Calls::best) {
     // RESOLVE_NO_XDEV refuses before the other file system is asked anything: one that hangs cannot hang us.
-    Opened answer = by_openat2(folder, name, list, stay_inside | RESOLVE_NO_XDEV);
+    Opened answer = by_openat2(folder, name, list, RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
     if (has_openat2(answer)) return answer;
   }
   Opened answer = open_segment(folder, name, list);

@@ -89,11 +89,12 @@ std::string Folder::shown(std::string_view path) const {
   return path.empty() ? path_ : fmt::format("{}{}{}", path_, path_.ends_with('/') ? "" : "/", path);
 }
 
-Result<Handle> Folder::parent(std::string_view verb, std::string_view path, int flags) const {
+Result<Folder::Parent> Folder::parent(std::string_view verb, std::string_view path, int flags) const {
   TRY(check_path(path));
   const std::string_view folder = split_last(path).folder;
+  if (folder.empty()) return Parent{.at = handle_.fd()};
   Opened answer = open_beneath(handle_.fd(), folder, flags | O_DIRECTORY, calls_);
-  if (answer) return std::move(*answer);
+  if (answer) return Parent{.opened = std::move(*answer)};
   // A file on the way: what is asked for cannot be there.
   if (answer.error() == ENOTDIR) return failure(ENOENT, verb, shown(path));
   if (answer.error() == EXDEV) return failure(ELOOP, verb, shown(path));
@@ -108,12 +109,12 @@ Result<FileInfo> Folder::info() const {
 }
 
 Result<FileInfo> Folder::stat(std::string_view path) const {
-  const Handle folder = TRY(parent("look at", path, O_PATH));
+  const Parent folder = TRY(parent("look at", path, O_PATH));
   return info_at(folder.fd(), split_last(path).name.c_str(), shown(path));
 }
 
 Result<Handle> Folder::open_for_reading(std::string_view path) const {
-  const Handle folder = TRY(parent("read", path, O_PATH));
+  const Parent folder = TRY(parent("read", path, O_PATH));
   const std::string name = split_last(path).name;
   // Looked at before it is opened: opening a device or a FIFO is an act of its own.
   const FileInfo before = TRY(info_at(folder.fd(), name.c_str(), shown(path)));
@@ -132,7 +133,11 @@ Result<Handle> Folder::open_for_reading(std::string_view path) const {
 }
 
 Result<Folder> Folder::subfolder(std::string_view path) const {
-  const Handle folder = TRY(parent("open folder", path, O_PATH));
+  TRY(check_path(path));
+  Opened straight = open_beneath(handle_.fd(), path, O_RDONLY | O_DIRECTORY, calls_);
+  if (straight) return Folder(std::move(*straight), shown(path), calls_);
+  // Once more in two steps, to tell which of them fails.
+  const Parent folder = TRY(parent("open folder", path, O_PATH));
   const std::string name = split_last(path).name;
   Opened answer = open_beneath(folder.fd(), name, O_RDONLY | O_DIRECTORY, calls_);
   if (!answer) {
@@ -147,7 +152,7 @@ Result<void> Folder::make_folders(std::string_view path) const {
   for (std::size_t end = 0; end != std::string_view::npos;) {
     end = path.find('/', end + 1);
     const std::string_view part = path.substr(0, end);
-    const Handle above = TRY(parent("make folder", part, O_RDONLY));
+    const Parent above = TRY(parent("make folder", part, O_RDONLY));
     TRY(make_folder(above.fd(), split_last(part).name, shown(part)));
   }
   TRY(subfolder(path));  // what was there already may be a file or a symlink

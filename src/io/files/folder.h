@@ -99,6 +99,7 @@ class Folder {
   /// Absolute, with all symlinks resolved when it was opened.
   const std::string& path() const { return path_; }
   int fd() const { return handle_.fd(); }
+  Calls calls() const { return calls_; }
 
   Result<FileInfo> info() const;                       ///< Of the folder itself.
   Result<FileInfo> stat(std::string_view path) const;  ///< Does not follow a symlink at the end.
@@ -127,7 +128,7 @@ class Folder {
       std::string_view path) const;                       ///< Not empty is refused ("not-empty"); absent a success.
   Result<void> sync(std::string_view folder = "") const;  ///< fsync of a folder below ("" is this one).
 
-  /// Every regular file below, in no promised order, in memory that grows with depth alone, and with no more than 32
+  /// Every regular file below, in no promised order, in memory that grows with depth alone, and with no more than 64
   /// open folders however deep it goes. Symlinks, FIFOs, devices and sockets are left out. `take` returns false to
   /// stop; it may remove what it was given. What cannot be read, another mount (code "mount"; a file can be one too)
   /// and what lies deeper than `max_depth` (code "depth") go to `unreadable` (if given) and the walk goes on. What
@@ -146,8 +147,14 @@ class Folder {
  private:
   Folder(Handle handle, std::string path, Calls calls)
       : handle_(std::move(handle)), path_(std::move(path)), calls_(calls) {}
+  /// The folder that a path lies in: this one, or one below that was opened for the purpose.
+  struct Parent {
+    Handle opened{};
+    int at = -1;
+    int fd() const { return opened.valid() ? opened.fd() : at; }
+  };
   std::string shown(std::string_view path) const;  // for messages
-  Result<Handle> parent(std::string_view verb, std::string_view path, int flags) const;
+  Result<Parent> parent(std::string_view verb, std::string_view path, int flags) const;
 
   Handle handle_{};
   std::string path_{};

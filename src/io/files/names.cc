@@ -19,9 +19,9 @@
 namespace steward::files {
 namespace {
 
-Result<void> sync_folder(const Handle& folder, std::string_view shown) {
-  if (retried([&] { return fsync(folder.fd()); }) != 0 && errno != EINVAL && errno != ENOTSUP)
-    return failure(errno, "sync the folder of", shown, folder.fd());
+Result<void> sync_folder(int folder, std::string_view shown) {
+  if (retried([&] { return fsync(folder); }) != 0 && errno != EINVAL && errno != ENOTSUP)
+    return failure(errno, "sync the folder of", shown, folder);
   return {};
 }
 
@@ -41,27 +41,27 @@ bool same_inode(int folder_a, const char* a, int folder_b, const char* b) {
 
 /// Both ends of a rename.
 struct Move {
-  const Handle& from_folder;
+  int from_folder;
   std::string from;
-  const Handle& to_folder;
+  int to_folder;
   std::string to;
 
-  int rename_over() const { return renameat(from_folder.fd(), from.c_str(), to_folder.fd(), to.c_str()); }
+  int rename_over() const { return renameat(from_folder, from.c_str(), to_folder, to.c_str()); }
   int rename_without_replacing() const {
-    return static_cast<int>(syscall(SYS_renameat2, from_folder.fd(), from.c_str(), to_folder.fd(), to.c_str(),
+    return static_cast<int>(syscall(SYS_renameat2, from_folder, from.c_str(), to_folder, to.c_str(),
                                     static_cast<unsigned>(RENAME_NOREPLACE)));
   }
   int link_then_unlink() const {
-    if (linkat(from_folder.fd(), from.c_str(), to_folder.fd(), to.c_str(), 0) != 0) {
+    if (linkat(from_folder, from.c_str(), to_folder, to.c_str(), 0) != 0) {
       const int code = errno;
       // Two names of one file: an earlier call was killed between the two acts.
-      const bool half_done = code == EEXIST && same_inode(from_folder.fd(), from.c_str(), to_folder.fd(), to.c_str());
+      const bool half_done = code == EEXIST && same_inode(from_folder, from.c_str(), to_folder, to.c_str());
       errno = code;
       if (!half_done) return -1;
     }
     // The new name is durable before the old one goes.
-    if (fsync(to_folder.fd()) != 0 && errno != EINVAL && errno != ENOTSUP) return -1;
-    return unlinkat(from_folder.fd(), from.c_str(), 0);
+    if (fsync(to_folder) != 0 && errno != EINVAL && errno != ENOTSUP) return -1;
+    return unlinkat(from_folder, from.c_str(), 0);
   }
   int run(bool replace, Calls calls) const {
     if (replace) return rename_over();
@@ -76,7 +76,7 @@ struct Move {
 }  // namespace
 
 Result<Folder::Temporary> Folder::temporary_beside(std::string_view path) const {
-  const Handle folder = TRY(parent("write beside", path, O_PATH));
+  const Parent folder = TRY(parent("write beside", path, O_PATH));
   const std::string_view above = split_last(path).folder;
   while (true) {
     const std::string name = TRY(random_name());
@@ -88,17 +88,17 @@ Result<Folder::Temporary> Folder::temporary_beside(std::string_view path) const 
 }
 
 Result<void> Folder::rename(std::string_view from, std::string_view to, bool replace) const {
-  const Handle from_folder = TRY(parent("rename", from, O_RDONLY));
-  const Handle to_folder = TRY(parent("rename to", to, O_RDONLY));
-  const Move move{from_folder, split_last(from).name, to_folder, split_last(to).name};
+  const Parent from_folder = TRY(parent("rename", from, O_RDONLY));
+  const Parent to_folder = TRY(parent("rename to", to, O_RDONLY));
+  const Move move{from_folder.fd(), split_last(from).name, to_folder.fd(), split_last(to).name};
   if (move.run(replace, calls_) != 0) {
     const int code = errno;
     if (code == EEXIST || code == ENOTEMPTY) return failure(EEXIST, "rename to", shown(to), to_folder.fd());
     return failure(code, "rename", shown(from), from_folder.fd());
   }
   // The new name first: whatever is lost between the two, a name is left.
-  TRY(sync_folder(to_folder, shown(to)));
-  if (split_last(from).folder != split_last(to).folder) TRY(sync_folder(from_folder, shown(from)));
+  TRY(sync_folder(to_folder.fd(), shown(to)));
+  if (split_last(from).folder != split_last(to).folder) TRY(sync_folder(from_folder.fd(), shown(from)));
   return {};
 }
 
@@ -109,7 +109,7 @@ Result<void> Folder::unlink(std::string_view path, Durable durable) const {
   if (unlinkat(folder->fd(), split_last(path).name.c_str(), 0) != 0 && errno != ENOENT)
     return failure(errno, "remove", shown(path), folder->fd());
   if (durable == Durable::later) return {};
-  return sync_folder(*folder, shown(path));
+  return sync_folder(folder->fd(), shown(path));
 }
 
 Result<void> Folder::remove_empty_folder(std::string_view path) const {
@@ -118,7 +118,7 @@ Result<void> Folder::remove_empty_folder(std::string_view path) const {
   if (!folder) return std::unexpected(folder.error());
   if (unlinkat(folder->fd(), split_last(path).name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
     return failure(errno == EEXIST ? ENOTEMPTY : errno, "remove folder", shown(path), folder->fd());
-  return sync_folder(*folder, shown(path));
+  return sync_folder(folder->fd(), shown(path));
 }
 
 }  // namespace steward::files

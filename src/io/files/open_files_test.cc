@@ -13,9 +13,11 @@
 #include <array>
 
 #include "io/files/scratch.h"
+#include "io/files/system_calls.h"
 
 namespace steward::files {
 namespace {
+using testing::ElementsAre;
 using testing::EndsWith;
 
 struct WhoUses : testing::Test {
@@ -56,13 +58,40 @@ TEST_F(WhoUses, NobodyIsTheAnswerOfALease) {
   const UseAnswer answer = ask();
   EXPECT_EQ(answer.use, Use::nobody);
   EXPECT_EQ(answer.how, "lease");
-  EXPECT_EQ(ask().use, Use::nobody) << "the lease was given back";
+  EXPECT_EQ(ask().use, Use::nobody) << "the lease went with the handle";
 }
 
-TEST_F(WhoUses, TheLeaseIsGivenBack) {
-  const Handle own = Folder::open(scratch.path())->open_for_reading("web.log").value();
+TEST_F(WhoUses, TheLeaseStaysUntilTheFileIsClosed) {
+  Handle own = Folder::open(scratch.path())->open_for_reading("web.log").value();
   ASSERT_EQ(who_uses(own.fd())->use, Use::nobody);
-  EXPECT_EQ(fcntl(own.fd(), F_GETLEASE), F_UNLCK);
+  EXPECT_EQ(fcntl(own.fd(), F_GETLEASE), F_WRLCK);
+  const auto others_open = [&] { return Handle(open(path.c_str(), O_RDONLY | O_NONBLOCK)).valid(); };
+  EXPECT_FALSE(others_open()) << "it would wait for the lease";
+  own = Handle();
+  EXPECT_TRUE(others_open());
+}
+
+TEST_F(WhoUses, UseOfAnswersTheSameInTwoCallsWhereALeaseTells) {
+  const auto calls = system_calls([&] {
+    const Handle own(open(path.c_str(), O_RDONLY));
+    EXPECT_EQ(use_of(own.fd(), false), Use::nobody);
+  });
+  EXPECT_THAT(of(calls, {SYS_openat, SYS_fcntl, SYS_flock, SYS_fstatfs}),
+              ElementsAre(SYS_openat, SYS_fcntl, SYS_fcntl));
+  const Holder other([&] { EXPECT_GE(open(path.c_str(), O_RDONLY), 0); });
+  const Handle own(open(path.c_str(), O_RDONLY));
+  EXPECT_EQ(use_of(own.fd(), false), Use::somebody);
+  EXPECT_EQ(use_of(-1, false), Use::unknown);
+}
+
+TEST_F(WhoUses, ALeaseOfASharedFileSystemIsNotAskedFor) {
+  in_child([&] {
+    const Handle own = Folder::open(scratch.path())->open_for_reading("web.log").value();
+    EXPECT_EQ(use_of(own.fd(), true), Use::unknown);
+    EXPECT_EQ(fcntl(own.fd(), F_GETLEASE), F_UNLCK);
+    EXPECT_FALSE(is_shared(own.fd()));
+    EXPECT_TRUE(is_shared(-1)) << "where it cannot be told";
+  });
 }
 
 TEST_F(WhoUses, NamesAWriterAReaderAndWhoMappedIt) {

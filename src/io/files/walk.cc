@@ -19,7 +19,7 @@
 namespace steward::files {
 namespace {
 
-constexpr std::size_t most_handles = 32;
+constexpr std::size_t most_handles = 64;
 constexpr std::size_t buffer_size = std::size_t{32} * 1024;
 
 struct Entry {
@@ -54,32 +54,39 @@ std::expected<Looked, int> look_at(int folder, const char* name) {
   return Looked{info_from(plain)};
 }
 
+using Buffer = std::unique_ptr<std::byte[]>;
+
 /// One folder that is being listed.
 struct Frame {
   Handle handle{};
-  std::vector<std::byte> buffer{};  // what getdents64 gave, from `at` to `end` still to be looked at
+  Buffer buffer{};  // what getdents64 gave, from `at` to `end` still to be looked at
   std::size_t at = 0, end = 0;
   off_t cookie = 0;             // where to go on after the last entry that was looked at
   std::size_t path_length = 0;  // of this folder's path, at the front of the walker's
-  Looked self{};                // this folder
+  Looked self{};                // this folder; of `info`, device and inode alone, once the handle is given up
 
   /// Another entry, none at the end, or errno.
   std::expected<std::optional<Entry>, int> next() {
     if (at == end) {
-      if (buffer.empty()) buffer.resize(buffer_size);
-      const ssize_t n = retried([&] { return getdents64(handle.fd(), buffer.data(), buffer.size()); });
+      if (!buffer) buffer = std::make_unique_for_overwrite<std::byte[]>(buffer_size);
+      const ssize_t n = retried([&] { return getdents64(handle.fd(), buffer.get(), buffer_size); });
       if (n < 0 && errno == ENOENT) return std::optional<Entry>{};  // the folder itself was removed meanwhile
       if (n < 0) return std::unexpected(errno);
       if (n == 0) return std::optional<Entry>{};
       at = 0;
       end = static_cast<std::size_t>(n);
     }
-    const auto* found = reinterpret_cast<const dirent64*>(buffer.data() + at);
+    const auto* found = reinterpret_cast<const dirent64*>(buffer.get() + at);
     at += found->d_reclen;
     cookie = found->d_off;
     return Entry{found->d_name, found->d_type};
   }
   void give_up_handle() {
+    struct stat found{};
+    if (fstat(handle.fd(), &found) == 0) {  // else it cannot be told from another when it comes back, and stays away
+      self.info.device = found.st_dev;
+      self.info.inode = found.st_ino;
+    }
     handle = Handle();
     buffer = {};
     at = end = 0;
@@ -157,7 +164,9 @@ class Walker {
       report(another_mount());
       return true;
     }
-    return take_(Found{path_, looked->info});
+    found_.path = path_;
+    found_.info = looked->info;
+    return take_(found_);
   }
 
   Result<bool> folder(const Frame& frame, const char* name) {
@@ -172,7 +181,8 @@ class Walker {
     Opened below = options_.cross_mounts ? open_beneath(frame.handle.fd(), name, O_RDONLY | O_DIRECTORY, calls_)
                                          : open_on_same_mount(frame.handle.fd(), name, calls_);
     if (below) {
-      TRY(push(std::move(*below)));
+      // On the same mount, as its opening has shown.
+      TRY(push(std::move(*below), options_.cross_mounts ? std::nullopt : frame.self.mount));
       return true;
     }
     const int code = below.error();
@@ -189,19 +199,29 @@ class Walker {
     return fail(Kind::refused, fmt::format("cannot list {}: it is on another mount", printable(shown())), "", "mount");
   }
 
-  Result<void> push(Handle handle) {
-    auto self = look_at(handle.fd(), "");
-    if (!self) return failure(self.error(), "look at", shown(), handle.fd());
+  /// `mount`: which one it is on, where that is known.
+  Result<void> push(Handle handle, std::optional<std::uint64_t> mount = {}) {
+    Looked self{.mount = mount};
+    if (!mount) {
+      auto looked = look_at(handle.fd(), "");
+      if (!looked) return failure(looked.error(), "look at", shown(), handle.fd());
+      self = *looked;
+    }
     if (frames_.size() >= most_handles) frames_[frames_.size() - most_handles].give_up_handle();
     Frame& frame = frames_.emplace_back();
     frame.handle = std::move(handle);
+    if (!spare_.empty()) {
+      frame.buffer = std::move(spare_.back());
+      spare_.pop_back();
+    }
     frame.path_length = path_.size();
-    frame.self = *self;
+    frame.self = self;
     return {};
   }
 
   void pop() {
     do {
+      if (frames_.back().buffer) spare_.push_back(std::move(frames_.back().buffer));
       frames_.pop_back();
       if (frames_.empty() || frames_.back().handle.valid()) return;
       path_.resize(frames_.back().path_length);
@@ -230,7 +250,9 @@ class Walker {
   const std::function<Result<bool>(const Found&)>& take_;
   const std::function<void(const Unreadable&)>& unreadable_;
   std::vector<Frame> frames_{};
+  std::vector<Buffer> spare_{};  // of folders that are done, for the next ones
   std::string path_{};
+  Found found_{};
 };
 
 }  // namespace

@@ -198,7 +198,7 @@ TEST_P(Walk, GoesAThousandFoldersDeepWithFewDescriptors) {
   with_own_mounts([&] {
     mount_tmpfs(scratch.path());  // for its speed
     const std::set<std::string> expected = make_deep(folder(), 1000);
-    const rlimit few{64, 64};
+    const rlimit few{80, 80};
     ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
     const auto found = walk({.max_depth = 2000});
     EXPECT_EQ(found.size(), expected.size());
@@ -209,20 +209,20 @@ TEST_P(Walk, GoesAThousandFoldersDeepWithFewDescriptors) {
 }
 
 TEST_P(Walk, ComesBackToFarAncestorsOnTheDisksOwnFileSystem) {
-  const std::set<std::string> expected = make_deep(folder(), 80);
+  const std::set<std::string> expected = make_deep(folder(), 98);
   const auto found = walk();
   EXPECT_EQ(std::set(found.begin(), found.end()), expected);
   EXPECT_EQ(found.size(), expected.size());
 }
 
 TEST_P(Walk, GoesOnWhereAFarAncestorWasMovedAndSaysWhatItMissed) {
-  make_deep(folder(), 80);
+  make_deep(folder(), 98);
   bool moved = false;
   std::vector<Unreadable> missed;
   const auto done = folder().walk(
       {},
       [&](const Found& found) -> Result<bool> {
-        if (!moved && std::ranges::count(found.path, '/') == 70) {
+        if (!moved && std::ranges::count(found.path, '/') == 90) {
           std::filesystem::rename(scratch / "d", scratch / "moved");
           moved = true;
         }

@@ -94,6 +94,7 @@ Result<void> Needs::find_aliases(Table& table) {
 }
 
 Result<std::set<std::string>> Needs::files(std::span<const std::string> paths) {
+  if (tables_.empty()) return std::set<std::string>{};
   std::set<std::string> wanted(paths.begin(), paths.end()), found;
   for (const std::string& path : paths)
     if (aliased_.contains(path)) found.insert(path);

@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <set>
+#include <span>
 
 #include "core/glob.h"
 #include "core/text.h"
-#include "io/files/open_files.h"
+#include "io/files/found_files.h"
+#include "io/files/walk_ahead.h"
 #include "jobs/retention/location.h"
 #include "jobs/retention/needs.h"
 #include "jobs/retention/removed_list.h"
@@ -17,45 +20,38 @@
 namespace steward::retention {
 namespace {
 
+// What is planned, listed and asked of the database at a time.
 constexpr std::size_t files_in_batch = 500;
+// How long removals go on before holds are asked for again, and a run hears of a signal.
+constexpr std::chrono::milliseconds between_questions{50};
 
-/// Goes over a folder's old files in batches, and says of each whether it may go. The plan and the run use the same.
+/// A file whose name and age fit.
+struct Candidate {
+  files::Found file{};
+  std::string path{};    ///< Absolute.
+  std::string reason{};  ///< Why it stays; empty: it goes, unless somebody uses it.
+};
+
+/// Goes over a folder's old files in batches, and says which of them have to stay. The plan and the run use the same.
 class OldFiles {
  public:
   OldFiles(const FilePolicy& policy, const OutOfReach& out_of_reach, const files::Folder& folder, Needs& needs,
            Instant cutoff)
       : policy_(policy), out_of_reach_(out_of_reach), folder_(folder), needs_(needs), cutoff_(cutoff) {}
 
-  struct Judged {
-    files::Found file{};
-    std::string path{};    ///< Absolute.
-    std::string reason{};  ///< Why it stays; empty: it goes.
-  };
   /// `take` gets whole batches; false stops. `holds` is asked once for each batch.
-  Result<void> go_over(const std::function<Result<Holds>()>& holds,
-                       const std::function<Result<bool>(std::vector<Judged>&)>& take,
+  Result<void> go_over(const std::function<Result<const Holds*>()>& holds,
+                       const std::function<Result<bool>(std::vector<Candidate>&)>& take,
                        const std::function<void(const files::Unreadable&)>& unreadable) {
-    std::vector<files::Found> batch;
-    bool stopped = false;
-    const auto pass_on = [&]() -> Result<bool> {
-      if (batch.empty()) return true;
-      const Holds now = TRY(holds());
-      std::vector<Judged> judged = TRY(judge(batch, now));
-      batch.clear();
-      stopped = !TRY(take(judged));
-      return !stopped;
-    };
     const files::WalkOptions options{.enter = [&](std::string_view folder) { return enters(folder); }};
-    TRY(folder_.walk(
-        options,
-        [&](const files::Found& found) -> Result<bool> {
-          if (!matches(found)) return true;
-          batch.push_back(found);
-          return batch.size() < files_in_batch ? Result<bool>(true) : pass_on();
-        },
-        unreadable));
-    if (!stopped) TRY(pass_on());
-    return {};
+    return files::walk_ahead(folder_, options,
+                             {.batch = files_in_batch,
+                              .wanted = [&](const files::Found& found) { return matches(found); },
+                              .take = [&](std::vector<files::Found>& found) -> Result<bool> {
+                                std::vector<Candidate> batch = TRY(judged(found, *TRY(holds())));
+                                return take(batch);
+                              },
+                              .unreadable = unreadable});
   }
 
   std::uint64_t files_seen() const { return seen_; }
@@ -76,33 +72,28 @@ class OldFiles {
   }
 
   std::string absolute(std::string_view path) const {
-    return folder_.path() == "/" ? fmt::format("/{}", path) : fmt::format("{}/{}", folder_.path(), path);
+    std::string out = folder_.path();
+    if (out != "/") out += '/';
+    return out += path;
   }
 
-  Result<std::vector<Judged>> judge(const std::vector<files::Found>& batch, const Holds& holds) {
+  Result<std::vector<Candidate>> judged(std::vector<files::Found>& found, const Holds& holds) {
     std::vector<std::string> paths;
-    for (const files::Found& found : batch) paths.push_back(absolute(found.path));
+    for (const files::Found& file : found) paths.push_back(absolute(file.path));
     const std::set<std::string> needed = TRY(needs_.files(paths));
-    std::vector<Judged> judged;
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      std::string reason = reason_to_stay(batch[i], paths[i], holds, needed);
-      judged.push_back({.file = batch[i], .path = std::move(paths[i]), .reason = std::move(reason)});
+    std::vector<Candidate> batch;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const std::string_view reason = reason_to_stay(paths[i], holds, needed);
+      batch.push_back({std::move(found[i]), std::move(paths[i]), std::string(reason)});
     }
-    return judged;
+    return batch;
   }
 
-  std::string reason_to_stay(const files::Found& found, const std::string& path, const Holds& holds,
-                             const std::set<std::string>& needed) const {
+  std::string_view reason_to_stay(const std::string& path, const Holds& holds,
+                                  const std::set<std::string>& needed) const {
     if (belongs_to_steward(out_of_reach_, path)) return "belongs to steward";
     if (holds.covers_file(path)) return "held";
-    if (needed.contains(path)) return "a row needs it";
-    const auto handle = folder_.open_for_reading(found.path);
-    if (!handle)
-      return handle.error().kind == Kind::not_found ? "gone meanwhile"
-                                                    : "cannot be opened, so nobody knows whether it is in use";
-    const auto use = files::who_uses(handle->fd());
-    if (!use || use->use == files::Use::unknown) return "cannot be told whether it is open";
-    return use->use == files::Use::somebody ? "open or locked by a process" : "";
+    return needed.contains(path) ? "a row needs it" : "";
   }
 
   const FilePolicy& policy_;
@@ -111,6 +102,107 @@ class OldFiles {
   Needs& needs_;
   Instant cutoff_;
   std::uint64_t seen_ = 0;
+};
+
+/// Why a file stays that stands so; empty: it goes.
+std::string_view reason_of(files::Standing standing) {
+  switch (standing) {
+    case files::Standing::free: return "";
+    case files::Standing::changed: return "gone or changed since it was planned";
+    case files::Standing::in_use: return "open or locked by a process";
+    case files::Standing::unknown: return "cannot be told whether it is open";
+    case files::Standing::unreadable: return "cannot be opened, so nobody knows whether it is in use";
+  }
+  return "cannot be told whether it is open";
+}
+
+/// The one place where files are removed: at most as many as were planned, each on the list first.
+class Purge {
+ public:
+  Purge(const Step& step, const std::string& task, const files::Folder& folder, RunContext& run)
+      : step_(step), run_(run), list_(run, task), files_(folder), left_(step.planned.items) {}
+
+  /// False once as many are gone as were planned: what is beyond that waits for the next plan.
+  Result<bool> take(std::vector<Candidate>& batch) {
+    std::erase_if(batch, [](const Candidate& one) { return !one.reason.empty(); });
+    for (std::span<const Candidate> rest = batch; !rest.empty() && left_ > 0;) {
+      const auto some = rest.first(std::min<std::uint64_t>(rest.size(), left_));
+      rest = rest.subspan(some.size());
+      TRY(run_.checkpoint("purge-files: batch"));
+      for (const Candidate& one : some) list_.add(one.path, one.file.info.size, one.file.info.modified);
+      TRY(list_.flush());
+      TRY(run_.checkpoint("purge-files: listed"));
+      TRY(remove(some));
+    }
+    return left_ > 0;
+  }
+
+  /// Says what stayed because somebody uses it, beyond what the plan counted already.
+  Result<void> end() {
+    for (const Skip& skip : in_use_.list()) {
+      const auto planned = std::ranges::find(step_.skipped, skip.reason, &Skip::reason);
+      const std::uint64_t known = planned == step_.skipped.end() ? 0 : planned->items;
+      if (skip.items > known) run_.skip(skip.reason, skip.examples.front(), skip.items - known);
+    }
+    return list_.flush();
+  }
+
+ private:
+  /// A hold that came meanwhile counts: they are asked for before every round of removals, and after the checkpoint,
+  /// whose pulse is what tells those who add one that it has been seen.
+  Result<void> remove(std::span<const Candidate> some) {
+    std::vector<const Candidate*> rest;
+    for (const Candidate& one : some) rest.push_back(&one);
+    while (!rest.empty()) {
+      TRY(run_.checkpoint("purge-files: round"));
+      const Holds* holds = TRY(run_.holds());
+      std::erase_if(rest, [&](const Candidate* one) {
+        const bool held = holds->covers_file(one->path).has_value();
+        if (held) stays(*one, "held");
+        return held;
+      });
+      std::vector<const files::Found*> found;
+      for (const Candidate* one : rest) found.push_back(&one->file);
+      const auto answers = files_.remove(found, between_questions);
+      Result<void> worked{};
+      for (std::size_t i = 0; i < answers.size(); ++i)
+        if (auto counted = count(*rest[i], answers[i]); !counted) worked = std::move(counted);
+      TRY(std::move(worked));
+      rest.erase(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(answers.size()));
+    }
+    return {};
+  }
+
+  Result<void> count(const Candidate& one, const Result<files::Standing>& answer) {
+    if (!answer && answer.error().kind == Kind::permission) {
+      stays(one, "no right to remove it");
+      run_.note(Level::warning, answer.error().message);
+      return {};
+    }
+    const files::Standing standing = TRY(Result<files::Standing>(answer));
+    if (standing == files::Standing::free) {
+      run_.done(1, one.file.info.size);
+      --left_;
+    } else if (standing == files::Standing::changed) {
+      stays(one, reason_of(standing));
+    } else {
+      in_use_.add(reason_of(standing), one.file.path);
+      list_.stays(one.path, reason_of(standing));
+    }
+    return {};
+  }
+
+  void stays(const Candidate& one, std::string_view reason) {
+    run_.skip(reason, one.file.path);
+    list_.stays(one.path, reason);
+  }
+
+  const Step& step_;
+  RunContext& run_;
+  RemovedList list_;
+  files::FoundFiles files_;
+  std::uint64_t left_;
+  Skips in_use_{};
 };
 
 class PurgeFiles final : public Task {
@@ -128,9 +220,11 @@ class PurgeFiles final : public Task {
     step.planned.bytes = Bytes{};
     Skips skips;
     OldFiles old(policy_, out_of_reach_, folder, needs, step.cutoff);
-    TRY(old.go_over([&]() -> Result<Holds> { return context.holds; },
-                    [&](std::vector<OldFiles::Judged>& judged) -> Result<bool> {
-                      for (const auto& one : judged) add(one, step, skips);
+    files::FoundFiles files(folder);
+    TRY(old.go_over([&]() -> Result<const Holds*> { return &context.holds; },
+                    [&](std::vector<Candidate>& batch) -> Result<bool> {
+                      keep_used(batch, files);
+                      for (const Candidate& one : batch) add(one, step, skips);
                       return true;
                     },
                     [&](const files::Unreadable& unreadable) { skips.add("cannot be read", unreadable.path); }));
@@ -153,24 +247,10 @@ class PurgeFiles final : public Task {
   Result<void> execute(const Step& step, RunContext& run) const override {
     const files::Folder folder = TRY(open_folder());
     Needs needs = TRY(Needs::open(out_of_reach_.needed, folder.path()));
-    RemovedList list(run, info_.name);
     OldFiles old(policy_, out_of_reach_, folder, needs, step.cutoff);
-    std::uint64_t left = step.planned.items;
-    const auto holds = [&]() -> Result<Holds> { return *TRY(run.holds()); };
-    return old.go_over(holds,
-                       [&](std::vector<OldFiles::Judged>& judged) -> Result<bool> {
-                         TRY(run.checkpoint("purge-files: batch"));
-                         std::erase_if(judged, [](const auto& one) { return !one.reason.empty(); });
-                         if (judged.size() > left)
-                           judged.resize(left);  // a ceiling: what is beyond it waits for the next plan
-                         for (const auto& one : judged) list.add(one.path, one.file.info.size, one.file.info.modified);
-                         TRY(list.flush());
-                         TRY(run.checkpoint("purge-files: listed"));
-                         for (const auto& one : judged) TRY(remove(folder, one, run));
-                         left -= judged.size();
-                         return left > 0;
-                       },
-                       {});
+    Purge purge(step, info_.name, folder, run);
+    TRY(old.go_over([&] { return run.holds(); }, [&](std::vector<Candidate>& batch) { return purge.take(batch); }, {}));
+    return purge.end();
   }
 
  private:
@@ -182,7 +262,20 @@ class PurgeFiles final : public Task {
     return folder;
   }
 
-  static void add(const OldFiles::Judged& one, Step& step, Skips& skips) {
+  static void keep_used(std::vector<Candidate>& batch, files::FoundFiles& files) {
+    std::vector<Candidate*> asked;
+    std::vector<const files::Found*> found;
+    for (Candidate& one : batch) {
+      if (!one.reason.empty()) continue;
+      asked.push_back(&one);
+      found.push_back(&one.file);
+    }
+    const std::vector<files::Standing> standings = files.look(found);
+    for (std::size_t i = 0; i < asked.size(); ++i)
+      asked[i]->reason = standings[i] == files::Standing::changed ? "gone meanwhile" : reason_of(standings[i]);
+  }
+
+  static void add(const Candidate& one, Step& step, Skips& skips) {
     if (!one.reason.empty()) {
       skips.add(one.reason, one.file.path);
       return;
@@ -193,31 +286,6 @@ class PurgeFiles final : public Task {
     if (!step.newest || modified > *step.newest) step.newest = modified;
     if (step.samples.size() < 3)
       step.samples.push_back({.item = printable(one.file.path), .at = modified, .size = one.file.info.size});
-  }
-
-  /// The one place where a file is removed: still the same file, untouched since it was judged, and a hold that came
-  /// meanwhile counts.
-  Result<void> remove(const files::Folder& folder, const OldFiles::Judged& one, RunContext& run) const {
-    TRY(run.checkpoint("purge-files: file"));
-    const Holds* holds = TRY(run.holds());
-    if (holds->covers_file(one.path)) {
-      run.skip("held", one.file.path);
-      return {};
-    }
-    const auto now = folder.stat(one.file.path);
-    if (!now || !now->same_as(one.file.info)) {
-      run.skip("gone or changed since it was planned", one.file.path);
-      return {};
-    }
-    const auto removed = folder.unlink(one.file.path, files::Durable::later);
-    if (!removed && removed.error().kind == Kind::permission) {
-      run.skip("no right to remove it", one.file.path);
-      run.note(Level::warning, removed.error().message);
-      return {};
-    }
-    TRY(removed);
-    run.done(1, one.file.info.size);
-    return {};
   }
 
   TaskInfo info_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "run/manifest/row_json.h"
@@ -9,11 +10,14 @@
 namespace steward::retention {
 
 void RemovedList::add(std::string_view name, Bytes size, Instant modified) {
-  buffer_ +=
-      nlohmann::json{
-          {"removed", manifest::bytes_to_json(name)}, {"bytes", size.count}, {"modified", format_instant(modified)}}
-          .dump() +
-      '\n';
+  // By hand but for the name: this is written for every file that goes.
+  fmt::format_to(std::back_inserter(buffer_), R"({{"bytes":{},"modified":"{}","removed":{}}})", size.count,
+                 format_instant(modified), manifest::bytes_to_json(name).dump());
+  buffer_ += '\n';
+}
+
+void RemovedList::stays(std::string_view name, std::string_view reason) {
+  buffer_ += nlohmann::json{{"not_removed", manifest::bytes_to_json(name)}, {"reason", reason}}.dump() + '\n';
 }
 
 Result<void> RemovedList::flush() {
