@@ -54,6 +54,15 @@ struct RestoreCommand {
 };
 Result<int> archive_restore_command(const Output& output, const RestoreCommand& command);
 
+/// Without `yes` it says what would be forgotten, and no more.
+struct ForgetCommand {
+  std::string table{};
+  std::vector<std::string> keys{};
+  std::string reason{};
+  bool yes = false;
+};
+Result<int> archive_forget_command(const Output& output, const ForgetCommand& command);
+
 struct HoldCommand {
   std::string table{}, key{}, path{}, object{};
   bool prefix = false;

@@ -117,7 +117,7 @@ class Grammar {
   }
 
   void add_archive() {
-    CLI::App* archive = group("archive", "what was archived: list, verify, restore");
+    CLI::App* archive = group("archive", "what was archived: list, verify, restore, forget");
     command(archive, "list", "what lies in cold storage, by run", archive_list_command);
     command(archive, "verify", "read every copy and compare it with its manifest", archive_verify_command);
     CLI::App* restore = command(archive, "restore", "bring back files and rows; nothing is overwritten",
@@ -128,6 +128,18 @@ class Grammar {
     restore->add_option("--key", restore_.keys, "these rows alone, by primary key")->allow_extra_args(false);
     restore->footer(
         "Examples:\n  steward archive restore --all\n  steward archive restore --table mockups --key 17 --key 18");
+    add_forget(archive);
+  }
+
+  void add_forget(CLI::App* archive) {
+    CLI::App* forget =
+        command(archive, "forget", "remove single rows from the archive for good; says first what it would do",
+                [this](const Output& output) { return archive_forget_command(output, forget_); });
+    forget->add_option("--table", forget_.table, "rows of this table")->required();
+    forget->add_option("--key", forget_.keys, "with this primary key")->required()->allow_extra_args(false);
+    forget->add_option("--reason", forget_.reason, "why; it stays in the manifest and the ledger")->required();
+    forget->add_flag("--yes", forget_.yes, "do it");
+    forget->footer("Example:\n  steward archive forget --table mockups --key 17 --reason \"request 81\" --yes");
   }
 
   void add_holds() {
@@ -187,6 +199,7 @@ class Grammar {
   RunCommand run_{};
   RunsCommand runs_{};
   RestoreCommand restore_{};
+  ForgetCommand forget_{};
   HoldCommand hold_{};
   bool all_holds_ = false, markdown_ = false, grants_ = false;
   std::string run_id_{}, hold_id_{}, shell_{}, file_{}, role_{};

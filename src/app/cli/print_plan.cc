@@ -70,11 +70,16 @@ std::string when_text(Instant instant, Instant now) {
   return instant <= now ? format_span(now - instant) + " ago" : "in " + format_span(instant - now);
 }
 
-std::string plan_text(const Output& output, const Plan& plan, const std::string& name, const std::string& digest) {
+std::string plan_text(const Output& output, const Plan& plan) {
   std::string out = fmt::format("{}, as of {}{}: nothing has been changed\n\n", plan.job,
                                 format_instant(std::chrono::floor<std::chrono::seconds>(plan.made)),
                                 plan.environment.empty() ? "" : " in " + plan.environment);
   for (const Step& step : plan.steps) out += step_text(output, step) + '\n';
+  return out;
+}
+
+std::string plan_text(const Output& output, const Plan& plan, const std::string& name, const std::string& digest) {
+  std::string out = plan_text(output, plan);
   const bool whole =
       std::ranges::none_of(plan.steps, [](const Step& step) { return step.readiness == Readiness::failed; });
   out += fmt::format("Plan {}.", digest.substr(0, 12));

@@ -9,7 +9,9 @@
 
 namespace steward::app {
 
-/// `name`: what was planned, "cleanup" or "cleanup/purge-logs".
+/// The plan, without how to carry it out.
+std::string plan_text(const Output& output, const Plan& plan);
+/// The same, and how. `name`: what was planned, "cleanup" or "cleanup/purge-logs".
 std::string plan_text(const Output& output, const Plan& plan, const std::string& name, const std::string& digest);
 std::string result_text(const Output& output, const RunResult& result);
 /// "12,400 items, 3.1 GiB".

@@ -132,10 +132,11 @@ Result<void> Writer::record(std::span<const Item> items) {
   return {};
 }
 
-Result<void> Writer::finish(const StateDirectory& scratch) {
-  if (segment_ == 0) return {};
-  Listed mine{.folder = folder_, .run = header_.run};
-  for (std::uint64_t n = 1; n <= segment_; ++n) mine.segments.push_back(n);
+namespace {
+
+/// Puts a finished manifest together in the scratch directory, and then where it belongs: with one put.
+Result<void> put_finished(object::Store& store, const Header& header, const Listed& from, const StateDirectory& scratch,
+                          const std::function<Result<void>(Item&)>& change) {
   auto temporary = TRY(scratch.folder().temporary_beside("manifests/finished"));
   files::FileSink sink(temporary.handle.fd());
   std::uint64_t size = 0;
@@ -144,10 +145,12 @@ Result<void> Writer::finish(const StateDirectory& scratch) {
     const std::string text = line + '\n';
     return sink.write(std::as_bytes(std::span(text)));
   };
-  auto written = write(line_of(header_));
+  auto written = write(line_of(header));
   if (written) {
-    auto all = read(*store_, mine, [&](const Item& item) -> Result<bool> {
-      TRY(write(line_of(item, true)));
+    auto all = read(store, from, [&](const Item& item) -> Result<bool> {
+      Item changed = item;
+      if (change) TRY(change(changed));
+      TRY(write(line_of(changed, true)));
       return true;
     });
     if (!all) written = std::unexpected(std::move(all).error());
@@ -155,12 +158,30 @@ Result<void> Writer::finish(const StateDirectory& scratch) {
   if (written) {
     const files::Handle again = TRY(scratch.folder().open_for_reading(temporary.path));
     files::FileSource source(again.fd());
-    auto put = store_->put(finished_key(folder_, header_.run), source, {.size = Bytes{size}});
+    auto put = store.put(finished_key(from.folder, from.run), source, {.size = Bytes{size}});
     if (!put) written = std::unexpected(std::move(put).error());
   }
   (void)scratch.folder().unlink(temporary.path);
-  if (!written) return fail_while("finishing the manifest", std::move(written).error());
+  return written;
+}
+
+}  // namespace
+
+Result<void> Writer::finish(const StateDirectory& scratch) {
+  if (segment_ == 0) return {};
+  Listed mine{.folder = folder_, .run = header_.run};
+  for (std::uint64_t n = 1; n <= segment_; ++n) mine.segments.push_back(n);
+  if (auto written = put_finished(*store_, header_, mine, scratch, {}); !written)
+    return fail_while("finishing the manifest", std::move(written).error());
   return remove_leftovers(*store_, mine);
+}
+
+Result<void> rewrite(object::Store& store, const Listed& manifest, const StateDirectory& scratch,
+                     const std::function<Result<void>(Item&)>& change) {
+  const Header header = TRY(read(store, manifest, [](const Item&) -> Result<bool> { return false; }));
+  if (auto written = put_finished(store, header, manifest, scratch, change); !written)
+    return fail_while("rewriting the manifest", std::move(written).error());
+  return {};
 }
 
 Result<void> remove_leftovers(object::Store& store, const Listed& manifest) {

@@ -8,6 +8,7 @@
 ///   planned -> copied -> verified -> row_gone -> source_gone | source_kept(reason)     (a file and its row)
 ///   planned -> copied -> verified -> row_gone                                          (a segment of rows)
 ///   planned | copied | verified -> undone(reason)                                      (it stays in the database)
+///   source_gone | source_kept -> forgotten(reason)                  (what it was is removed from the archive for good)
 ///
 /// Errors  corrupt: a line that is none; refused (code "manifest-newer"): a newer format; else as the store.
 #pragma once
@@ -28,7 +29,7 @@
 
 namespace steward::manifest {
 
-enum class State { planned, copied, verified, row_gone, source_gone, source_kept, undone };
+enum class State { planned, copied, verified, row_gone, source_gone, source_kept, undone, forgotten };
 std::string_view name_of(State state);
 
 /// What the header line says.
@@ -64,7 +65,9 @@ struct Item {
   std::uint64_t rows = 0;  ///< Of a segment of rows: how many it holds.
   std::vector<std::string>
       kept{};            ///< Of a segment of rows, from `row_gone` on: keys of rows that stayed in the database.
-  std::string reason{};  ///< Why source_kept or undone.
+  std::string reason{};  ///< Why source_kept, undone or forgotten.
+  std::vector<std::string>
+      superseded{};  ///< Keys of copies that are to be removed: somebody is forgetting, or died of it.
 };
 
 /// Whether nothing is left to do for an item in this state.
@@ -112,6 +115,11 @@ Result<void> remove_leftovers(object::Store& store, const Listed& manifest);
 /// Hands over each item once, in its last state. Memory grows with the items of one batch, not with the manifest.
 /// `take` returns false to stop.
 Result<Header> read(object::Store& store, const Listed& manifest, const std::function<Result<bool>(const Item&)>& take);
+
+/// Replaces a finished manifest by the items that `change` makes of its own: one put, so that a reader sees the old one
+/// or the new one. `change` alters the item in place.
+Result<void> rewrite(object::Store& store, const Listed& manifest, const StateDirectory& scratch,
+                     const std::function<Result<void>(Item&)>& change);
 
 /// The key of the manifest folder: "mockups/manifest/RUN".
 std::string manifest_key(std::string_view folder, std::string_view run);

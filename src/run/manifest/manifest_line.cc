@@ -13,7 +13,8 @@ namespace {
 using nlohmann::json;
 
 constexpr int format = 1;
-constexpr std::array state_names{"planned", "copied", "verified", "row_gone", "source_gone", "source_kept", "undone"};
+constexpr std::array state_names{"planned",     "copied",      "verified", "row_gone",
+                                 "source_gone", "source_kept", "undone",   "forgotten"};
 
 std::unexpected<Error> not_a_line(std::string_view why) {
   return fail(Kind::corrupt, fmt::format("a manifest has a line that is none: {}", why),
@@ -113,7 +114,7 @@ Result<State> state_in(const json& document) {
 std::string_view name_of(State state) { return state_names[static_cast<std::size_t>(state)]; }
 
 bool is_final(const Header& header, State state) {
-  if (state == State::undone) return true;
+  if (state == State::undone || state == State::forgotten) return true;
   if (header.final_state == "row_gone") return state == State::row_gone;
   return state == State::source_gone || state == State::source_kept;
 }
@@ -163,6 +164,11 @@ Result<Header> header_from_line(std::string_view line) {
 
 std::string line_of(const Item& item, bool whole) {
   json document{{"item", item.number}, {"state", name_of(item.state)}};
+  if (!item.superseded.empty()) document["superseded"] = to_list(item.superseded);
+  if (item.state == State::forgotten) {  // of what it was, nothing stays but that it was
+    document["reason"] = bytes_to_json(item.reason);
+    return document.dump();
+  }
   if (whole || item.state == State::planned) {
     document["key"] = bytes_to_json(item.key);
     if (!item.row.empty()) document["row"] = json::parse(item.row, nullptr, false);
@@ -218,6 +224,7 @@ Result<Item> item_from_line(std::string_view line, const Item* known) {
   }
   TRY(take_attributes(document, item));
   if (document.contains("kept")) item.kept = TRY(strings_in(document, "kept"));
+  if (document.contains("superseded")) item.superseded = TRY(strings_in(document, "superseded"));
   return item;
 }
 
