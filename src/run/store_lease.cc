@@ -79,7 +79,7 @@ std::unexpected<Error> no_lease(std::string why) { return fail(Kind::refused, st
 
 }  // namespace
 
-StoreLease::StoreLease(std::unique_ptr<object::Store> store, std::string name, std::string agent,
+StoreLease::StoreLease(std::unique_ptr<object::Store> store, const std::string& name, std::string agent,
                        const LeaseTerms& terms)
     : store_(std::move(store)),
       key_(std::string(lease_prefix) + name),

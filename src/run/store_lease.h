@@ -63,7 +63,7 @@ class StoreLease final : public Lock {
   Result<void> renew();
 
  private:
-  StoreLease(std::unique_ptr<object::Store> store, std::string name, std::string agent, const LeaseTerms& terms);
+  StoreLease(std::unique_ptr<object::Store> store, const std::string& name, std::string agent, const LeaseTerms& terms);
   Result<void> acquire();
   Result<bool> may_take_over(const object::ObjectInfo& there, const std::string& text, std::string& holder);
   Result<void> put(const object::PutOptions& condition);
