@@ -27,7 +27,6 @@ using object::keys_of;
 using object::new_bucket;
 using object::opened;
 using object::StoreTarget;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using namespace std::chrono_literals;

@@ -38,7 +38,7 @@ struct Behind {
 };
 
 /// The fault for the first `times` requests of this method whose target holds `part`.
-FaultProxy::Decide first(int times, std::string method, std::string part, Fault fault) {
+FaultProxy::Decide first(int times, const std::string& method, const std::string& part, const Fault& fault) {
   return [=](const SeenRequest& request) mutable {
     const bool meant = request.method == method && request.target.contains(part);
     return meant && times-- > 0 ? fault : Fault::none();
