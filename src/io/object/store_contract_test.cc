@@ -142,7 +142,8 @@ TEST_P(StoreContract, OfManyWhoReplaceTheSameAtOnceOneGetsThrough) {
     std::vector<std::jthread> threads;
     for (int i = 0; i < 8; ++i)
       threads.emplace_back([&, i] {
-        StringSource source("writer " + std::to_string(i));
+        const std::string content = "writer " + std::to_string(i);
+        StringSource source(content);
         through += store->put("lock", source, {.if_etag = seen}).has_value() ? 1 : 0;
       });
   }
