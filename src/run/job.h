@@ -26,6 +26,8 @@ struct Lock {
   virtual ~Lock() = default;
   /// An error (interrupted) once the lock may have been lost: the run ends before its next batch.
   virtual Result<void> alive() = 0;
+  /// What a person should know of how it was taken, in one line; mostly nothing.
+  virtual std::string note() const { return {}; }
 };
 
 /// What a task has while it plans.

@@ -9,6 +9,7 @@
 #include "core/digest.h"
 #include "core/url.h"
 #include "io/sql/database_url.h"
+#include "run/store_lease.h"
 
 namespace steward {
 namespace {
@@ -73,6 +74,20 @@ class FolderLock final : public Lock {
   std::shared_ptr<void> held_;
 };
 
+/// flock first, which costs nothing; then the lease, or the reason why there is none.
+class BucketLock final : public Lock {
+ public:
+  BucketLock(std::unique_ptr<Lock> here, std::unique_ptr<Lock> everywhere, std::string note)
+      : here_(std::move(here)), everywhere_(std::move(everywhere)), note_(std::move(note)) {}
+  Result<void> alive() override { return everywhere_ ? everywhere_->alive() : Result<void>{}; }
+  std::string note() const override { return note_; }
+
+ private:
+  std::unique_ptr<Lock> here_;
+  std::unique_ptr<Lock> everywhere_;  // after the flock: the lease goes first
+  std::string note_;
+};
+
 std::unexpected<Error> taken(std::string_view what) {
   return fail(Kind::busy, fmt::format("another run is working on {}", what),
               "Let it finish (`steward runs` shows it), or `steward runs cancel` it.");
@@ -126,7 +141,11 @@ Result<std::unique_ptr<Lock>> lock_store(const object::StoreTarget& target, cons
   const files::Folder folder = TRY(state.folder().subfolder(place));
   auto held = folder.lock();
   if (!held && held.error().kind == Kind::busy) return taken(target.url);
-  return std::make_unique<FolderLock>(TRY(std::move(held)));
+  auto here = std::make_unique<FolderLock>(TRY(std::move(held)));
+  auto lease = StoreLease::take(target, name);
+  if (lease) return std::make_unique<BucketLock>(std::move(here), *std::move(lease), "");
+  if (lease.error().code != "no-lease") return std::unexpected(std::move(lease).error());
+  return std::make_unique<BucketLock>(std::move(here), nullptr, std::move(lease).error().message);
 }
 
 }  // namespace steward

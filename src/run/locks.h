@@ -20,8 +20,9 @@ Result<std::unique_ptr<Lock>> lock_in_database(const sql::Target& target, const 
 /// flock on the folder.
 Result<std::unique_ptr<Lock>> lock_folder(const std::string& path);
 
-/// A store: flock for a directory; for S3 flock on a file below `state` named for the place, which keeps out other runs
-/// of this machine.
+/// A store: flock for a directory. For S3 a lease in the bucket (store_lease.h), and before it flock on a file below
+/// `state` named for the place, which keeps out other runs of this machine at once, and is all there is where the
+/// bucket cannot have a lease: the lock's note says so then.
 Result<std::unique_ptr<Lock>> lock_store(const object::StoreTarget& target, const StateDirectory& state,
                                          const std::string& name);
 

@@ -144,7 +144,10 @@ class Running {
         broken_.emplace(slot.info.name, std::move(locks).error());
         continue;
       }
-      for (auto& lock : *locks) all.push_back(std::move(lock));
+      for (auto& lock : *locks) {
+        if (std::string note = lock->note(); !note.empty()) lock_notes_[slot.info.name].push_back(std::move(note));
+        all.push_back(std::move(lock));
+      }
     }
     return all;
   }
@@ -190,6 +193,7 @@ class Running {
     for (const TaskSlot& slot : job_.tasks) {
       if (!takes_part(slot) || broken_.contains(slot.info.name)) continue;
       context_.begin(slot.info.name, {});
+      for (const std::string& note : lock_notes_[slot.info.name]) context_.note(Level::warning, note);
       if (auto recovered = slot.task->recover(context_); !recovered) {
         if (context_.cancelled()) return recovered;
         broken_.emplace(slot.info.name, std::move(recovered).error());
@@ -348,6 +352,7 @@ class Running {
   Context context_;
   std::string digest_{};
   std::map<std::string, Error> broken_{};
+  std::map<std::string, std::vector<std::string>> lock_notes_{};
   std::map<std::string, std::vector<std::string>> recovery_notes_{};
   std::vector<TaskResult> results_{};
 };

@@ -90,6 +90,13 @@ ledger::Process this_process();
 /// process of another host counts as alive until its heartbeat is an hour old.
 bool is_gone(const ledger::Process& process, Instant heartbeat, Instant now);
 
+/// The PID namespace of this process, "pid:[4026531836]"; empty where /proc does not say.
+std::string pid_namespace();
+/// Whether that process is certainly gone, as only its own kernel can tell: it is of this boot and of this PID
+/// namespace, and no process has its pid and start. Of any other nothing is known, and it is false: hosts of one name,
+/// containers of one host and clones of one disk are not the same machine.
+bool is_gone_here(const ledger::Process& process, std::string_view its_pid_namespace);
+
 /// "20261123T030000Z-4f2a91".
 std::string new_run_id(Instant now);
 

@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -119,15 +121,33 @@ int exit_code_of(pid_t child) {
 
 }  // namespace
 
+Started::Started(const std::vector<std::string>& words, const std::map<std::string, std::string>& environment,
+                 const std::string& directory)
+    : out_(spool()), err_(spool()), child_(start_program(words, environment, directory, out_, err_)) {}
+
+Started::~Started() {
+  if (child_ > 0) {
+    ::kill(child_, SIGKILL);
+    (void)wait();
+  }
+  ::close(out_);
+  ::close(err_);
+}
+
+Answer Started::wait() {
+  int status = 0;
+  rusage used{};
+  ::wait4(child_, &status, 0, &used);
+  child_ = -1;
+  return {.exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status),
+          .out = read_all(out_),
+          .err = read_all(err_),
+          .peak = Bytes{static_cast<std::uint64_t>(used.ru_maxrss) * 1024}};
+}
+
 Answer run_program(const std::vector<std::string>& words, const std::map<std::string, std::string>& environment,
                    const std::string& directory) {
-  const int out = spool(), err = spool();
-  const pid_t child = start_program(words, environment, directory, out, err);
-  const int code = exit_code_of(child);
-  Answer answer{.exit_code = code, .out = read_all(out), .err = read_all(err)};
-  ::close(out);
-  ::close(err);
-  return answer;
+  return Started(words, environment, directory).wait();
 }
 
 std::string steward_binary() {
@@ -225,6 +245,14 @@ pid_t Application::start_steward(std::vector<std::string> words) const {
 }
 
 int Application::wait_for(pid_t child) { return exit_code_of(child); }
+
+std::unique_ptr<Started> Application::start(std::vector<std::string> words,
+                                            const std::map<std::string, std::string>& different) const {
+  words.insert(words.begin(), steward_binary());
+  std::map<std::string, std::string> all = environment;
+  for (const auto& [name, value] : different) all[name] = value;
+  return std::make_unique<Started>(words, all, root_);
+}
 
 nlohmann::json Application::run_cleanup(std::vector<std::string> more) const {
   more.insert(more.begin(), {"run", "cleanup", "--json"});

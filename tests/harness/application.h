@@ -1,6 +1,8 @@
 /// An application for tests: a real database (SQLite or PostgreSQL), image files, log files and a bucket (a folder or
 /// S3), all its own, and the real program run upon it with variables alone.
 #pragma once
+#include <sys/types.h>
+
 #include <functional>
 #include <map>
 #include <memory>
@@ -20,11 +22,29 @@ namespace steward::harness {
 struct Answer {
   int exit_code = -1;  ///< 128 + signal where it was killed.
   std::string out{}, err{};
+  Bytes peak{};                 ///< Of its memory (ru_maxrss).
   nlohmann::json json() const;  ///< `out`, parsed; a failed test where it is not exactly one document.
 };
 
 /// Waits for a condition, asked again and again; a failed test where it does not come within a minute.
 void await(const std::function<bool()>& condition, const std::string& what);
+
+/// A program under way, with this environment and no other, in `directory`. Killed at the end if nobody has waited.
+class Started {
+ public:
+  Started(const std::vector<std::string>& words, const std::map<std::string, std::string>& environment,
+          const std::string& directory);
+  ~Started();
+  Started(const Started&) = delete;
+  Started& operator=(const Started&) = delete;
+  pid_t pid() const { return child_; }
+  /// Its end; once.
+  Answer wait();
+
+ private:
+  int out_, err_;
+  pid_t child_;
+};
 
 /// Runs a program to its end, with this environment and no other, in `directory`.
 Answer run_program(const std::vector<std::string>& words, const std::map<std::string, std::string>& environment,
@@ -59,6 +79,9 @@ class Application {
   /// Starts the program and does not wait for it; `wait_for` gives its exit code, 128 + signal where it was killed.
   pid_t start_steward(std::vector<std::string> words) const;
   static int wait_for(pid_t child);
+  /// The same with what it says. `different` replaces or adds variables for this one alone.
+  std::unique_ptr<Started> start(std::vector<std::string> words,
+                                 const std::map<std::string, std::string>& different = {}) const;
   /// `run cleanup --json`, parsed; whatever the exit code.
   nlohmann::json run_cleanup(std::vector<std::string> more = {}) const;
   nlohmann::json plan_cleanup(std::vector<std::string> more = {}) const;

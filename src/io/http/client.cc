@@ -210,7 +210,7 @@ using Handle = std::unique_ptr<CURL, Cleanup>;
 
 /// Easy handles that are idle, each with the connections it has made.
 struct Client::Pool {
-  static constexpr std::size_t most_idle = 32;
+  static constexpr std::size_t most_idle = 64;
   ClientSettings settings{};
   std::mutex mutex{};
   std::vector<Handle> idle{};

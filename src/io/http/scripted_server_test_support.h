@@ -71,8 +71,9 @@ inline bool read_request(int fd, SeenRequest& request) {
   std::size_t end = std::string::npos;
   std::size_t length = 0;
   while (true) {
-    if (end == std::string::npos && (end = bytes.find("\r\n\r\n")) != std::string::npos) {
-      end += 4;
+    const std::size_t blank = bytes.find("\r\n\r\n");
+    if (end == std::string::npos && blank != std::string::npos) {
+      end = blank + 4;
       const std::string size = field(std::string_view(bytes).substr(0, end), "content-length");
       length = size.empty() ? 0 : std::stoul(size);
     }

@@ -174,6 +174,12 @@ Result<ObjectInfo> DirectoryStore::put(std::string_view key, Source& content, co
   if (!is_key(key)) return no_key(key, "a directory cannot have a file of this name");
   // Asked before the content is read: it may be long.
   if (options.only_if_absent && stat(key)) return write_error(key, {.code = "exists"});
+  const auto there = options.if_etag.empty() ? Result<ObjectInfo>{} : head(key);
+  if (!options.if_etag.empty() && (!there || there->etag != options.if_etag))
+    return fail(
+        Kind::refused,
+        fmt::format("cannot write {} in {}: what is there is not what was to be replaced", printable(key), shown_), "",
+        "changed");
   auto temporary = temporary_for(key);
   if (!temporary) return write_error(key, std::move(temporary).error());
   Result<void> done = fill(*temporary, content, options);

@@ -47,7 +47,7 @@ bool goes_on_at(const http::Response& head, std::uint64_t offset) {
 }  // namespace
 
 S3Store::S3Store(const StoreTarget& target, S3Address address, S3Tuning tuning)
-    : client_(target, std::move(address), std::move(tuning)) {
+    : client_(target, std::move(address), std::move(tuning)), removals_(client_.pace()) {
   const std::string& root = client_.address().root;
   shown_ = fmt::format("s3://{}", client_.address().bucket);
   if (!root.empty()) shown_ += "/" + printable(root.substr(0, root.size() - 1));

@@ -5,7 +5,7 @@
 ///                is written by only_if_absent, or in parts, bears `x-amz-meta-steward-put`, a random word by which a
 ///                writer whose answer got lost knows its own work again.
 ///   get          goes on with Range and If-Match where a connection breaks; the size is checked.
-///   remove_many  several requests at once (S3Tuning::threads).
+///   remove_many  several requests at once (S3Tuning::threads), fewer where the server asks for it (pace.h).
 ///   features     writes and removes `.steward-probe-…`. Where this is denied, or the server does it its own way, the
 ///                feature counts as absent.
 #pragma once
@@ -40,6 +40,7 @@ class S3Store final : public Store {
   Result<void> abort_upload(const Upload& upload) override;
   Result<Versioning> versioning() override;
   Result<Instant> server_time() override;
+  std::optional<std::string> asked_for_less() const override { return removals_->words(); }
   Result<std::optional<Bytes>> room() override { return std::nullopt; }
 
  private:
@@ -47,6 +48,7 @@ class S3Store final : public Store {
   struct Abilities {
     Features features{};
     bool conditional_batch = false;  ///< DeleteObjects looks at its ETags.
+    bool bare_if_match = false;      ///< A PUT's If-Match has to come without quotes (RGW 16).
   };
 
   // s3.cc
@@ -65,6 +67,7 @@ class S3Store final : public Store {
   Result<Abilities> probe();
   Result<bool> probe_any_key(const std::string& probe);
   Result<bool> probe_conditional_put(const std::string& probe);
+  Result<bool> probe_conditional_replace(const std::string& probe, bool bare);
   Result<bool> probe_conditional_remove(const std::string& probe);
   Result<bool> probe_conditional_batch(const std::string& probe);
   Result<bool> is_there(const std::string& key);
@@ -78,7 +81,10 @@ class S3Store final : public Store {
                                   const std::vector<Part>& parts, const PutOptions& options);
   Result<std::vector<Part>> send_parts(std::string_view key, const std::string& id, std::string first, Source& rest,
                                        const PutOptions& options, Bytes& sent);
-  Result<void> look_for_absence(std::string_view key);
+  static std::string if_match(std::string etag, bool bare);
+  Result<bool> checks_itself(const PutOptions& options);
+  Result<Fields> condition_of(const PutOptions& options);
+  Result<void> look_before_put(std::string_view key, const PutOptions& options);
 
   // s3_remove.cc
   Result<void> check_before_removal(Removal& removal);
@@ -87,6 +93,7 @@ class S3Store final : public Store {
   Result<std::vector<Removed>> remove_batch(std::span<const Removal> removals, const Abilities& abilities);
 
   S3Client client_;
+  std::unique_ptr<Pace> removals_;
   std::string shown_;
   std::mutex mutex_{};
   std::optional<Abilities> abilities_{};

@@ -105,6 +105,26 @@ Result<S3Answer> S3Client::send_once(const S3Call& call) {
   return answer;
 }
 
+std::unique_ptr<Pace> S3Client::pace() const {
+  return std::make_unique<Pace>(tuning_.most_removals, tuning_.backoff, tuning_.longest_wait);
+}
+
+/// One attempt, or as many as the pace allows where the server asks for fewer requests: those did nothing.
+Result<S3Answer> S3Client::send_at_pace(const S3Call& call) {
+  if (!call.pace) return send_once(call);
+  Pace::Patience patience;
+  while (true) {
+    const Pace::Turn turn = call.pace->enter(patience);
+    auto answer = send_once(call);
+    if (!answer) return answer;
+    if (!asks_for_less(answer->http.status, answer->problem.code)) {
+      call.pace->succeeded();
+      return answer;
+    }
+    if (!call.pace->slow_down(patience, in_its_words(answer->http.status, answer->problem))) return answer;
+  }
+}
+
 Result<S3Answer> S3Client::send(const S3Call& call) {
   Attempts attempts = this->attempts();
   CountingSink counting;
@@ -114,7 +134,7 @@ Result<S3Answer> S3Client::send(const S3Call& call) {
   bool lost = false;
   bool renewed = false;
   while (true) {
-    auto answer = send_once(counted);
+    auto answer = send_at_pace(counted);
     if (!answer) {
       const bool final = answer.error().kind != Kind::unavailable || counting.count > 0;
       if (final || !attempts.again()) return std::unexpected(given_up(std::move(answer).error(), call.act, attempts));
@@ -127,6 +147,11 @@ Result<S3Answer> S3Client::send(const S3Call& call) {
       continue;
     }
     if (!may_help_to_retry(answer->http.status, answer->problem.code)) return answer;
+    if (call.pace && asks_for_less(answer->http.status, answer->problem.code)) {
+      Error error = given_up(refusal(*answer, call), call.act, attempts);
+      error.message += fmt::format(", {} times over, and nothing else came through", Pace::most_in_vain);
+      return std::unexpected(std::move(error));
+    }
     if (!attempts.again()) return std::unexpected(given_up(refusal(*answer, call), call.act, attempts));
     // A 5xx may come from a proxy in front of a server that has done its work.
     lost = lost || answer->http.status >= 500;

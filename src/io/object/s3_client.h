@@ -12,6 +12,7 @@
 #include "core/stream.h"
 #include "io/http/client.h"
 #include "io/object/credentials.h"
+#include "io/object/pace.h"
 #include "io/object/s3_address.h"
 #include "io/object/s3_errors.h"
 #include "io/object/store.h"
@@ -25,7 +26,8 @@ struct S3Tuning {
   std::chrono::milliseconds longest_wait{20'000};
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::seconds stall_timeout{60};
-  unsigned threads = 8;  ///< Requests that one remove_many keeps under way.
+  unsigned threads = 8;         ///< Requests that one remove_many keeps under way.
+  unsigned most_removals = 64;  ///< And all of a store's at once.
   Environment environment = process_environment();
 };
 
@@ -40,6 +42,7 @@ struct S3Call {
   Sink* sink = nullptr;  ///< As http::Request's. A body that has begun to flow is not tried again here.
   std::function<Result<void>(const http::Response&)> accept{};
   std::chrono::seconds stall_timeout{0};  ///< 0: the tuning's.
+  Pace* pace = nullptr;  ///< Waits for its turn there, and tries again there when the server asks for fewer requests.
 };
 
 struct S3Answer {
@@ -81,6 +84,8 @@ class S3Client {
   Result<S3Answer> send(const S3Call& call);
   /// One attempt.
   Result<S3Answer> send_once(const S3Call& call);
+  /// A pace for requests of one kind, as the tuning has it.
+  std::unique_ptr<Pace> pace() const;
   /// What an answer means that is no success.
   Error refusal(const S3Answer& answer, const S3Call& call) const;
   /// `send`, where everything but a success is an error.
@@ -93,6 +98,7 @@ class S3Client {
 
  private:
   Result<Credentials> credentials();
+  Result<S3Answer> send_at_pace(const S3Call& call);
 
   S3Address address_;
   S3Tuning tuning_;

@@ -15,14 +15,7 @@ bool is_one_of(std::string_view code, std::initializer_list<std::string_view> co
   return std::ranges::find(codes, code) != codes.end();
 }
 
-/// "AccessDenied: the server's words", shortened; or "status 418".
-std::string in_its_words(const Refusal& refusal) {
-  if (refusal.problem.code.empty()) return fmt::format("status {}", refusal.status);
-  std::string words = printable(refusal.problem.message);
-  if (words.size() > 200) words = words.substr(0, 200) + "…";
-  return words.empty() ? printable(refusal.problem.code)
-                       : fmt::format("{}: {}", printable(refusal.problem.code), words);
-}
+std::string in_its_words(const Refusal& refusal) { return object::in_its_words(refusal.status, refusal.problem); }
 
 Error cannot(const Refusal& refusal, Kind kind, std::string_view why, std::string hint, std::string code = {}) {
   return {kind, fmt::format("cannot {}: {}", refusal.act, why), std::move(hint), std::move(code)};
@@ -82,6 +75,19 @@ bool may_help_to_retry(int status, const std::string& code) {
   return is_one_of(code, {"InternalError", "SlowDown", "ServiceUnavailable", "RequestTimeout", "Throttling",
                           "ThrottlingException", "TooManyRequests", "RequestLimitExceeded", "BandwidthLimitExceeded",
                           "OperationAborted", "ConditionalRequestConflict", "RequestTimeoutException"});
+}
+
+bool asks_for_less(int status, const std::string& code) {
+  if (status == 429 || (status == 503 && code.empty())) return true;
+  return is_one_of(code, {"SlowDown", "Throttling", "ThrottlingException", "TooManyRequests", "RequestLimitExceeded",
+                          "BandwidthLimitExceeded", "ServiceUnavailable"});
+}
+
+std::string in_its_words(int status, const S3Problem& problem) {
+  if (problem.code.empty()) return fmt::format("status {}", status);
+  std::string words = printable(problem.message);
+  if (words.size() > 200) words = words.substr(0, 200) + "…";
+  return words.empty() ? printable(problem.code) : fmt::format("{}: {}", printable(problem.code), words);
 }
 
 bool asks_for_new_keys(const std::string& code) {

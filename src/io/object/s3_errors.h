@@ -27,6 +27,10 @@ Error explain(const Refusal& refusal);
 
 /// Whether trying the same again may help: 500, 502, 503, 504, 429, and S3's codes of that meaning.
 bool may_help_to_retry(int status, const std::string& code);
+/// The server has too much to do, and has done nothing: SlowDown and its like.
+bool asks_for_less(int status, const std::string& code);
+/// "SlowDown: the server's words", shortened and printable; or "status 418".
+std::string in_its_words(int status, const S3Problem& problem);
 /// The keys have ended, and the chain may have new ones.
 bool asks_for_new_keys(const std::string& code);
 /// 412, or a code of that meaning inside a 200.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "io/http/scripted_server_test_support.h"
+#include "io/object/conditionless_server_test_support.h"
 #include "io/object/s3_test_support.h"
 #include "io/object/store_test_support.h"
 
@@ -37,7 +38,7 @@ struct Behind {
 };
 
 /// The fault for the first `times` requests of this method whose target holds `part`.
-FaultProxy::Decide first(int times, std::string method, std::string part, Fault fault) {
+FaultProxy::Decide first(int times, const std::string& method, const std::string& part, const Fault& fault) {
   return [=](const SeenRequest& request) mutable {
     const bool meant = request.method == method && request.target.contains(part);
     return meant && times-- > 0 ? fault : Fault::none();
@@ -264,6 +265,106 @@ TEST_P(S3Faults, ServersWithoutConditionsAreAskedByAFreshLook) {
   EXPECT_EQ((*store->remove_many(removals))[0].error->code, "changed");
   EXPECT_EQ(content_of(*direct, "k"), "overwritten");
   EXPECT_TRUE(store->remove({.key = "k", .etag = direct->head("k")->etag}));
+}
+
+TEST_P(S3Faults, RemovalsThatAreToldToSlowDownAllGoInTheEnd) {
+  // Three of four are turned away for ever: five attempts would not be enough for each.
+  Behind behind(GetParam(), [n = 0](const SeenRequest& request) mutable {
+    return request.method == "DELETE" && n++ % 4 != 3 ? Fault::reply(503, slow_down) : Fault::none();
+  });
+  put_all(*behind.direct, numbered_keys(60));
+  EXPECT_FALSE(behind.store->asked_for_less());
+  std::vector<Removal> removals;
+  for (const std::string& key : numbered_keys(60))
+    removals.push_back({.key = key, .not_modified_since = SystemClock().now() + std::chrono::hours(1)});
+  const auto done = behind.store->remove_many(removals);
+  ASSERT_TRUE(done) << done.error().message;
+  for (const Removed& removed : *done) EXPECT_FALSE(removed.error) << removed.error->message;
+  EXPECT_THAT(keys_of(*behind.direct), ElementsAre());
+  EXPECT_EQ(behind.store->asked_for_less(), "SlowDown: Please reduce your request rate.");
+}
+
+TEST_P(S3Faults, AServerThatTurnsEveryRemovalAwayIsGivenUp) {
+  Behind behind(GetParam(), first(1'000, "DELETE", "/k", Fault::reply(503, slow_down)));
+  put(*behind.direct, "k", "1");
+  const auto removed = behind.store->remove({.key = "k"});
+  ASSERT_FALSE(removed);
+  EXPECT_EQ(removed.error().kind, Kind::unavailable);
+  EXPECT_THAT(removed.error().message, HasSubstr("SlowDown: Please reduce your request rate., 8 times over, and "
+                                                 "nothing else came through"));
+  EXPECT_EQ(behind.proxy.seen().size(), 8u);
+}
+
+// ---- a server that ignores every condition ----
+
+struct S3WithoutConditions : testing::TestWithParam<const char*> {
+  StoreTarget target = new_bucket(GetParam());
+  std::unique_ptr<Store> direct = opened(target);
+  ConditionlessServer server{target};
+  std::unique_ptr<Store> store = [this] {
+    StoreTarget through = target;
+    through.s3.endpoint = server.url();
+    return opened(through);
+  }();
+  /// 40 objects as they were listed; "many/7" has been overwritten since.
+  std::vector<Removal> listed(bool fresh) {
+    put_all(*direct, numbered_keys(40));
+    std::vector<Removal> removals;
+    EXPECT_TRUE(direct->list("many/", [&](const ObjectInfo& object) -> Result<bool> {
+      removals.push_back({.key = object.key, .etag = object.etag, .fresh = fresh});
+      return true;
+    }));
+    put(*direct, "many/7", "overwritten");
+    return removals;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Object, S3WithoutConditions, testing::Values("STEWARD_TEST_S3_VERSITY", "STEWARD_TEST_S3_RGW"),
+                         [](const auto& p) { return std::string(p.param).substr(16); });
+
+TEST_P(S3WithoutConditions, NoFeatureIsClaimedThatIsNone) {
+  const auto features = store->features();
+  ASSERT_TRUE(features) << features.error().message;
+  EXPECT_TRUE(features->probed);
+  EXPECT_FALSE(features->conditional_put);
+  EXPECT_FALSE(features->conditional_replace);
+  EXPECT_FALSE(features->conditional_remove);
+  EXPECT_THAT(keys_of(*direct), ElementsAre()) << "nothing is left of the probes";
+}
+
+TEST_P(S3WithoutConditions, WhatWasListedJustNowGoesInBatchesWithNoSecondLook) {
+  const std::vector<Removal> removals = listed(true);
+  ASSERT_TRUE(store->features());
+  const std::size_t looks = server.count("HEAD", "many/"), batches = server.count("POST", "?delete=");
+  const auto done = store->remove_many(removals);
+  ASSERT_TRUE(done) << done.error().message;
+  for (const Removed& removed : *done) EXPECT_FALSE(removed.error) << removed.key;
+  EXPECT_EQ(server.count("HEAD", "many/"), looks);
+  EXPECT_EQ(server.count("DELETE", "many/"), 0u);
+  EXPECT_GT(server.count("POST", "?delete="), batches);
+  EXPECT_THAT(keys_of(*direct), ElementsAre());
+}
+
+TEST_P(S3WithoutConditions, WhatWasListedLongerAgoIsLookedAtAgainAndStaysIfItHasChanged) {
+  const std::vector<Removal> removals = listed(false);
+  ASSERT_TRUE(store->features());
+  const std::size_t batches = server.count("POST", "?delete=");
+  const auto done = store->remove_many(removals);
+  ASSERT_TRUE(done) << done.error().message;
+  for (const Removed& removed : *done)
+    EXPECT_EQ(removed.error.value_or(Error{}).code, removed.key == "many/7" ? "changed" : "") << removed.key;
+  EXPECT_EQ(server.count("HEAD", "many/"), 40u);
+  EXPECT_EQ(server.count("DELETE", "many/"), 39u);
+  EXPECT_EQ(server.count("POST", "?delete="), batches);
+  EXPECT_EQ(content_of(*direct, "many/7"), "overwritten");
+  EXPECT_THAT(keys_of(*direct), ElementsAre("many/7"));
+}
+
+TEST_P(S3WithoutConditions, APutIfEtagIsPrecededByALook) {
+  const std::string first = put(*direct, "k", "one").etag;
+  put(*store, "k", "two", {.if_etag = first});
+  StringSource late("three");
+  EXPECT_EQ(store->put("k", late, {.if_etag = first}).error().code, "changed");
+  EXPECT_EQ(content_of(*direct, "k"), "two");
 }
 
 // ---- answers of a server that is none, or a strange one ----

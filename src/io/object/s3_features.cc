@@ -38,9 +38,15 @@ Result<S3Store::Abilities> S3Store::probe() {
   found.features.versions = status == Versioning::enabled;
   found.features.was_versioned = status != Versioning::never;
   const std::string probe = random_name();
-  if (!TRY(write_probe(probe))) return found;  // no right to write here
+  found.features.probed = TRY(write_probe(probe));
+  if (!found.features.probed) return found;
   const auto all = [&]() -> Result<void> {
     found.features.conditional_put = TRY(probe_conditional_put(probe));
+    for (const bool bare : {false, true}) {
+      if (!found.features.conditional_put || found.features.conditional_replace) break;
+      found.features.conditional_replace = TRY(probe_conditional_replace(probe, bare));
+      found.bare_if_match = bare;
+    }
     found.features.conditional_remove = TRY(probe_conditional_remove(probe));
     found.conditional_batch = found.features.conditional_remove && TRY(probe_conditional_batch(probe));
     found.features.any_key = TRY(probe_any_key(probe));
@@ -79,6 +85,22 @@ Result<bool> S3Store::probe_conditional_put(const std::string& probe) {
                                             .headers = {{"If-None-Match", "*"}},
                                             .body = "other"}));
   return answer.changed();
+}
+
+/// The wrong ETag has to be refused, and the right one taken.
+Result<bool> S3Store::probe_conditional_replace(const std::string& probe, bool bare) {
+  const auto now = head(probe);
+  if (!now && now.error().kind == Kind::unavailable) return std::unexpected(now.error());
+  if (!now) return false;
+  const auto put_over = [&](const std::string& etag) -> Result<S3Answer> {
+    return client_.send({.act = act("write", probe),
+                         .method = "PUT",
+                         .key = whole_key(probe),
+                         .headers = {{"If-Match", if_match(etag, bare)}},
+                         .body = "replaced"});
+  };
+  if (!TRY(put_over(other_etag)).changed()) return false;
+  return TRY(put_over(now->etag)).ok();
 }
 
 Result<bool> S3Store::probe_conditional_remove(const std::string& probe) {

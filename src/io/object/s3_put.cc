@@ -50,11 +50,17 @@ std::unexpected<Error> already_there(const std::string& act) {
   return fail(Kind::refused, fmt::format("cannot {}: it is there already", act), "", "exists");
 }
 
+std::unexpected<Error> is_another(const std::string& act) {
+  return fail(Kind::refused, fmt::format("cannot {}: what is there is not what was to be replaced", act), "",
+              "changed");
+}
+
 }  // namespace
 
 Result<ObjectInfo> S3Store::put(std::string_view key, Source& content, const PutOptions& options) {
   TRY(key_to_write(key));
-  if (options.only_if_absent && !TRY(abilities()).features.conditional_put) TRY(look_for_absence(key));
+  const bool has_condition = options.only_if_absent || !options.if_etag.empty();
+  if (has_condition && !TRY(checks_itself(options))) TRY(look_before_put(key, options));
   const std::size_t first_size = part_size(client_.tuning().part_size, options.size, 1);
   // One byte more than a part tells whether there is a second one. What is known to be small gets a small buffer first;
   // a file may have grown since it was measured.
@@ -65,27 +71,49 @@ Result<ObjectInfo> S3Store::put(std::string_view key, Source& content, const Put
   return put_parts(key, std::move(first), content, options);
 }
 
-Result<void> S3Store::look_for_absence(std::string_view key) {
+std::string S3Store::if_match(std::string etag, bool bare) {
+  if (bare) std::erase(etag, '"');
+  return etag;
+}
+
+/// Whether the server checks the condition of such a put in the act.
+Result<bool> S3Store::checks_itself(const PutOptions& options) {
+  const Features features = TRY(abilities()).features;
+  return options.only_if_absent ? features.conditional_put : features.conditional_replace;
+}
+
+/// The condition of a put as headers. If-None-Match goes out in any case: it may be that the probe alone was denied.
+Result<Fields> S3Store::condition_of(const PutOptions& options) {
+  if (options.only_if_absent) return Fields{{"If-None-Match", "*"}};
+  if (options.if_etag.empty() || !TRY(checks_itself(options))) return Fields{};
+  return Fields{{"If-Match", if_match(options.if_etag, TRY(abilities()).bare_if_match)}};
+}
+
+/// The condition of a put as a look: for servers that cannot check them in the act.
+Result<void> S3Store::look_before_put(std::string_view key, const PutOptions& options) {
   const auto there = head(key);
-  if (there) return already_there(act("write", key));
-  if (there.error().kind != Kind::not_found) return std::unexpected(there.error());
+  if (!there && there.error().kind != Kind::not_found) return std::unexpected(there.error());
+  if (there && options.only_if_absent) return already_there(act("write", key));
+  const bool other = !options.if_etag.empty() && (!there || there->etag != options.if_etag);
+  if (other) return is_another(act("write", key));
   return {};
 }
 
 Result<ObjectInfo> S3Store::put_whole(std::string_view key, std::string_view content, const PutOptions& options) {
   S3Call call{.act = act("write", key), .method = "PUT", .key = whole_key(key), .body = content};
   const std::string word = random_word();
-  if (options.only_if_absent) call.headers = {{"If-None-Match", "*"}, {put_word, word}};
+  call.headers = TRY(condition_of(options));
+  if (!call.headers.empty()) call.headers.emplace_back(put_word, word);
   S3Answer answer = TRY(client_.send(call));
-  if (answer.problem.code == "NotImplemented" && options.only_if_absent) {
-    TRY(look_for_absence(key));
+  if (answer.problem.code == "NotImplemented" && !call.headers.empty()) {
+    TRY(look_before_put(key, options));
     call.headers.clear();
     answer = TRY(client_.send(call));
   }
-  if (answer.changed() && options.only_if_absent) {
-    if (!answer.maybe_done_before || !TRY(is_own_work(std::string(key), word))) return already_there(call.act);
-    return head(key);
-  }
+  // AWS says 404 where there is nothing that could have the ETag.
+  const bool refused = !call.headers.empty() && (answer.changed() || answer.no_such_key());
+  if (refused && answer.maybe_done_before && TRY(is_own_work(std::string(key), word))) return head(key);
+  if (refused) return options.only_if_absent ? already_there(call.act) : is_another(call.act);
   if (!answer.ok()) return std::unexpected(client_.refusal(answer, call));
   return written(key, Bytes{content.size()}, answer, answer.http.header("etag").value_or(""));
 }
@@ -147,10 +175,8 @@ Result<ObjectInfo> S3Store::finish_parts(std::string_view key, const std::string
               .query = {{"uploadId", id}},
               .body = body,
               .stall_timeout = std::chrono::minutes(10)};  // putting the parts together may take that long
-  if (options.only_if_absent) {
-    TRY(look_for_absence(key));  // for servers that look at the condition of a PUT alone
-    call.headers = {{"If-None-Match", "*"}};
-  }
+  call.headers = TRY(condition_of(options));
+  if (!call.headers.empty()) TRY(look_before_put(key, options));  // for servers that check the condition of a PUT alone
   Attempts attempts = client_.attempts();
   while (true) {
     S3Answer answer = TRY(client_.send(call));
@@ -169,6 +195,7 @@ Result<ObjectInfo> S3Store::finish_parts(std::string_view key, const std::string
     if (own && (answer.problem.code == "NoSuchUpload" || answer.changed()) && TRY(is_own_work(std::string(key), word)))
       return head(key);
     if (answer.changed() && options.only_if_absent) return already_there(call.act);
+    if (answer.changed() && !options.if_etag.empty()) return is_another(call.act);
     return std::unexpected(client_.refusal(answer, call));
   }
 }

@@ -80,7 +80,9 @@ Result<void> S3Store::check_before_removal(Removal& removal) {
 
 /// `conditional`: the etag, if there is one, goes along.
 Result<void> S3Store::remove_checked(const Removal& removal, bool conditional) {
-  S3Call call{.act = act("remove", removal.key), .method = "DELETE", .key = whole_key(removal.key)};
+  S3Call call{
+      .act = act("remove", removal.key), .method = "DELETE", .key = whole_key(removal.key), .pace = removals_.get()};
+  if (!removal.version_id.empty()) call.query = {{"versionId", removal.version_id}};
   if (conditional && !removal.etag.empty()) call.headers = {{"If-Match", removal.etag}};
   const S3Answer answer = TRY(client_.send(call));
   if (answer.ok() || answer.no_such_key()) return {};
@@ -159,7 +161,8 @@ Result<std::vector<Removed>> S3Store::remove_batch(std::span<const Removal> remo
                     .method = "POST",
                     .query = {{"delete", ""}},
                     .headers = {{"Content-MD5", content_md5(body)}},
-                    .body = body};
+                    .body = body,
+                    .pace = removals_.get()};
   const S3Answer answer = TRY(client_.send(call));
   std::vector<std::size_t> unanswered;
   if (is_no_batch_server(answer)) {

@@ -13,6 +13,7 @@
 ///           - What may help is tried again (connection lost, 500, 503 SlowDown) with exponential back-off and jitter,
 ///           up to
 ///             `attempts`; a Source is asked for its bytes once, so parts are buffered for this.
+///           - A server that asks for fewer requests gets fewer: removals pause, and go on with half as many at once.
 ///           - Removing what is not there is a success.
 /// Errors    - not_found: no such key (message names it), no such bucket or folder. permission: 403, EACCES, object
 /// lock.
@@ -56,9 +57,11 @@ struct Features {
   bool any_key = false;          ///< Keys with "//", "." and ".." segments, leading or trailing "/", any UTF-8 but NUL.
   bool conditional_put = false;  ///< `only_if_absent` is the server's own act, not a look before it. (For what goes up
                                  ///< in parts it may still be a look, just before the last act.)
-  bool conditional_remove = false;  ///< `if_etag` likewise.
-  bool versions = false;            ///< Versioning is on: a removal leaves the bytes as a noncurrent version.
-  bool was_versioned = false;       ///< Versioning is or was on (suspended): older versions may lie there.
+  bool conditional_replace = false;  ///< A put's `if_etag` likewise.
+  bool conditional_remove = false;   ///< A removal's `etag` likewise.
+  bool versions = false;             ///< Versioning is on: a removal leaves the bytes as a noncurrent version.
+  bool was_versioned = false;        ///< Versioning is or was on (suspended): older versions may lie there.
+  bool probed = true;  ///< False: no right to write a probe. What a probe would have shown counts as absent.
 };
 
 /// Whether a removal leaves the bytes. Once on, versioning can only be suspended: older versions may lie there for
@@ -67,6 +70,8 @@ enum class Versioning { never, suspended, enabled };
 
 struct PutOptions {
   bool only_if_absent = false;
+  std::string if_etag{};  ///< If not empty: only in the place of the object that has it (where the store can; else a
+                          ///< fresh `head` just before). Not with `only_if_absent`.
   std::optional<Bytes> size{};        ///< If known: avoids a multipart upload for what fits one request.
   std::optional<Instant> modified{};  ///< Directory only: the file's mtime.
 };
@@ -79,6 +84,7 @@ struct Removal {
   /// The etag was listed within the last minute: where the server cannot check it at all, no second look is taken.
   bool fresh = false;
   std::optional<Instant> not_modified_since{};  ///< If given: only if its modification time is not later than this.
+  std::string version_id{};  ///< If not empty: this version alone, and for good. Not with a condition, and not of many.
 };
 struct Removed {
   std::string key{};
@@ -126,6 +132,9 @@ class Store {
   virtual Result<void> abort_upload(const Upload& upload) = 0;
   /// The server's clock, from its Date header; a directory: this machine's.
   virtual Result<Instant> server_time() = 0;
+  /// What the server said when it last asked for fewer removals at once ("SlowDown: …"); nothing where it never has.
+  /// They wait for one another then, and go on more slowly.
+  virtual std::optional<std::string> asked_for_less() const { return std::nullopt; }
   /// Room left, where there is such a thing.
   virtual Result<std::optional<Bytes>> room() = 0;
 };

@@ -117,6 +117,39 @@ TEST_P(StoreContract, OfManyThatPutIfAbsentAtOnceOneSucceeds) {
   EXPECT_EQ(exists, 7);
 }
 
+TEST_P(StoreContract, PutIfEtagReplacesThatAndNothingElse) {
+  const std::string first = put(*store, "k", "one").etag;
+  const std::string second = put(*store, "k", "two!", {.if_etag = first}).etag;
+  EXPECT_EQ(second, store->head("k")->etag);
+  StringSource late("three");
+  EXPECT_EQ(store->put("k", late, {.if_etag = first}).error().code, "changed");
+  StringSource nothing_there("four");
+  EXPECT_EQ(store->put("never/was", nothing_there, {.if_etag = first}).error().code, "changed");
+  EXPECT_EQ(content_of(*store, "k"), "two!");
+  EXPECT_FALSE(store->head("never/was"));
+  const std::string large = random_bytes(6 << 20);
+  put(*store, "k", large, {.if_etag = store->head("k")->etag});
+  StringSource late_and_large(large);
+  EXPECT_EQ(store->put("k", late_and_large, {.if_etag = first}).error().code, "changed");
+  EXPECT_TRUE(content_of(*store, "k") == large);
+}
+
+TEST_P(StoreContract, OfManyWhoReplaceTheSameAtOnceOneGetsThrough) {
+  if (!features().conditional_replace) return;
+  const std::string seen = put(*store, "lock", "old").etag;
+  std::atomic<int> through = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i)
+      threads.emplace_back([&, i] {
+        const std::string content = "writer " + std::to_string(i);
+        StringSource source(content);
+        through += store->put("lock", source, {.if_etag = seen}).has_value() ? 1 : 0;
+      });
+  }
+  EXPECT_EQ(through, 1);
+}
+
 TEST_P(StoreContract, ASourceThatFailsLeavesNothing) {
   for (const std::size_t good : {0u, 100u, 12u << 20}) {
     FailingSource source(good);

@@ -14,12 +14,19 @@
 #include "jobs/retention/retention.h"
 #include "run/locks.h"
 #include "run/runner.h"
+#include "run/store_lease.h"
 
 namespace steward::retention {
 namespace {
 
 constexpr std::size_t objects_in_batch = 1'000;  // what DeleteObjects takes
 constexpr std::size_t batches_in_flight = 8;
+
+/// What a run puts into the bucket for its own sake: no item, and no part of the population. One that was killed may
+/// have left such an object.
+bool is_lock_or_probe(std::string_view key) {
+  return key.starts_with(lease_prefix) || key.starts_with(".steward-probe-");
+}
 
 /// "s3://bucket" + "/" + key, from the bucket's root: as rows name objects, and as holds and steward's own places are
 /// compared.
@@ -61,6 +68,7 @@ class OldObjects {
       return !stopped;
     };
     TRY(store_.list("", [&](const object::ObjectInfo& info) -> Result<bool> {
+      if (is_lock_or_probe(info.key)) return true;
       ++seen_;
       if (info.modified >= cutoff_) return true;
       if (batch.empty()) listed = std::chrono::steady_clock::now();
@@ -164,6 +172,8 @@ class Removals {
       }
     }
     if (items > 0) run_.done(items, bytes);
+    if (const auto words = store_.asked_for_less(); words && !std::exchange(said_slow_, true))
+      run_.note(Level::info, fmt::format("the store asks for fewer requests at once, and gets fewer ({})", *words));
     return {};
   }
 
@@ -182,7 +192,7 @@ class Removals {
   object::Store& store_;
   RunContext& run_;
   std::deque<Flying> flying_{};
-  bool said_ = false;
+  bool said_ = false, said_slow_ = false;
 };
 
 class ExpireObjects final : public Task {

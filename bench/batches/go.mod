@@ -1,0 +1,3 @@
+module steward/bench/batches
+
+go 1.19
