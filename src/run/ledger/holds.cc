@@ -11,7 +11,9 @@ namespace steward::ledger {
 namespace {
 
 constexpr std::string_view columns =
-    "id, kind, target, hold_key, is_prefix, reason, who, made, hold_until, released, released_by";
+    "id, kind, target, hold_key, is_prefix, reason, who, made, hold_until, released, released_by, condition";
+
+constexpr std::string_view freeze_columns = "id, reason, who, made, freeze_until, lifted, lifted_by";
 
 Hold hold_of(const sql::Row& row) {
   return {.id = text_of(row.at(0)),
@@ -19,6 +21,7 @@ Hold hold_of(const sql::Row& row) {
           .target = text_of(row.at(2)),
           .key = text_of(row.at(3)),
           .prefix = flag_of(row.at(4)),
+          .condition = text_of(row.at(11)),
           .reason = text_of(row.at(5)),
           .who = text_of(row.at(6)),
           .made = instant_of(row.at(7)),
@@ -28,11 +31,12 @@ Hold hold_of(const sql::Row& row) {
 }
 
 std::string detail_of(const Hold& hold) {
-  const nlohmann::ordered_json detail{{"kind", hold.kind},
-                                      {"target", hold.target},
-                                      {"key", hold.key},
-                                      {"prefix", hold.prefix},
-                                      {"reason", hold.reason}};
+  nlohmann::ordered_json detail{{"kind", hold.kind},
+                                {"target", hold.target},
+                                {"key", hold.key},
+                                {"prefix", hold.prefix},
+                                {"reason", hold.reason}};
+  if (!hold.condition.empty()) detail["condition"] = hold.condition;
   return detail.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
@@ -42,10 +46,11 @@ Result<void> raise_generation(LedgerDatabase& db) {
 }
 
 Result<void> add(LedgerDatabase& db, const Hold& hold) {
-  TRY(db.execute(fmt::format("insert into @holds ({}) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)", columns),
-                 {stored(hold.id), stored(hold.kind), stored(hold.target), stored(hold.key), stored(hold.prefix),
-                  stored(hold.reason), stored(hold.who), stored(hold.made), stored(hold.until), stored(hold.released),
-                  stored(hold.released_by)}));
+  TRY(db.execute(
+      fmt::format("insert into @holds ({}) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)", columns),
+      {stored(hold.id), stored(hold.kind), stored(hold.target), stored(hold.key), stored(hold.prefix),
+       stored(hold.reason), stored(hold.who), stored(hold.made), stored(hold.until), stored(hold.released),
+       stored(hold.released_by), stored(hold.condition)}));
   const std::string detail = detail_of(hold);
   return append(db, {hold.who, "hold.add", hold.id, detail, hold.made});
 }
@@ -96,6 +101,56 @@ Result<std::int64_t> hold_generation(LedgerDatabase& db) {
   if (rows.rows.empty())
     return fail(Kind::corrupt, fmt::format("the ledger {} has lost its hold generation", db.shown()));
   return sql::to_integer(rows.rows[0][0]);
+}
+
+Result<void> add_freeze(LedgerDatabase& db, const Freeze& freeze) {
+  return db.change([&]() -> Result<void> {
+    TRY(db.execute(fmt::format("insert into @freezes ({}) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)", freeze_columns),
+                   {stored(freeze.id), stored(freeze.reason), stored(freeze.who), stored(freeze.made),
+                    stored(freeze.until), stored(freeze.lifted), stored(freeze.lifted_by)}));
+    TRY(raise_generation(db));
+    const nlohmann::ordered_json detail{
+        {"reason", freeze.reason},
+        {"until", freeze.until ? nlohmann::ordered_json(format_instant(*freeze.until)) : nullptr}};
+    return append(db, {freeze.who, "freeze.set", freeze.id,
+                       detail.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace), freeze.made});
+  });
+}
+
+Result<void> lift_freeze(LedgerDatabase& db, std::string_view id, std::string_view who, Instant now) {
+  return db.change([&]() -> Result<void> {
+    const std::int64_t changed =
+        TRY(db.execute("update @freezes set lifted = ?2, lifted_by = ?3 where id = ?1 and lifted is null",
+                       {stored(id), stored(now), stored(who)}));
+    if (changed > 0) {
+      TRY(raise_generation(db));
+      return append(db, {who, "freeze.lift", id, "{}", now});
+    }
+    const sql::Rows rows = TRY(db.query("select lifted_by from @freezes where id = ?1", {stored(id)}));
+    if (rows.rows.empty())
+      return fail(Kind::not_found, fmt::format("there is no freeze \"{}\"", printable(id)),
+                  "`steward freeze list` shows them.");
+    return fail(Kind::refused, fmt::format("freeze {} was lifted already, by {}", id, text_of(rows.rows[0][0])), {},
+                "lifted");
+  });
+}
+
+Result<std::vector<Freeze>> find_freezes(LedgerDatabase& db, Instant now, bool all) {
+  const sql::Rows rows = TRY(db.query(
+      fmt::format("select {} from @freezes where ?1 = 1 or (lifted is null and (freeze_until is null or freeze_until > "
+                  "?2)) order by made, id",
+                  freeze_columns),
+      {stored(all), stored(now)}));
+  std::vector<Freeze> out;
+  for (const sql::Row& row : rows.rows)
+    out.push_back({.id = text_of(row.at(0)),
+                   .reason = text_of(row.at(1)),
+                   .who = text_of(row.at(2)),
+                   .made = instant_of(row.at(3)),
+                   .until = optional_instant_of(row.at(4)),
+                   .lifted = optional_instant_of(row.at(5)),
+                   .lifted_by = text_of(row.at(6))});
+  return out;
 }
 
 Result<void> remember_archive(LedgerDatabase& db, std::string_view location, std::string_view id, Instant now) {

@@ -1,4 +1,5 @@
-/// Holds and archives, as the ledger keeps them. Each function is one change or one read of ledger.h; see there.
+/// Holds, freezes and archives, as the ledger keeps them. Each function is one change or one read of ledger.h; see
+/// there.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -15,6 +16,10 @@ Result<void> add_holds(LedgerDatabase& db, std::span<const Hold> holds);
 Result<void> release_hold(LedgerDatabase& db, std::string_view id, std::string_view who, Instant now);
 Result<std::vector<Hold>> find_holds(LedgerDatabase& db, Instant now, bool all);
 Result<std::int64_t> hold_generation(LedgerDatabase& db);
+
+Result<void> add_freeze(LedgerDatabase& db, const Freeze& freeze);
+Result<void> lift_freeze(LedgerDatabase& db, std::string_view id, std::string_view who, Instant now);
+Result<std::vector<Freeze>> find_freezes(LedgerDatabase& db, Instant now, bool all);
 
 Result<void> remember_archive(LedgerDatabase& db, std::string_view location, std::string_view id, Instant now);
 Result<std::vector<ArchiveRecord>> archives(LedgerDatabase& db);

@@ -48,6 +48,7 @@ struct Process {
 struct Run {
   std::string id{};  ///< "20261123T030000Z-4f2a91": sorts by time.
   std::string job{};
+  std::string scope{};  ///< The tasks that were named, "purge-signals,purge-logs"; empty: the whole job.
   Status status = Status::running;
   Instant started{};
   std::optional<Instant> ended{};
@@ -83,12 +84,27 @@ struct Hold {
   std::string key{};  ///< row: the primary key's text (composite: JSON array). file: an absolute path. object: a key.
                       ///< See `prefix`.
   bool prefix = false;  ///< Everything that begins with `key`.
+  /// Narrows what `key` and `prefix` say, where it is not empty. row: a JSON array of conditions on columns
+  /// (jobs/retention/held_rows.h), all of which a row meets. file, object: a glob (core/glob.h) for the whole path, or
+  /// the whole address. Who does not know of it holds more, never less.
+  std::string condition{};
   std::string reason{};
   std::string who{};
   Instant made{};
   std::optional<Instant> until{};
   std::optional<Instant> released{};
   std::string released_by{};
+};
+
+/// No removal at all, from anywhere, until it is lifted or its end has come.
+struct Freeze {
+  std::string id{};  ///< "f-4f2a91c0".
+  std::string reason{};
+  std::string who{};
+  Instant made{};
+  std::optional<Instant> until{};
+  std::optional<Instant> lifted{};
+  std::string lifted_by{};
 };
 
 /// An archive that this ledger has seen, and where.
@@ -103,7 +119,7 @@ struct AuditLine {
   std::int64_t number = 0;  ///< From 1, without gaps.
   Instant at{};
   std::string actor{};
-  std::string act{};      ///< "run.begin", "run.end", "hold.add", "hold.release", "archive.restore", …
+  std::string act{};      ///< "run.begin", "run.end", "hold.add", "hold.release", "freeze.set", "freeze.lift", …
   std::string subject{};  ///< A run, a hold, a task.
   std::string detail{};   ///< JSON.
   std::string previous{}, hash{};
@@ -112,11 +128,12 @@ struct AuditLine {
 struct RunFilter {
   std::string job{};  ///< Empty: all.
   std::optional<Status> status{};
+  bool whole = false;  ///< Without runs for which single tasks were named.
   std::size_t limit = 50;
 };
 
 /// The highest schema this program knows.
-inline constexpr int schema_version = 1;
+inline constexpr int schema_version = 2;
 
 class Ledger {
  public:
@@ -147,7 +164,7 @@ class Ledger {
   /// done_items of the last `count` times the task succeeded and removed anything, newest first: for the brake.
   virtual Result<std::vector<std::uint64_t>> last_removed(std::string_view job, std::string_view task,
                                                           std::size_t count) = 0;
-  /// The last run of `job` that succeeded, if any.
+  /// The last run of the whole of `job` that succeeded, if any.
   virtual Result<std::optional<Run>> last_success(std::string_view job) = 0;
 
   /// Enters holds in one transaction: raises the generation once, writes an audit line "hold.add" for each.
@@ -156,8 +173,17 @@ class Ledger {
   virtual Result<void> release_hold(std::string_view id, std::string_view who, Instant now) = 0;
   /// Those in force at `now`, or all that ever were.
   virtual Result<std::vector<Hold>> holds(Instant now, bool all = false) = 0;
-  /// Grows with every hold that is added or released: what a run compares before each commit.
+  /// Grows with every hold that is added or released, and every freeze that is set or lifted: what a run compares
+  /// before each commit.
   virtual Result<std::int64_t> hold_generation() = 0;
+
+  /// Enters a freeze, raises the generation, and writes an audit line "freeze.set".
+  virtual Result<void> add_freeze(const Freeze& freeze) = 0;
+  /// Ends it, raises the generation, and writes an audit line "freeze.lift". refused (code "lifted") where it is lifted
+  /// already.
+  virtual Result<void> lift_freeze(std::string_view id, std::string_view who, Instant now) = 0;
+  /// Those in force at `now`, or all that ever were.
+  virtual Result<std::vector<Freeze>> freezes(Instant now, bool all = false) = 0;
 
   /// Remembers that `location` carries archive `id`. refused (code "archive-changed") where it carried another before.
   virtual Result<void> remember_archive(std::string_view location, std::string_view id, Instant now) = 0;

@@ -1,4 +1,4 @@
-// What ledger.h promises, on both databases.
+// What ledger.h promises, on both databases (PostgreSQL: STEWARD_TEST_POSTGRES).
 #include <gmock/gmock.h>
 
 #include <thread>
@@ -85,6 +85,7 @@ TEST_P(LedgerContract, ItShowsWhereItIs) { EXPECT_EQ(ledger->shown(), database->
 TEST_P(LedgerContract, ARunComesBackAsItWasEntered) {
   const LedgerRun run{.id = "20261123T120000Z-4f2a91",
                       .job = "cleanup",
+                      .scope = "purge-signals,purge-logs",
                       .started = noon + 1us,
                       .heartbeat = noon + 2us,
                       .process = {.host = "web-1", .boot = "b-o-o-t", .pid = 4711, .started_ticks = 123456789012},
@@ -100,6 +101,7 @@ TEST_P(LedgerContract, ARunComesBackAsItWasEntered) {
   const LedgerRun found = reopened()->run(run.id).value();
   EXPECT_EQ(found.id, run.id);
   EXPECT_EQ(found.job, run.job);
+  EXPECT_EQ(found.scope, run.scope);
   EXPECT_EQ(found.status, Status::running);
   EXPECT_EQ(found.started, run.started);
   EXPECT_EQ(found.ended, std::nullopt);
@@ -257,11 +259,55 @@ TEST_P(LedgerContract, TheLastSuccessOfAJobIsKnown) {
   EXPECT_EQ(ledger->last_success("cleanup").value()->id, "a");
 }
 
+TEST_P(LedgerContract, ARunOfSingleTasksIsNoSuccessOfTheJob) {
+  enter(a_run("a"));
+  LedgerRun part = a_run("b", noon + 1h);
+  part.scope = "purge-signals";
+  enter(part);
+  ASSERT_TRUE(ledger->end_run("a", Status::succeeded, noon, ""));
+  ASSERT_TRUE(ledger->end_run("b", Status::succeeded, noon, ""));
+  EXPECT_EQ(ledger->last_success("cleanup").value()->id, "a");
+  EXPECT_THAT(ids_of(ledger->runs({.job = "cleanup", .whole = true}).value()), ElementsAre("a"));
+  EXPECT_THAT(ids_of(ledger->runs({.job = "cleanup"}).value()), ElementsAre("b", "a"));
+}
+
+TEST_P(LedgerContract, AFreezeIsInForceUntilItsEndOrUntilItIsLifted) {
+  ASSERT_TRUE(ledger->add_freeze({.id = "f-1", .reason = "it's \"moving\"", .who = "ada", .made = noon}));
+  ASSERT_TRUE(ledger->add_freeze({.id = "f-2", .reason = "audit", .who = "ada", .made = noon, .until = noon + 1h}));
+  const auto freezes = reopened()->freezes(noon).value();
+  EXPECT_THAT(ids_of(freezes), ElementsAre("f-1", "f-2"));
+  EXPECT_EQ(freezes[0].reason, "it's \"moving\"");
+  EXPECT_EQ(freezes[0].who, "ada");
+  EXPECT_EQ(freezes[0].made, noon);
+  EXPECT_EQ(freezes[1].until, noon + 1h);
+  EXPECT_THAT(ids_of(ledger->freezes(noon + 1h).value()), ElementsAre("f-1"));
+  ASSERT_TRUE(ledger->lift_freeze("f-1", "grace", noon + 2h));
+  EXPECT_THAT(ledger->freezes(noon + 2h).value(), IsEmpty());
+  const auto all = ledger->freezes(noon + 2h, /*all=*/true).value();
+  EXPECT_THAT(ids_of(all), ElementsAre("f-1", "f-2"));
+  EXPECT_EQ(all[0].lifted, noon + 2h);
+  EXPECT_EQ(all[0].lifted_by, "grace");
+  EXPECT_THAT(acts(), ElementsAre("freeze.lift f-1", "freeze.set f-2", "freeze.set f-1"));
+}
+
+TEST_P(LedgerContract, AFreezeIsLiftedOnceAndRaisesTheGenerationBothTimes) {
+  const std::int64_t before = ledger->hold_generation().value();
+  ASSERT_TRUE(ledger->add_freeze({.id = "f-1", .reason = "moving", .who = "ada", .made = noon}));
+  EXPECT_EQ(ledger->hold_generation().value(), before + 1);
+  ASSERT_TRUE(ledger->lift_freeze("f-1", "grace", noon));
+  EXPECT_EQ(reopened()->hold_generation().value(), before + 2);
+  const auto again = ledger->lift_freeze("f-1", "ada", noon);
+  ASSERT_EQ(kind_of(again), Kind::refused);
+  EXPECT_EQ(again.error().code, "lifted");
+  EXPECT_EQ(kind_of(ledger->lift_freeze("f-2", "ada", noon)), Kind::not_found);
+}
+
 TEST_P(LedgerContract, HoldsComeBackAsTheyWereAdded) {
   const Hold hold{.id = "h-1",
                   .kind = "file",
                   .key = std::string("/srv/caf\xe9/\0 ☃", 15),  // a name that is not UTF-8
                   .prefix = true,
+                  .condition = "/srv/caf\xe9/*.log",
                   .reason = "it's \"evidence\"",
                   .who = "ada",
                   .made = noon,
@@ -274,6 +320,7 @@ TEST_P(LedgerContract, HoldsComeBackAsTheyWereAdded) {
   EXPECT_EQ(holds[0].target, hold.target);
   EXPECT_EQ(holds[0].key, hold.key);
   EXPECT_EQ(holds[0].prefix, hold.prefix);
+  EXPECT_EQ(holds[0].condition, hold.condition);
   EXPECT_EQ(holds[0].reason, hold.reason);
   EXPECT_EQ(holds[0].who, hold.who);
   EXPECT_EQ(holds[0].made, hold.made);
@@ -471,7 +518,8 @@ TEST_P(LedgerContract, ANewerLedgerIsRefusedAndTheHintSaysTheWayBack) {
     const auto refused = open({.url = database->url(), .read_only = read_only});
     ASSERT_EQ(kind_of(refused), Kind::refused);
     EXPECT_EQ(refused.error().code, "ledger-newer");
-    EXPECT_THAT(message_of(refused), HasSubstr("has schema 99; this steward knows up to 1"));
+    EXPECT_THAT(message_of(refused),
+                HasSubstr("has schema 99; this steward knows up to " + std::to_string(schema_version)));
     EXPECT_THAT(refused.error().hint, HasSubstr("Use the newer steward again"));
   }
 }

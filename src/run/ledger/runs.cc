@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view columns =
     "id, job, status, started, ended, heartbeat, host, boot, pid, started_ticks, launched_by, actor, version, "
-    "environment, plan_digest, plan, progress, error, cancel_requested, cancelled_by";
+    "environment, plan_digest, plan, progress, error, cancel_requested, cancelled_by, scope";
 
 Result<Run> run_of(const sql::Row& row) {
   const std::string status = text_of(row.at(2));
@@ -21,6 +21,7 @@ Result<Run> run_of(const sql::Row& row) {
     return fail(Kind::corrupt, fmt::format("run {} has an unknown status \"{}\"", text_of(row.at(0)), status));
   return Run{.id = text_of(row.at(0)),
              .job = text_of(row.at(1)),
+             .scope = text_of(row.at(20)),
              .status = *known,
              .started = instant_of(row.at(3)),
              .ended = optional_instant_of(row.at(4)),
@@ -71,14 +72,17 @@ Result<void> begin_run(LedgerDatabase& db, const Run& run) {
   return db.change([&]() -> Result<void> {
     TRY(db.execute(
         fmt::format("insert into @runs ({}) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
-                    "?16, ?17, ?18, ?19, ?20)",
+                    "?16, ?17, ?18, ?19, ?20, ?21)",
                     columns),
         {stored(run.id),       stored(run.job),           stored(name_of(run.status)),  stored(run.started),
          stored(run.ended),    stored(run.heartbeat),     stored(run.process.host),     stored(run.process.boot),
          run.process.pid,      run.process.started_ticks, stored(run.trigger),          stored(run.actor),
          stored(run.version),  stored(run.environment),   stored(run.plan_digest),      stored(run.plan),
-         stored(run.progress), stored(run.error),         stored(run.cancel_requested), stored(run.cancelled_by)}));
-    const std::string detail = json({{"job", run.job}, {"trigger", run.trigger}});
+         stored(run.progress), stored(run.error),         stored(run.cancel_requested), stored(run.cancelled_by),
+         stored(run.scope)}));
+    const std::string detail = run.scope.empty()
+                                   ? json({{"job", run.job}, {"trigger", run.trigger}})
+                                   : json({{"job", run.job}, {"scope", run.scope}, {"trigger", run.trigger}});
     return append(db, {run.actor, "run.begin", run.id, detail, run.started});
   });
 }
@@ -151,11 +155,11 @@ Result<void> request_cancel(LedgerDatabase& db, std::string_view run, std::strin
 
 Result<std::vector<Run>> find_runs(LedgerDatabase& db, const RunFilter& filter) {
   const std::string_view status = filter.status ? name_of(*filter.status) : "";
-  return runs_of(
-      TRY(db.query(fmt::format("select {} from @runs where (job = ?1 or ?1 = '') and (status = ?2 or ?2 = '') "
-                               "order by started desc, id desc limit ?3",
-                               columns),
-                   {stored(filter.job), stored(status), stored(static_cast<std::uint64_t>(filter.limit))})));
+  return runs_of(TRY(db.query(
+      fmt::format("select {} from @runs where (job = ?1 or ?1 = '') and (status = ?2 or ?2 = '') "
+                  "and (scope = '' or ?4 = 0) order by started desc, id desc limit ?3",
+                  columns),
+      {stored(filter.job), stored(status), stored(static_cast<std::uint64_t>(filter.limit)), stored(filter.whole)})));
 }
 
 Result<Run> find_run(LedgerDatabase& db, std::string_view id) {

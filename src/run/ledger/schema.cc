@@ -38,6 +38,13 @@ const Migration first{
     "subject text not null, detail text not null, previous text not null, hash text not null)",
 };
 
+const Migration second{
+    "alter table @runs add column scope text not null default ''",
+    "alter table @holds add column condition text not null default ''",
+    "create table @freezes (id text primary key, reason text not null, who text not null, made bigint not null, "
+    "freeze_until bigint, lifted bigint, lifted_by text not null)",
+};
+
 /// SQLite names an index's table without a schema, and the index with one.
 std::string for_sqlite(std::string_view statement) {
   std::string out(statement);
@@ -133,8 +140,8 @@ Result<Founding> read_founding(LedgerDatabase& db) {
 }  // namespace
 
 std::span<const Migration> migrations() {
-  static const std::vector<Migration> steps{first};
-  static_assert(schema_version == 1, "a new version needs its migration here");
+  static const std::vector<Migration> steps{first, second};
+  static_assert(schema_version == 2, "a new version needs its migration here");
   return steps;
 }
 

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "io/sql/connection_contract.h"
 #include "run/ledger/ledger.h"
 
@@ -71,6 +74,36 @@ TEST_P(LedgerSchema, WhoMayNotMigrateIsToldThatItIsOlder) {
 
 INSTANTIATE_TEST_SUITE_P(Ledger, LedgerSchema, testing::Values(Dialect::postgres, Dialect::sqlite), sql::dialect_name);
 
+/// The step from steward 0.1's schema to the next, on both databases.
+struct LedgerOf01 : LedgerSchema {
+  void SetUp() override {
+    database = sql::TestDatabase::make(GetParam());
+    ASSERT_TRUE(database);
+    db = std::make_unique<LedgerDatabase>(sql::Target{.url = database->url()}, database->connect());
+    ASSERT_TRUE(migrate(*db, migrations().first(1)));
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Ledger, LedgerOf01, testing::Values(Dialect::postgres, Dialect::sqlite), sql::dialect_name);
+
+TEST_P(LedgerOf01, KeepsItsHoldsAndTakesConditionsScopesAndFreezesFromThenOn) {
+  ASSERT_TRUE(db->change([&]() -> Result<void> {
+    TRY(db->execute(
+        "insert into @holds values ('h-1', 'row', 'mockups', '17', 0, 'case 12', 'ada', 1, null, null, '')"));
+    return {};
+  }));
+  db.reset();
+  const auto ledger = open({.url = database->url()}).value();
+  const Hold added{.id = "h-2", .kind = "row", .target = "signals", .prefix = true, .condition = "[]", .made = noon};
+  ASSERT_TRUE(ledger->add_holds({&added, 1}));
+  const std::vector<Hold> holds = ledger->holds(noon).value();
+  ASSERT_EQ(holds.size(), 2u);
+  EXPECT_EQ(holds[0].key, "17");
+  EXPECT_EQ(holds[0].condition, "");
+  EXPECT_EQ(holds[1].condition, "[]");
+  ASSERT_TRUE(ledger->add_freeze({.id = "f-1", .reason = "moving", .who = "ada", .made = noon}));
+  EXPECT_EQ(ledger->freezes(noon).value().size(), 1u);
+}
+
 struct LedgerCopy : LedgerSchema {};
 INSTANTIATE_TEST_SUITE_P(Ledger, LedgerCopy, testing::Values(Dialect::sqlite), sql::dialect_name);
 
@@ -111,8 +144,36 @@ TEST_P(LedgerCopy, WhereItCannotBeCopiedItIsNotMigrated) {
   EXPECT_EQ(version(), schema_version);
 }
 
-TEST_P(LedgerCopy, ANewLedgerIsNotCopied) {
-  EXPECT_FALSE(std::filesystem::exists(database->path().string() + ".before-v1"));
+TEST_P(LedgerCopy, ANewLedgerIsNotCopied) { EXPECT_FALSE(std::filesystem::exists(copy())); }
+
+TEST_P(LedgerCopy, ALedgerOfSteward01IsMigratedWithItsRunsHoldsAndTrail) {
+  const std::string path = database->folder() / "ledger.db";
+  {
+    std::ifstream dump(std::filesystem::path(__FILE__).parent_path() / "testdata" / "ledger-v1.sql");
+    ASSERT_TRUE(dump);
+    const auto raw = database->connect({.url = "sqlite:///" + path, .create = true});
+    for (std::string line; std::getline(dump, line);) {
+      if (line.starts_with("--")) continue;
+      const auto done = raw->execute(line);
+      ASSERT_TRUE(done) << line << ": " << done.error().message;
+    }
+  }
+  EXPECT_EQ(open({.url = "sqlite:///" + path, .read_only = true}).error().code, "ledger-older");
+  const auto ledger = open({.url = "sqlite:///" + path}).value();
+  EXPECT_EQ(ledger->id(), "10a5903f98cf4ff5a68262783c2897ec");
+  EXPECT_EQ(ledger->runs({}).value().size(), 2u);
+  EXPECT_EQ(ledger->runs({}).value()[0].scope, "") << "which tasks were named was not kept";
+  EXPECT_EQ(ledger->last_success("cleanup").value()->id, "20261124T073251Z-599261");
+  EXPECT_EQ(ledger->last_removed("cleanup", "purge-signals", 5).value(), std::vector<std::uint64_t>{1});
+  const std::vector<Hold> holds = ledger->holds(noon + std::chrono::days(1)).value();
+  ASSERT_EQ(holds.size(), 1u);
+  EXPECT_EQ(holds[0].key, "2");
+  EXPECT_EQ(holds[0].condition, "");
+  EXPECT_EQ(ledger->holds(noon, /*all=*/true).value().size(), 2u);
+  EXPECT_TRUE(ledger->freezes(noon, /*all=*/true).value().empty());
+  EXPECT_EQ(ledger->hold_generation().value(), 3);
+  EXPECT_EQ(ledger->verify_audit().value(), 7);
+  EXPECT_TRUE(std::filesystem::exists(path + ".before-v2")) << "what the steward of before can be given back";
 }
 
 TEST_P(LedgerCopy, AFileThatIsMadeIsItsOwnersAloneAndInWal) {

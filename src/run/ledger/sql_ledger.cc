@@ -79,6 +79,14 @@ class SqlLedger final : public Ledger {
     return read([&] { return ledger::hold_generation(*db_); });
   }
 
+  Result<void> add_freeze(const Freeze& freeze) override { return ledger::add_freeze(*db_, freeze); }
+  Result<void> lift_freeze(std::string_view id, std::string_view who, Instant now) override {
+    return ledger::lift_freeze(*db_, id, who, now);
+  }
+  Result<std::vector<Freeze>> freezes(Instant now, bool all) override {
+    return read([&] { return find_freezes(*db_, now, all); });
+  }
+
   Result<void> remember_archive(std::string_view location, std::string_view id, Instant now) override {
     return ledger::remember_archive(*db_, location, id, now);
   }
@@ -115,7 +123,7 @@ class SqlLedger final : public Ledger {
 };
 
 Result<std::optional<Run>> SqlLedger::last_success(std::string_view job) {
-  const RunFilter filter{.job = std::string(job), .status = Status::succeeded, .limit = 1};
+  const RunFilter filter{.job = std::string(job), .status = Status::succeeded, .whole = true, .limit = 1};
   const std::vector<Run> found = TRY(runs(filter));
   return found.empty() ? std::nullopt : std::optional(found[0]);
 }
