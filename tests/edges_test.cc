@@ -120,6 +120,7 @@ TEST_P(Mockups, AHoldOutlivesALostLedger) {
   app.run_cleanup();  // makes the archive, and writes the hold beside it
   EXPECT_EQ(app.files("cold/holds").size(), 1U);
   fs::remove_all(app.path("state"));
+  EXPECT_EQ(app.steward({"ledger", "adopt"}).exit_code, 0);
   app.run_cleanup();
   EXPECT_EQ(app.count("mockups"), 1);
 }
@@ -296,7 +297,8 @@ TEST_P(Mockups, ThousandsOfHoldsAreNoBurden) {
   ASSERT_TRUE(ledger);
   const auto more = (*ledger)->execute(
       "with recursive n(i) as (select 10 union all select i + 1 from n where i < 70010) insert into holds "
-      "select 'h-' || i, kind, target, cast(i as text), is_prefix, reason, who, made, hold_until, released, "
+      "(id, kind, target, hold_key, is_prefix, reason, who, made, hold_until, released, released_by) select 'h-' || i, "
+      "kind, target, cast(i as text), is_prefix, reason, who, made, hold_until, released, "
       "released_by "
       "from n, (select * from holds limit 1)");
   ASSERT_TRUE(more) << more.error().message;

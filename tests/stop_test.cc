@@ -114,6 +114,41 @@ TEST_F(InTheMiddle, AHoldPlacedMidwayIsSeenBeforeTheNextCommit) {
   EXPECT_EQ(app.count("signals"), 3);
 }
 
+TEST_F(InTheMiddle, AHoldWithAConditionThatIsPlacedMidwayKeepsTheRowsThatItCovers) {
+  app.sql("update signals set content_hash = 'disputed' where id in (24999, 25001, 59999)");
+  begin();
+  const pid_t adding = app.start_steward(
+      {"hold", "add", "--table", "signals", "--where", "content_hash = disputed", "--reason", "case 12"});
+  await([&] { return app.steward({"hold", "list"}).out.find("disputed") != std::string::npos; },
+        "the hold is in the ledger");
+  const std::string there = app.value("select count(*) from signals where content_hash = 'disputed'");
+  let_it_go_on();
+  EXPECT_EQ(wait(), 0);
+  EXPECT_EQ(Application::wait_for(adding), 0);
+  EXPECT_EQ(app.value("select count(*) from signals where content_hash = 'disputed'"), there)
+      << "the batch that waited for the row was rolled back for the hold";
+  EXPECT_EQ(app.value("select count(*) from signals where id = 59999"), "1");
+  EXPECT_EQ(app.count("signals"), 2 + std::stoll(there));
+}
+
+TEST_F(InTheMiddle, AFreezeThatIsSetMidwayStopsItBeforeTheNextCommit) {
+  begin();
+  const std::int64_t there = app.count("signals");
+  const pid_t freezing = app.start_steward({"freeze", "--reason", "moving the database"});
+  await([&] { return app.steward({"freeze", "list"}).out.find("moving") != std::string::npos; },
+        "the freeze is in the ledger");
+  let_it_go_on();
+  EXPECT_EQ(wait(), 3);
+  EXPECT_EQ(Application::wait_for(freezing), 0);
+  EXPECT_EQ(app.count("signals"), there) << "the batch that waited for the row was rolled back";
+  const json run = app.steward({"runs", "show", "latest", "--json"}).json();
+  EXPECT_EQ(run["status"], "refused");
+  EXPECT_EQ(run["tasks"][0]["error"]["code"], "freeze") << run;
+  EXPECT_EQ(run["tasks"][0]["done"]["items"], rows + 2 - there) << "what is done stays done, and is counted";
+  EXPECT_EQ(app.steward({"freeze", "lift"}).exit_code, 0);
+  expect_finishes_exactly();
+}
+
 // --- a statement that takes for ever ---------------------------------------------------------------------------------
 
 /// Whether a session of steward's is at work on the application's database.

@@ -68,13 +68,24 @@ Result<void> Context::look() {
     return std::unexpected(why_stopped());
   }
   for (const auto& lock : locks_) TRY(lock->alive());
+  if (removes_) TRY(holds());  // between two commits may lie an hour in which a freeze is set
   return {};
 }
 
 Result<const Holds*> Context::holds() {
   const std::int64_t generation = TRY(in_.ledger.hold_generation());
-  if (!holds_ || generation != holds_->generation()) holds_ = Holds(TRY(in_.ledger.holds(in_.clock.now())), generation);
+  if (!holds_ || generation != holds_->generation()) {
+    holds_.reset();  // until the freezes are known too, nobody is told that the holds are
+    TRY(check_freeze());
+    holds_ = Holds(TRY(in_.ledger.holds(in_.clock.now())), generation);
+  }
   return &*holds_;
+}
+
+Result<void> Context::check_freeze() {
+  if (!removes_) return {};
+  if (auto refusal = freeze_refusal(TRY(in_.ledger.freezes(in_.clock.now())))) return std::unexpected(*refusal);
+  return {};
 }
 
 void Context::done(std::uint64_t items, std::optional<Bytes> bytes) {
@@ -91,11 +102,13 @@ void Context::note(Level level, std::string_view text) {
   in_.reporter.note(level, task_, text);
 }
 
-void Context::begin(const std::string& task, const Amount& planned) {
-  task_ = task;
+void Context::begin(const Task& task, const Amount& planned) {
+  task_ = task.info().name;
+  removes_ = task.removes();
   planned_ = planned;
   tally_ = {};
   skips_ = {};
+  holds_.reset();  // what was read for a task that removes nothing says nothing of freezes
 }
 
 void Context::watch(std::vector<std::unique_ptr<Lock>> locks) {

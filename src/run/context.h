@@ -60,7 +60,7 @@ class Context final : public RunContext {
   const Amount& so_far() const override { return tally_; }
 
   /// The task that is at work from now on; its tally and skips begin at nothing.
-  void begin(const std::string& task, const Amount& planned);
+  void begin(const Task& task, const Amount& planned);
   /// The run is in the ledger, with these locks: from now on cancels are watched for.
   void watch(std::vector<std::unique_ptr<Lock>> locks);
   /// Whether the run is to end as cancelled: a signal, a cancel, or a checkpoint's `interrupted`.
@@ -72,12 +72,15 @@ class Context final : public RunContext {
 
  private:
   Result<void> look();
+  /// refused (code "freeze") where one is in force and the task at work removes.
+  Result<void> check_freeze();
 
   const Surroundings& in_;
   std::string run_;
   std::string environment_;
   ThrottleRules throttle_;
   std::string task_{};
+  bool removes_ = true;
   Amount planned_{}, tally_{};
   Skips skips_{};
   std::vector<std::string> notes_{};

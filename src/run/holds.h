@@ -1,4 +1,4 @@
-/// The holds in force, and the one place that answers whether an item is covered.
+/// The holds in force, and the one place that answers whether an item is covered; and what a freeze says.
 #pragma once
 #include <optional>
 #include <span>
@@ -18,7 +18,8 @@ class Holds {
   Holds() = default;
   Holds(std::vector<ledger::Hold> holds, std::int64_t generation);
 
-  /// The reason ("held: REASON (h-4f2a91c0)"), where a hold covers it; else nothing.
+  /// The reason ("held: REASON (h-4f2a91c0)"), where a hold covers it; else nothing. Of a row the key alone is known
+  /// here: a hold with a condition on columns is no answer to covers_row (see jobs/retention/held_rows.h).
   std::optional<std::string> covers_row(std::string_view table, std::string_view key) const;
   std::optional<std::string> covers_file(std::string_view absolute_path) const;
   std::optional<std::string> covers_object(std::string_view store, std::string_view key) const;
@@ -34,6 +35,10 @@ class Holds {
   std::vector<std::size_t> others_{};                                ///< All other holds.
   std::int64_t generation_ = 0;
 };
+
+/// The refusal (code "freeze") that a freeze in force means for whatever removes; of several, the one that lasts
+/// longest. Nothing where none is.
+std::optional<Error> freeze_refusal(std::span<const ledger::Freeze> freezes);
 
 /// Whether the table that a hold names is `table` ("schema.name"): a hold without a schema covers the table in every
 /// schema.

@@ -35,6 +35,42 @@ TEST(Holds, AnObjectIsKnownByItsAddressWhereverTheTaskIsRooted) {
   EXPECT_FALSE(holds.covers_object("s3://shots2", "keep/a.png"));
 }
 
+TEST(Holds, AGlobIsForTheWholePathAndAStarMatchesSlashesToo) {
+  const Holds globs(
+      {{.id = "h-1", .kind = "file", .key = "/srv/logs/", .prefix = true, .condition = "/srv/logs/*/pay-?.log"},
+       {.id = "h-2", .kind = "object", .target = "s3://shots", .prefix = true, .condition = "s3://shots/*/case-12/*"}},
+      7);
+  EXPECT_TRUE(globs.covers_file("/srv/logs/2025/pay-1.log"));
+  EXPECT_TRUE(globs.covers_file("/srv/logs/2025/11/pay-1.log"));
+  EXPECT_FALSE(globs.covers_file("/srv/logs/2025/pay-10.log"));
+  EXPECT_FALSE(globs.covers_file("/srv/logs/pay-1.log"));
+  EXPECT_FALSE(globs.covers_file("/old/srv/logs/2025/pay-1.log"));
+  EXPECT_TRUE(globs.covers_object("s3://shots", "a/case-12/b.png"));
+  EXPECT_TRUE(globs.covers_object("s3://shots/a", "case-12/b.png"));
+  EXPECT_FALSE(globs.covers_object("s3://shots", "a/case-13/b.png"));
+  EXPECT_FALSE(globs.covers_object("s3://shots2", "a/case-12/b.png"));
+}
+
+TEST(Holds, AConditionOnColumnsIsNotAnsweredByAKey) {
+  const Holds conditional({{.id = "h-1", .kind = "row", .target = "signals", .prefix = true, .condition = "[]"}}, 7);
+  EXPECT_FALSE(conditional.covers_row("public.signals", "17"));
+  EXPECT_TRUE(conditional.any_for_table("public.signals"));
+}
+
+TEST(FreezeRefusal, NamesTheFreezeThatLastsLongestAndTheCommandThatLiftsIt) {
+  EXPECT_FALSE(freeze_refusal({}));
+  const Instant noon = *parse_instant("2026-11-23T12:00:00Z");
+  std::vector<ledger::Freeze> freezes{{.id = "f-1", .reason = "audit", .who = "ada", .until = noon}};
+  EXPECT_EQ(freeze_refusal(freezes)->message,
+            "nothing is removed until 2026-11-23T12:00:00Z: frozen by ada, audit (f-1)");
+  freezes.push_back({.id = "f-2", .reason = "moving", .who = "grace"});
+  const auto refusal = freeze_refusal(freezes);
+  EXPECT_EQ(refusal->message, "nothing is removed until it is lifted: frozen by grace, moving (f-2)");
+  EXPECT_EQ(refusal->hint, "When removals may go on: steward freeze lift f-2.");
+  EXPECT_EQ(refusal->code, "freeze");
+  EXPECT_EQ(refusal->kind, Kind::refused);
+}
+
 TEST(Holds, SpareTheQuestionForATableThatNoneNames) {
   EXPECT_TRUE(holds.any_for_table("public.mockups"));
   EXPECT_FALSE(holds.any_for_table("public.signals"));

@@ -57,6 +57,7 @@ class RunContext {
   /// every second.
   virtual Result<void> checkpoint(std::string_view place) = 0;
   /// The holds in force now: read again from the ledger whenever its generation has grown. Ask before every commit.
+  /// refused (code "freeze") where a freeze has come and the task removes: what is done stays done, and no more goes.
   virtual Result<const Holds*> holds() = 0;
 
   virtual void done(std::uint64_t items, std::optional<Bytes> bytes = {}) = 0;
@@ -75,6 +76,9 @@ class Task {
  public:
   virtual ~Task() = default;
   virtual const TaskInfo& info() const = 0;
+  /// Whether it takes anything away from anywhere. Those that do are refused under a freeze; backups and restores are
+  /// not.
+  virtual bool removes() const { return true; }
   /// What it would do now. An error where that cannot be known (no connection, no such table, no rights).
   virtual Result<Step> plan(PlanContext& context) const = 0;
   /// Locks its targets against other runs. busy (exit 75) where one has them.

@@ -141,6 +141,10 @@ json to_json(const Error& error) {
   return out;
 }
 
+std::string page_of(const Error& error) {
+  return error.code.empty() ? std::string{} : fmt::format("docs/refusals.md#{}", error.code);
+}
+
 json to_json(const Step& step) {
   json samples = json::array();
   for (const Sample& s : step.samples)

@@ -87,6 +87,8 @@ nlohmann::json to_json(const Step& step);
 nlohmann::json to_json(const Amount& amount);
 nlohmann::json to_json(const std::vector<Skip>& skips);
 nlohmann::json to_json(const Error& error);
+/// Where its code is explained: "docs/refusals.md#freeze"; empty where it has none.
+std::string page_of(const Error& error);
 /// Reads parts back; what is absent or of another form is left at its default.
 Amount amount_from_json(const nlohmann::json& document);
 std::vector<Skip> skips_from_json(const nlohmann::json& document);

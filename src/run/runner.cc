@@ -61,13 +61,23 @@ Step failed_step(const TaskSlot& slot, Error error) {
   return {.task = slot.info.name, .readiness = Readiness::failed, .error = std::move(error)};
 }
 
+std::string scope_of(const std::vector<std::string>& only) { return fmt::format("{}", fmt::join(only, ",")); }
+
+/// Why nothing may be removed at all: a freeze, or what the caller knows.
+Result<std::optional<Error>> standing_refusal(ledger::Ledger* ledger, Instant now, const std::optional<Error>& barred) {
+  if (ledger == nullptr) return barred;
+  auto frozen = freeze_refusal(TRY(ledger->freezes(now)));
+  return frozen ? frozen : barred;
+}
+
 /// The step of one task, with its brake.
 Result<Step> plan_task(const TaskSlot& slot, const Job& job, PlanContext& context, const Brakes& brakes,
-                       ledger::Ledger* ledger) {
+                       ledger::Ledger* ledger, const std::optional<Error>& standing) {
   auto planned = slot.task->plan(context);
   if (!planned) return failed_step(slot, std::move(planned).error());
   Step step = *std::move(planned);
   step.task = slot.info.name;
+  if (standing && slot.task->removes()) step.brake = standing;
   if (ledger == nullptr || step.brake) return step;
   const std::vector<std::uint64_t> earlier = TRY(ledger->last_removed(job.name, step.task, 50));
   step.brake = brake(brakes, step, earlier);
@@ -157,6 +167,7 @@ class Running {
     TRY(note_dead_runs(now));
     return in_.ledger.begin_run({.id = id_,
                                  .job = job_.name,
+                                 .scope = scope_of(settings_.only),
                                  .started = now,
                                  .heartbeat = now,
                                  .process = this_process(),
@@ -178,6 +189,7 @@ class Running {
   }
 
   Result<void> work() {
+    standing_ = TRY(standing_refusal(&in_.ledger, in_.clock.now(), settings_.barred));
     TRY(recover());
     const Plan plan = TRY(make_plan());
     digest_ = TRY(in_.state.save(plan));
@@ -192,7 +204,8 @@ class Running {
   Result<void> recover() {
     for (const TaskSlot& slot : job_.tasks) {
       if (!takes_part(slot) || broken_.contains(slot.info.name)) continue;
-      context_.begin(slot.info.name, {});
+      if (standing_ && slot.task->removes()) continue;  // to finish what an earlier run left is to remove
+      context_.begin(*slot.task, {});
       for (const std::string& note : lock_notes_[slot.info.name]) context_.note(Level::warning, note);
       if (auto recovered = slot.task->recover(context_); !recovered) {
         if (context_.cancelled()) return recovered;
@@ -217,8 +230,9 @@ class Running {
       context.cutoff = approved != nullptr && approved->readiness == Readiness::ready ? std::optional(approved->cutoff)
                                                                                       : std::nullopt;
       const auto broken = broken_.find(slot.info.name);
-      Step step = broken != broken_.end() ? failed_step(slot, broken->second)
-                                          : TRY(plan_task(slot, job_, context, settings_.brakes, &in_.ledger));
+      Step step = broken != broken_.end()
+                      ? failed_step(slot, broken->second)
+                      : TRY(plan_task(slot, job_, context, settings_.brakes, &in_.ledger, standing_));
       if (context_.cancelled()) return std::unexpected(context_.why_stopped());
       if (behind && !step.brake) step.brake = behind;
       plan.steps.push_back(std::move(step));
@@ -292,7 +306,7 @@ class Running {
 
   void execute(const Step& step, TaskResult& result) {
     const auto slot = std::ranges::find_if(job_.tasks, [&](const TaskSlot& s) { return s.info.name == step.task; });
-    context_.begin(step.task, step.planned);
+    context_.begin(*slot->task, step.planned);
     in_.reporter.task_began(step);
     auto executed = context_.checkpoint("task: begin");
     if (executed) executed = slot->task->execute(step, context_);
@@ -351,6 +365,7 @@ class Running {
   std::string id_;
   Context context_;
   std::string digest_{};
+  std::optional<Error> standing_{};
   std::map<std::string, Error> broken_{};
   std::map<std::string, std::vector<std::string>> lock_notes_{};
   std::map<std::string, std::vector<std::string>> recovery_notes_{};
@@ -362,6 +377,9 @@ class Running {
 json to_json(const TaskResult& result) {
   std::vector<std::string> notes;
   for (const std::string& note : result.notes) notes.push_back(printable(note));
+  json error = nullptr;
+  if (result.error) error = to_json(*result.error);
+  if (result.error && !result.error->code.empty()) error["page"] = page_of(*result.error);
   return {{"task", result.task},
           {"status", result.status},
           {"needs", result.needs},
@@ -369,7 +387,7 @@ json to_json(const TaskResult& result) {
           {"done", to_json(result.done)},
           {"skipped", to_json(result.skipped)},
           {"notes", notes},
-          {"error", result.error ? to_json(*result.error) : json(nullptr)}};
+          {"error", std::move(error)}};
 }
 
 TaskResult task_result_from(const json& document) {
@@ -413,13 +431,15 @@ Verdict verdict_of(const std::vector<TaskResult>& tasks) {
 }
 
 Result<Plan> plan_job(const Job& job, const std::vector<std::string>& only, const std::string& environment,
-                      const Brakes& brakes, const Clock& clock, const StateDirectory& state, ledger::Ledger* ledger) {
+                      const Brakes& brakes, const Clock& clock, const StateDirectory& state, ledger::Ledger* ledger,
+                      const std::optional<Error>& barred) {
   TRY(check_names(job, only));
   PlanContext context = TRY(planning(clock, state, ledger));
+  const std::optional<Error> standing = TRY(standing_refusal(ledger, context.now, barred));
   Plan plan{.job = job.name, .made = context.now, .environment = environment};
   for (const TaskSlot& slot : job.tasks) {
     if (!is_named(only, slot.info.name)) continue;
-    plan.steps.push_back(slot.task ? TRY(plan_task(slot, job, context, brakes, ledger)) : unplanned(slot));
+    plan.steps.push_back(slot.task ? TRY(plan_task(slot, job, context, brakes, ledger, standing)) : unplanned(slot));
   }
   return plan;
 }

@@ -31,8 +31,11 @@ struct Surroundings {
 
 struct RunSettings {
   std::string id{};  ///< Of the run; empty: a new one. Given where sessions were named for it before it began.
-  std::vector<std::string> only{};        ///< Names of tasks; empty: all of the job's.
-  std::optional<Plan> approved{};         ///< The plan to carry out; else a fresh one.
+  std::vector<std::string> only{};  ///< Names of tasks; empty: all of the job's.
+  std::optional<Plan> approved{};   ///< The plan to carry out; else a fresh one.
+  /// Why nothing may be removed, as the caller knows from outside of the ledger ("ledger-foreign"). Like a freeze: it
+  /// refuses the tasks that remove, and no others.
+  std::optional<Error> barred{};
   std::set<std::string> allow_removal{};  ///< Tasks whose share and median brakes are off for this run.
   Brakes brakes{};
   ThrottleRules throttle{};
@@ -77,8 +80,10 @@ Verdict verdict_of(const std::vector<TaskResult>& tasks);
 
 /// Plans the job's tasks. Errors of a task stay in its step. bad_input where `only` names no task of it, or where
 /// nothing named is configured (the hint names the variables).
+/// `barred`: see RunSettings.
 Result<Plan> plan_job(const Job& job, const std::vector<std::string>& only, const std::string& environment,
-                      const Brakes& brakes, const Clock& clock, const StateDirectory& state, ledger::Ledger* ledger);
+                      const Brakes& brakes, const Clock& clock, const StateDirectory& state, ledger::Ledger* ledger,
+                      const std::optional<Error>& barred = {});
 
 /// Carries out the job. An error only where nothing was begun: bad_input as plan_job, busy where another run has a
 /// target, a ledger that cannot be written. What happens later is in the result.

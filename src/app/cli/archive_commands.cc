@@ -1,4 +1,4 @@
-// archive, hold
+// archive
 
 #include <fmt/format.h>
 
@@ -11,10 +11,7 @@
 #include "app/cli/session.h"
 #include "app/cli/signals.h"
 #include "app/config/catalogue.h"
-#include "core/random.h"
 #include "core/text.h"
-#include "io/sql/connection.h"
-#include "jobs/retention/needs.h"
 #include "jobs/retention/restore.h"
 #include "run/manifest/archive.h"
 #include "run/runner.h"
@@ -22,118 +19,6 @@
 namespace steward::app {
 namespace {
 using nlohmann::json;
-
-Result<Session> open_saying(const Output& output) {
-  std::vector<std::string> warnings;
-  Session session = TRY(open_session(warnings));
-  if (!output.json)
-    for (const std::string& warning : warnings) fmt::print(stderr, "steward: {}\n", printable(warning));
-  return session;
-}
-
-json hold_json(const ledger::Hold& hold) {
-  return {{"id", hold.id},
-          {"kind", hold.kind},
-          {"target", hold.target},
-          {"key", printable(hold.key)},
-          {"prefix", hold.prefix},
-          {"reason", hold.reason},
-          {"who", hold.who},
-          {"made", format_instant(hold.made)},
-          {"until", hold.until ? json(format_instant(*hold.until)) : json(nullptr)},
-          {"released", hold.released ? json(format_instant(*hold.released)) : json(nullptr)}};
-}
-
-std::string covers_text(const ledger::Hold& hold) {
-  const std::string key = printable(hold.key) + (hold.prefix ? "*" : "");
-  return hold.target.empty() ? key : fmt::format("{} {}", hold.target, key);
-}
-
-/// Turns what the command line said into a hold: exactly one of row, file and object.
-Result<ledger::Hold> hold_from(const HoldCommand& command, Instant now) {
-  ledger::Hold hold{
-      .id = "h-" + random_hex(4), .prefix = command.prefix, .reason = command.reason, .who = user_name(), .made = now};
-  const int kinds = !command.table.empty() + !command.path.empty() + !command.object.empty();
-  if (kinds != 1)
-    return fail(Kind::bad_input, "a hold covers a row, a file or an object: one of them",
-                "Give --table T --key K, --path P, or --object s3://bucket/key.");
-  if (trim(command.reason).empty())
-    return fail(Kind::bad_input, "a hold needs a reason",
-                "Add --reason \"case 12\": it is what the next person reads.");
-  if (!command.until.empty()) {
-    hold.until = parse_instant(command.until);
-    if (!hold.until)
-      return fail(Kind::bad_input,
-                  fmt::format("--until is \"{}\", which is not a date or time", printable(command.until)),
-                  "Write it like 2027-01-31 or 2027-01-31T12:00:00Z.");
-    if (*hold.until <= now)
-      return fail(Kind::bad_input, fmt::format("--until is {}, which has passed", format_instant(*hold.until)),
-                  "Name a time to come, or leave it out.");
-  }
-  if (!command.table.empty()) {
-    if (command.key.empty() && !command.prefix)
-      return fail(Kind::bad_input, "a hold on rows needs a key",
-                  "Give --key K; for all rows of the table, --key '' --prefix.");
-    hold.kind = "row";
-    hold.target = command.table;
-    hold.key = command.key;
-  } else if (!command.path.empty()) {
-    hold.kind = "file";
-    const std::string real = retention::resolved(command.path);
-    hold.key = real.empty() ? command.path : real;
-    if (!hold.key.starts_with('/'))
-      return fail(Kind::bad_input, fmt::format("there is no file {}", printable(command.path)),
-                  "Give an absolute path, or one that exists.");
-    if (command.prefix && command.path.ends_with('/') && !hold.key.ends_with('/')) hold.key += '/';
-  } else {
-    if (!command.object.starts_with("s3://") || command.object.find('/', 5) == std::string::npos)
-      return fail(Kind::bad_input, fmt::format("\"{}\" is no object's address", printable(command.object)),
-                  "Write it like s3://bucket/key.");
-    const std::size_t slash = command.object.find('/', 5);
-    hold.kind = "object";
-    hold.target = command.object.substr(0, slash);
-    hold.key = command.object.substr(slash + 1);
-  }
-  return hold;
-}
-
-/// Waits until every run that is under way has seen the ledger's holds: a run looks before each commit and at least
-/// every second, and shows its pulse when it does.
-Result<std::size_t> wait_for_runs(Session& session, Instant since) {
-  constexpr int polls = 300;
-  for (int i = 0; i < polls; ++i) {
-    std::size_t behind = 0;
-    for (const ledger::Run& run : TRY(session.ledger->runs({.status = ledger::Status::running, .limit = 100})))
-      behind += run.heartbeat <= since && !is_gone(run.process, run.heartbeat, session.clock.now());
-    if (behind == 0) return 0;
-    pause_briefly();
-  }
-  return 1;
-}
-
-/// Beside the archives too, where there are any, so that a lost ledger loses no hold.
-Result<void> write_beside_archives(const Session& session, const ledger::Hold& hold) {
-  for (const object::StoreTarget& archive : session.settings.archives) {
-    auto store = object::open(archive);
-    if (!store && store.error().kind == Kind::not_found) continue;
-    if (!store) return std::unexpected(std::move(store).error());
-    TRY(manifest::write_hold(**store, hold));
-  }
-  return {};
-}
-
-/// A hold on a table that is in none of the databases protects nothing.
-Result<void> check_table(const Settings& settings, const std::string& table) {
-  std::optional<Error> first;
-  for (const auto& [name, target] : settings.databases) {
-    auto db = TRY(sql::connect(as(caller("hold", ""), target)));
-    const auto found = db->describe(table);
-    if (found) return {};
-    if (found.error().kind != Kind::not_found) return std::unexpected(found.error());
-    if (!first) first = found.error();
-  }
-  return first ? std::unexpected(*first) : Result<void>{};
-}
 
 std::vector<std::string> urls_of(const std::vector<object::StoreTarget>& stores) {
   std::vector<std::string> urls;
@@ -237,7 +122,7 @@ Result<int> archive_restore_command(const Output& output, const RestoreCommand& 
                 "Give --all, --run ID, or --table T with --key K for single rows.");
   if (!command.keys.empty() && command.table.empty())
     return fail(Kind::bad_input, "--key needs --table", "Give --table mockups --key 17.");
-  Session session = TRY(open_saying(output));
+  Session session = TRY(open_session_saying(output));
   if (session.settings.databases.empty())
     return fail(Kind::bad_input, "there is no database to restore into",
                 session.settings.files.empty() ? "Set DATABASE_URL." : "Name it under databases.", "not-configured");
@@ -263,55 +148,6 @@ Result<int> archive_restore_command(const Output& output, const RestoreCommand& 
   else
     print(result_text(output, result));
   return result.exit_code;
-}
-
-Result<int> hold_add_command(const Output& output, const HoldCommand& command) {
-  Session session = TRY(open_saying(output));
-  const ledger::Hold hold = TRY(hold_from(command, session.clock.now()));
-  if (hold.kind == "row") TRY(check_table(session.settings, hold.target));
-  TRY(session.ledger->add_holds(std::span(&hold, 1)));
-  TRY(write_beside_archives(session, hold));
-  // Since now, not since it was made: a pulse between the two may have come before the ledger had it.
-  const std::size_t behind = TRY(wait_for_runs(session, session.clock.now()));
-  if (output.json)
-    print_json(hold_json(hold));
-  else
-    print(fmt::format("{}: {} is held{}.{}\n", hold.id, covers_text(hold),
-                      hold.until ? " until " + format_instant(*hold.until) : "",
-                      behind == 0 ? "" : " A run under way has not looked yet; it does before its next removal."));
-  return 0;
-}
-
-Result<int> hold_list_command(const Output& output, bool all) {
-  const Session session = TRY(open_saying(output));
-  json list = json::array();
-  std::vector<std::vector<std::string>> rows{{"HOLD", "COVERS", "REASON", "BY", "UNTIL"}};
-  for (const ledger::Hold& hold : TRY(session.ledger->holds(session.clock.now(), all))) {
-    list.push_back(hold_json(hold));
-    rows.push_back({hold.id, fmt::format("{} {}", hold.kind, covers_text(hold)), printable(hold.reason), hold.who,
-                    hold.released ? "released"
-                    : hold.until  ? format_instant(std::chrono::floor<std::chrono::seconds>(*hold.until))
-                                  : "released by hand"});
-  }
-  if (output.json)
-    print_json({{"holds", list}});
-  else if (rows.size() == 1)
-    print("Nothing is held.\n");
-  else
-    print(table(rows));
-  return 0;
-}
-
-Result<int> hold_release_command(const Output& output, const std::string& id) {
-  Session session = TRY(open_saying(output));
-  TRY(session.ledger->release_hold(id, user_name(), session.clock.now()));
-  for (const ledger::Hold& hold : TRY(session.ledger->holds(session.clock.now(), true)))
-    if (hold.id == id) TRY(write_beside_archives(session, hold));
-  if (output.json)
-    print_json({{"id", id}, {"released", true}});
-  else
-    print(fmt::format("{} is released.\n", id));
-  return 0;
 }
 
 }  // namespace steward::app

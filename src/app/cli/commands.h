@@ -63,14 +63,26 @@ struct ForgetCommand {
 };
 Result<int> archive_forget_command(const Output& output, const ForgetCommand& command);
 
+/// What a hold is about: rows, a file or objects.
 struct HoldCommand {
   std::string table{}, key{}, path{}, object{};
+  std::vector<std::string> where{};  ///< As jobs/retention/conditions.h reads them.
   bool prefix = false;
   std::string reason{}, until{};
 };
 Result<int> hold_add_command(const Output& output, const HoldCommand& command);
+/// Which holds, and which rule of the configuration, keep a row, a file or an object. 0: held; 1: not.
+Result<int> hold_test_command(const Output& output, const HoldCommand& command);
 Result<int> hold_list_command(const Output& output, bool all);
 Result<int> hold_release_command(const Output& output, const std::string& id);
+
+struct FreezeCommand {
+  std::string reason{}, until{};
+};
+Result<int> freeze_command(const Output& output, const FreezeCommand& command);
+Result<int> freeze_list_command(const Output& output, bool all);
+/// `id` empty: the only one in force.
+Result<int> freeze_lift_command(const Output& output, const std::string& id);
 
 Result<int> doctor_command(const Output& output);
 /// doctor --grants: the GRANTs for `role` (empty: the user that the URL names) and the bucket policy that the
@@ -84,6 +96,8 @@ Result<int> config_init_command(const Output& output, const std::string& file);
 /// The JSON Schema of a configuration file, or its reference in Markdown.
 Result<int> config_schema_command(const Output& output, bool markdown);
 Result<int> ledger_verify_command(const Output& output);
+/// Gives the archives of the configuration to this ledger and environment.
+Result<int> ledger_adopt_command(const Output& output);
 /// The completion script for bash, zsh or fish, on standard output.
 Result<int> completion_command(const std::string& shell);
 

@@ -53,6 +53,10 @@ class Doctor {
     else
       add(Health::good, "audit trail",
           fmt::format("intact, {} lines", format_count(static_cast<std::uint64_t>(*lines))));
+    if (const auto freezes = session_.ledger->freezes(session_.clock.now()); freezes)
+      if (const auto refusal = freeze_refusal(*freezes))
+        add(Health::warning, "freeze", refusal->message, refusal->hint);
+    if (const auto refusal = barred(session_); refusal && *refusal) add("archive", **refusal);
     folder("state", session_.state.folder(), true);
     if (const auto latest = session_.ledger->latest(); latest && *latest)
       if (const auto off = clock_refusal(session_.clock.now(), std::max(**latest, session_.clock.now()), "the ledger"))

@@ -45,6 +45,7 @@ class Grammar {
     add_runs();
     add_archive();
     add_holds();
+    add_freeze();
     add_rest();
   }
 
@@ -143,25 +144,65 @@ class Grammar {
   }
 
   void add_holds() {
-    CLI::App* hold = group("hold", "keep items from every removal: add, list, release");
+    CLI::App* hold = group("hold", "keep items from every removal: add, test, list, release");
     CLI::App* add = command(hold, "add", "nothing removes it until it is released",
                             [this](const Output& output) { return hold_add_command(output, hold_); });
-    add->add_option("--table", hold_.table, "a row of this table");
-    add->add_option("--key", hold_.key, "with this primary key");
-    add->add_option("--path", hold_.path, "a file");
-    add->add_option("--object", hold_.object, "an object: s3://bucket/key");
+    add->add_option("--table", hold_.table, "rows of this table");
+    add->add_option("--key", hold_.key, "the one with this primary key");
+    add->add_option("--where", hold_.where, "those whose columns say this; several: all of them")
+        ->type_name("CONDITION")
+        ->allow_extra_args(false);
+    add->add_option("--path", hold_.path, "a file; * and ? in it match any characters, slashes too");
+    add->add_option("--object", hold_.object, "an object: s3://bucket/key, with * and ? as in a path");
     add->add_flag("--prefix", hold_.prefix, "everything whose key, path or address begins so");
     add->add_option("--reason", hold_.reason, "why: what the next person reads")->required();
     add->add_option("--until", hold_.until, "a date or time; without it, until it is released");
     add->footer(
-        "Examples:\n  steward hold add --table mockups --key 17 --reason \"case 12\"\n  steward hold add --path "
-        "/srv/app/logs/2025/ --prefix --reason audit --until 2027-01-31");
+        "Examples:\n"
+        "  steward hold add --table mockups --key 17 --reason \"case 12\"\n"
+        "  steward hold add --table signals --where \"status = disputed\" --reason \"case 12\"\n"
+        "  steward hold add --table signals --where \"plan in free, trial\" --where \"score >= 0.5\" --reason study\n"
+        "  steward hold add --path /srv/app/logs/2025/ --prefix --reason audit --until 2027-01-31\n"
+        "  steward hold add --path '/srv/app/logs/*/payment-*.log' --reason audit\n"
+        "  steward hold add --object s3://app-exports/legal/ --prefix --reason \"case 12\"\n"
+        "Conditions: = != < <= > >= in, not in, like, is null, is not null. NULL meets none of them but is null.");
+    CLI::App* test = command(hold, "test", "what keeps an item: exit code 0 where something does, 1 where nothing",
+                             [this](const Output& output) { return hold_test_command(output, hold_); });
+    test->add_option("--table", hold_.table, "a row of this table");
+    test->add_option("--key", hold_.key, "with this primary key");
+    test->add_option("--path", hold_.path, "a file");
+    test->add_option("--object", hold_.object, "an object: s3://bucket/key");
+    test->footer("Example:\n  steward hold test --table mockups --key 17 && echo kept");
     CLI::App* list = command(hold, "list", "the holds in force",
                              [this](const Output& output) { return hold_list_command(output, all_holds_); });
     list->add_flag("--all", all_holds_, "released ones too");
     CLI::App* release = command(hold, "release", "end a hold",
                                 [this](const Output& output) { return hold_release_command(output, hold_id_); });
     release->add_option("HOLD", hold_id_, "its id")->required();
+  }
+
+  void add_freeze() {
+    CLI::App* freeze = app_.add_subcommand("freeze", "no removal from anywhere: set one, list, lift");
+    freeze->fallthrough();
+    freeze->require_subcommand(0, 1);
+    freeze->add_option("--reason", freeze_.reason, "why: what the next person reads");
+    freeze->add_option("--until", freeze_.until, "a date or time; without it, until it is lifted");
+    freeze->callback([this, freeze] {
+      if (freeze->get_subcommands().empty())
+        chosen_ = [this](const Output& output) { return freeze_command(output, freeze_); };
+    });
+    freeze->footer(
+        "Examples:\n"
+        "  steward freeze --reason \"moving the database\" --until 2027-01-31\n"
+        "  steward freeze list\n"
+        "  steward freeze lift                  the only one; several: steward freeze lift f-4f2a91c0\n"
+        "Runs under way stop before their next removal; what they have done stays done. Backups and restores go on.");
+    CLI::App* list = command(freeze, "list", "the freezes in force",
+                             [this](const Output& output) { return freeze_list_command(output, all_holds_); });
+    list->add_flag("--all", all_holds_, "those that are over too");
+    CLI::App* lift = command(freeze, "lift", "removals go on",
+                             [this](const Output& output) { return freeze_lift_command(output, hold_id_); });
+    lift->add_option("FREEZE", hold_id_, "its id; without it, the only one in force");
   }
 
   void add_rest() {
@@ -183,8 +224,14 @@ class Grammar {
     config->footer(
         "Examples:\n  steward config init steward.yaml\n  steward config check --config steward.yaml\n"
         "  steward config check --config base.yaml --config production.yaml");
-    CLI::App* ledger = group("ledger", "the durable record: verify");
+    CLI::App* ledger = group("ledger", "the durable record: verify, adopt");
     command(ledger, "verify", "walk the audit trail's chain of hashes", ledger_verify_command);
+    CLI::App* adopt =
+        command(ledger, "adopt", "give the archives of this configuration to this ledger", ledger_adopt_command);
+    adopt->footer(
+        "After the loss of a ledger, or a move to another: look at `steward hold list` and `steward freeze list` "
+        "first,\n"
+        "and add what is missing. The ledger of before is refused from then on.");
     CLI::App* completion = command(&app_, "completion", "a completion script for bash, zsh or fish",
                                    [this](const Output&) { return completion_command(shell_); });
     completion->add_option("SHELL", shell_, "bash, zsh or fish")->required();
@@ -201,6 +248,7 @@ class Grammar {
   RestoreCommand restore_{};
   ForgetCommand forget_{};
   HoldCommand hold_{};
+  FreezeCommand freeze_{};
   bool all_holds_ = false, markdown_ = false, grants_ = false;
   std::string run_id_{}, hold_id_{}, shell_{}, file_{}, role_{};
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "app/cli/commands.h"
 #include "app/cli/print_plan.h"
@@ -14,6 +15,7 @@
 #include "app/cli/signals.h"
 #include "app/config/catalogue.h"
 #include "core/text.h"
+#include "run/manifest/archive.h"
 #include "run/runner.h"
 
 namespace steward::app {
@@ -43,6 +45,7 @@ std::string trigger() {
 json run_json(const ledger::Run& run) {
   return {{"run", run.id},
           {"job", run.job},
+          {"scope", run.scope.empty() ? json(nullptr) : json(split(run.scope, ','))},
           {"status", ledger::name_of(run.status)},
           {"started", format_instant(run.started)},
           {"ended", run.ended ? json(format_instant(*run.ended)) : json(nullptr)},
@@ -53,6 +56,11 @@ json run_json(const ledger::Run& run) {
           {"environment", run.environment},
           {"plan", run.plan_digest},
           {"error", run.error.empty() ? json(nullptr) : json::parse(run.error, nullptr, false)}};
+}
+
+/// "cleanup", or "cleanup/purge-signals" where single tasks were named: as `run` takes it.
+std::string name_of(const ledger::Run& run) {
+  return run.scope.empty() ? run.job : fmt::format("{}/{}", run.job, run.scope);
 }
 
 /// A run whose process is gone is not running, whatever the ledger says until the next run notes it.
@@ -79,6 +87,90 @@ std::uint64_t removed_by(const std::vector<ledger::TaskRecord>& tasks) {
   return items;
 }
 
+/// What `status` shows, gathered job by job.
+class Status {
+ public:
+  explicit Status(const Session& session) : session_(session), now_(session.clock.now()) {}
+
+  /// The last run of the whole job; and each run of some of its tasks since then that is the last of its kind.
+  Result<void> add(const std::string& job) {
+    const std::vector<ledger::Run> whole = TRY(session_.ledger->runs({.job = job, .whole = true, .limit = 1}));
+    const std::optional<ledger::Run> success = TRY(session_.ledger->last_success(job));
+    const std::string last_success = success ? when_text(success->started, now_) : "never";
+    json parts = json::array();
+    json last = nullptr;
+    if (whole.empty()) {
+      rows_.push_back({job, "never", "-", "-", "-", last_success});
+      attention_.push_back(fmt::format("{} has never run as a whole: steward plan {}", job, job));
+    } else {
+      last = TRY(add_run(whole.front(), last_success));
+    }
+    std::set<std::string> seen;
+    for (const ledger::Run& run : TRY(session_.ledger->runs({.job = job, .limit = runs_looked_at}))) {
+      if (run.scope.empty()) break;
+      if (seen.insert(run.scope).second) parts.push_back(TRY(add_run(run, "")));
+    }
+    jobs_.push_back({{"job", job},
+                     {"last", last},
+                     {"last_success", success ? json(format_instant(success->started)) : json(nullptr)},
+                     {"parts", parts}});
+    return {};
+  }
+
+  /// Freezes, and what else keeps everything where it is; holds.
+  Result<void> add_safeguards() {
+    const std::vector<ledger::Freeze> freezes = TRY(session_.ledger->freezes(now_));
+    for (const ledger::Freeze& freeze : freezes) frozen_.push_back(freeze.id);
+    if (const auto refusal = freeze_refusal(freezes))
+      attention_.push_back(fmt::format("{}: steward freeze list", refusal->message));
+    if (const auto refusal = TRY(barred(session_)))
+      attention_.push_back(fmt::format("{}: steward ledger adopt", refusal->message));
+    holds_ = TRY(session_.ledger->holds(now_)).size();
+    return {};
+  }
+
+  json document() const {
+    return {{"jobs", jobs_},
+            {"holds", holds_},
+            {"freezes", frozen_},
+            {"attention", attention_},
+            {"ledger", session_.ledger->shown()}};
+  }
+
+  std::string text(const Output& output) const {
+    std::string out = table(rows_, {3, 4});
+    for (const std::string& line : attention_) out += tinted(output, Tint::warn, "! " + printable(line)) + '\n';
+    if (holds_ > 0)
+      out += fmt::format("{} {} in force: steward hold list\n", format_count(holds_), holds_ == 1 ? "hold" : "holds");
+    return attention_.empty() ? out + "Nothing needs attention.\n" : out;
+  }
+
+ private:
+  static constexpr std::size_t runs_looked_at = 50;
+
+  Result<json> add_run(const ledger::Run& found, const std::string& last_success) {
+    const ledger::Run run = as_it_stands(found, now_);
+    const std::vector<ledger::TaskRecord> tasks = TRY(session_.ledger->tasks(run.id));
+    rows_.push_back({name_of(run), when_text(run.started, now_), std::string(ledger::name_of(run.status)),
+                     duration_text(run, now_), format_count(removed_by(tasks)), last_success});
+    if (run.status != ledger::Status::succeeded && run.status != ledger::Status::running)
+      attention_.push_back(
+          fmt::format("{} {} {}: steward runs show {}", name_of(run), run.id, ledger::name_of(run.status), run.id));
+    for (const ledger::TaskRecord& task : tasks)
+      if (task.status == "failed" || task.status == "refused")
+        attention_.push_back(fmt::format("{} {}: {}", task.task, task.status,
+                                         json::parse(task.detail, nullptr, false)["error"].value("message", "")));
+    return run_json(run);
+  }
+
+  const Session& session_;
+  Instant now_;
+  json jobs_ = json::array();
+  std::vector<std::vector<std::string>> rows_{{"JOB", "LAST RUN", "STATUS", "TOOK", "DONE", "LAST SUCCESS"}};
+  std::vector<std::string> attention_{}, frozen_{};
+  std::size_t holds_ = 0;
+};
+
 }  // namespace
 
 Result<int> plan_command(const Output& output, const PlanCommand& command) {
@@ -86,7 +178,7 @@ Result<int> plan_command(const Output& output, const PlanCommand& command) {
   const Session session = TRY(session_saying(output));
   const Job job = cleanup(session.settings, session.state, caller(name.job, "plan"));
   const Plan plan = TRY(plan_job(job, name.only, session.settings.environment, session.settings.brakes, session.clock,
-                                 session.state, session.ledger.get()));
+                                 session.state, session.ledger.get(), TRY(barred(session))));
   const std::string digest = TRY(session.state.save(plan));
   if (output.json) {
     json document = to_json(plan);
@@ -120,6 +212,9 @@ Result<int> run_command(const Output& output, const RunCommand& command) {
                   did_you_mean(task, known));
   }
   settings.throttle.full_speed = command.full_speed;
+  for (const std::string& adopted : TRY(adopt_ownerless_archives(session)))
+    fmt::print(stderr, "steward: {}\n", printable(adopted));
+  settings.barred = TRY(barred(session));
   if (!command.plan.empty()) settings.approved = TRY(session.state.load_plan(command.plan));
 
   const FinishBeforeLeaving finish;
@@ -144,47 +239,13 @@ Result<int> run_command(const Output& output, const RunCommand& command) {
 
 Result<int> status_command(const Output& output) {
   const Session session = TRY(session_saying(output));
-  const Instant now = session.clock.now();
-  const std::vector<ledger::Hold> holds = TRY(session.ledger->holds(now));
-  json jobs = json::array();
-  std::vector<std::vector<std::string>> rows{{"JOB", "LAST RUN", "STATUS", "TOOK", "DONE", "LAST SUCCESS"}};
-  std::vector<std::string> attention;
-  for (const std::string& job : job_names()) {
-    const std::vector<ledger::Run> runs = TRY(session.ledger->runs({.job = job, .limit = 1}));
-    const std::optional<ledger::Run> success = TRY(session.ledger->last_success(job));
-    const std::string last_success = success ? when_text(success->started, now) : "never";
-    if (runs.empty()) {
-      rows.push_back({job, "never", "-", "-", "-", last_success});
-      attention.push_back(fmt::format("{} has never run: steward plan {}", job, job));
-      jobs.push_back({{"job", job}, {"last", nullptr}, {"last_success", nullptr}});
-      continue;
-    }
-    const ledger::Run run = as_it_stands(runs.front(), now);
-    const std::vector<ledger::TaskRecord> tasks = TRY(session.ledger->tasks(run.id));
-    rows.push_back({job, when_text(run.started, now), std::string(ledger::name_of(run.status)), duration_text(run, now),
-                    format_count(removed_by(tasks)), last_success});
-    jobs.push_back({{"job", job},
-                    {"last", run_json(run)},
-                    {"last_success", success ? json(format_instant(success->started)) : json(nullptr)}});
-    if (run.status != ledger::Status::succeeded && run.status != ledger::Status::running)
-      attention.push_back(
-          fmt::format("{} {} {}: steward runs show {}", job, run.id, ledger::name_of(run.status), run.id));
-    for (const ledger::TaskRecord& task : tasks)
-      if (task.status == "failed" || task.status == "refused")
-        attention.push_back(fmt::format("{} {}: {}", task.task, task.status,
-                                        json::parse(task.detail, nullptr, false)["error"].value("message", "")));
-  }
-  if (output.json) {
-    print_json(
-        {{"jobs", jobs}, {"holds", holds.size()}, {"attention", attention}, {"ledger", session.ledger->shown()}});
-    return 0;
-  }
-  print(table(rows, {3, 4}));
-  for (const std::string& line : attention) print(tinted(output, Tint::warn, "! " + line) + '\n');
-  if (!holds.empty())
-    print(fmt::format("{} {} in force: steward hold list\n", format_count(holds.size()),
-                      holds.size() == 1 ? "hold" : "holds"));
-  if (attention.empty()) print("Nothing needs attention.\n");
+  Status status(session);
+  for (const std::string& job : job_names()) TRY(status.add(job));
+  TRY(status.add_safeguards());
+  if (output.json)
+    print_json(status.document());
+  else
+    print(status.text(output));
   return 0;
 }
 
@@ -197,7 +258,7 @@ Result<int> runs_command(const Output& output, const RunsCommand& command) {
     const ledger::Run run = as_it_stands(found, now);
     const std::uint64_t removed = removed_by(TRY(session.ledger->tasks(run.id)));
     all.push_back(run_json(run));
-    rows.push_back({run.id, run.job, std::string(ledger::name_of(run.status)), when_text(run.started, now),
+    rows.push_back({run.id, name_of(run), std::string(ledger::name_of(run.status)), when_text(run.started, now),
                     duration_text(run, now), format_count(removed), fmt::format("{} ({})", run.actor, run.trigger)});
   }
   if (output.json)
@@ -254,6 +315,28 @@ Result<int> runs_cancel_command(const Output& output, const std::string& id) {
     print_json({{"run", run.id}, {"cancel", "requested"}});
   else
     print(fmt::format("{} will stop after the item or batch at hand.\n", run.id));
+  return 0;
+}
+
+Result<int> ledger_adopt_command(const Output& output) {
+  const Session session = TRY(session_saying(output));
+  json all = json::array();
+  std::string text;
+  for (const object::StoreTarget& target : session.settings.archives) {
+    const auto store = object::open(target);
+    if (!store && store.error().kind == Kind::not_found) continue;
+    if (!store) return std::unexpected(store.error());
+    if (!TRY(manifest::identity(**store))) continue;
+    const bool adopted =
+        TRY(manifest::adopt(**store, *session.ledger, session.clock, session.settings.environment, user_name()));
+    all.push_back({{"archive", (*store)->shown()}, {"adopted", adopted}});
+    text += fmt::format("{} {} {}\n", (*store)->shown(), adopted ? "now belongs to" : "belonged already to",
+                        session.ledger->shown());
+  }
+  if (output.json)
+    print_json({{"archives", all}, {"ledger", session.ledger->id()}});
+  else
+    print(text.empty() ? "There is no archive yet.\n" : text);
   return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "app/cli/signals.h"
+#include "core/text.h"
 #include "run/manifest/archive.h"
 
 namespace steward::app {
@@ -62,6 +63,56 @@ Result<Session> open_session(std::vector<std::string>& warnings) {
     if (!taken) warnings.push_back("holds beside the archive could not be read: " + taken.error().message);
   }
   return session;
+}
+
+Result<Session> open_session_saying(const Output& output) {
+  std::vector<std::string> warnings;
+  Session session = TRY(open_session(warnings));
+  if (!output.json)
+    for (const std::string& warning : warnings) fmt::print(stderr, "steward: {}\n", printable(warning));
+  return session;
+}
+
+Result<std::optional<Error>> barred(const Session& session) {
+  for (const object::StoreTarget& archive : session.settings.archives) {
+    if (!is_used(session.settings, archive)) continue;
+    const auto store = object::open(archive);
+    if (!store) continue;
+    const auto identity = manifest::identity(**store);
+    if (!identity && (identity.error().kind == Kind::corrupt || identity.error().kind == Kind::refused))
+      return std::unexpected(identity.error());
+    if (!identity || !*identity) continue;
+    if (auto refusal = manifest::foreign(**identity, (*store)->shown(), *session.ledger, session.settings.environment))
+      return refusal;
+  }
+  return std::nullopt;
+}
+
+Result<std::vector<std::string>> adopt_ownerless_archives(const Session& session) {
+  std::vector<std::string> said;
+  for (const object::StoreTarget& archive : session.settings.archives) {
+    if (!is_used(session.settings, archive)) continue;
+    const auto store = object::open(archive);
+    if (!store) continue;
+    const auto adopted =
+        manifest::adopt_ownerless(**store, *session.ledger, session.clock, session.settings.environment);
+    if (adopted && *adopted)
+      said.push_back(fmt::format("the archive {} belonged to no ledger: from now on it is {}'s", (*store)->shown(),
+                                 session.ledger->shown()));
+  }
+  return said;
+}
+
+Result<std::optional<Instant>> until_of(const std::string& text, Instant now) {
+  if (text.empty()) return std::nullopt;
+  const std::optional<Instant> until = parse_instant(text);
+  if (!until)
+    return fail(Kind::bad_input, fmt::format("--until is \"{}\", which is not a date or time", printable(text)),
+                "Write it like 2027-01-31 or 2027-01-31T12:00:00Z.");
+  if (*until <= now)
+    return fail(Kind::bad_input, fmt::format("--until is {}, which has passed", format_instant(*until)),
+                "Name a time to come, or leave it out.");
+  return until;
 }
 
 Result<void> write_holds_beside_archive(const Session& session) {

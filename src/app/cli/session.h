@@ -1,8 +1,11 @@
 /// What nearly every command needs: settings, state directory, ledger.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "app/cli/output.h"
 #include "app/config/catalogue.h"
 #include "app/config/settings.h"
 #include "core/instant.h"
@@ -24,6 +27,19 @@ struct Session {
 /// Reads the settings, opens the state directory and the ledger; makes them where they are absent, and takes in holds
 /// that lie beside the archive and are not in the ledger. `warnings` gets what a person should know.
 Result<Session> open_session(std::vector<std::string>& warnings);
+
+/// The same for a command of a person: warnings go to standard error, unless the answer is to be one JSON document.
+Result<Session> open_session_saying(const Output& output);
+
+/// Why nothing may be removed, although the ledger has no freeze: an archive belongs to another ledger or environment
+/// (run/manifest/archive.h). An archive that does not answer has no say: what the ledger knows holds.
+Result<std::optional<Error>> barred(const Session& session);
+
+/// Gives archives that belong to no ledger, of an earlier steward, to this one. What there is to say of it, for people.
+Result<std::vector<std::string>> adopt_ownerless_archives(const Session& session);
+
+/// The moment that `--until` names; none where it is empty. bad_input where it is no date or time, or has passed.
+Result<std::optional<Instant>> until_of(const std::string& text, Instant now);
 
 /// Writes holds beside the archive that are in the ledger alone, as those made before there was an archive. Not those
 /// of restores: without them a row is archived once more, and nothing is lost.

@@ -88,10 +88,11 @@ class Archiver {
       files[manifest::key_text(row.key)] = row.file;
     }
     const Holds* holds = TRY(run_.holds());
-    const sql::Rows rows = TRY(sql::query(
-        table_.db(), "select " + TRY(column_list(table_)) + ", " + table_.age_expression() + ", " +
-                         table_.verdict(*holds) + " from " + table_.sql_name() + " t where " + table_.with_keys(keys) +
-                         " and " + table_.old(cutoff_) + " order by " + TRY(table_.key_list("t."))));
+    const sql::Rows rows =
+        TRY(sql::query(table_.db(), "select " + TRY(column_list(table_)) + ", " + table_.age_expression() + ", " +
+                                        TRY(table_.verdict(*holds)) + " from " + table_.sql_name() + " t where " +
+                                        table_.with_keys(keys) + " and " + table_.old(cutoff_) + " order by " +
+                                        TRY(table_.key_list("t."))));
     run_.skip("gone or changed since it was planned", "", planned.size() - rows.rows.size());
     std::vector<Moving> batch;
     for (const sql::Row& row : rows.rows) TRY(take(row, files, *holds, batch));
@@ -233,7 +234,7 @@ class Archiver {
                                     (postgres ? " for update of t" : "")));
     // Locked: who was adding a reference has finished, and nobody adds one now. So ask in a statement of its own.
     const sql::Rows rows = TRY(sql::query(
-        table_.db(), "select " + TRY(column_list(table_)) + ", " + table_.verdict(holds) + " from " +
+        table_.db(), "select " + TRY(column_list(table_)) + ", " + TRY(table_.verdict(holds)) + " from " +
                          table_.sql_name() + " t where " + table_.with_keys(keys) + " and " + table_.old(cutoff_)));
     std::vector<sql::Row> same;
     for (const sql::Row& row : rows.rows) {
@@ -256,7 +257,7 @@ class Archiver {
   Result<std::vector<std::string>> delete_rows(const std::vector<sql::Row>& keys, const Holds& holds) {
     const sql::Rows gone = TRY(
         sql::query(table_.db(), "delete from " + table_.sql_name() + " as t where " + table_.with_keys(keys) + " and " +
-                                    table_.removable(cutoff_, holds) + " returning " + TRY(table_.key_list())));
+                                    TRY(table_.removable(cutoff_, holds)) + " returning " + TRY(table_.key_list())));
     std::vector<std::string> texts;
     for (const sql::Row& key : gone.rows) texts.push_back(manifest::key_text(key));
     return texts;

@@ -55,8 +55,9 @@ class Survey {
     const std::size_t keys = table_.info().primary_key.size();
     const std::string keys_listed = TRY(table_.key_list("t."));
     const sql::Fragment select = "select " + keys_listed + ", t." + TRY(table_.quoted(parts_.policy.file_column)) +
-                                 ", " + table_.age_expression() + ", " + table_.verdict(context_.holds) + " from " +
-                                 table_.sql_name() + " t where " + table_.old(cutoff) + " order by " + keys_listed;
+                                 ", " + table_.age_expression() + ", " + TRY(table_.verdict(context_.holds)) +
+                                 " from " + table_.sql_name() + " t where " + table_.old(cutoff) + " order by " +
+                                 keys_listed;
     step.planned.bytes = Bytes{};
     return sql::stream(table_.db(), select, [&](const sql::Row& row) -> Result<bool> {
       const sql::Row key(row.begin(), row.begin() + static_cast<std::ptrdiff_t>(keys));

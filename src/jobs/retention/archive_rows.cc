@@ -107,7 +107,7 @@ class Archiver {
     std::vector<std::string> order;
     std::size_t bytes = 0;
     const sql::Fragment select = "select " + TRY(column_list(table_)) + " from " + table_.sql_name() + " t where " +
-                                 table_.removable(cutoff_, *holds) + fmt::format(" limit {}", limit);
+                                 TRY(table_.removable(cutoff_, *holds)) + fmt::format(" limit {}", limit);
     TRY(sql::stream(table_.db(), select, [&](const sql::Row& row) -> Result<bool> {
       segment.keys.push_back(key_of(table_, row));
       const std::string key = manifest::key_text(segment.keys.back());
@@ -159,7 +159,7 @@ class Archiver {
                                         table_.with_keys(keys) + (postgres ? " for update of t" : "")));
     const sql::Rows may_go = TRY(sql::query(table_.db(), "select " + TRY(table_.key_list("t.")) + " from " +
                                                              table_.sql_name() + " t where " + table_.with_keys(keys) +
-                                                             " and " + table_.removable(cutoff_, holds)));
+                                                             " and " + TRY(table_.removable(cutoff_, holds))));
     std::map<std::string, bool> allowed;
     for (const sql::Row& row : may_go.rows) allowed[manifest::key_text(row)] = true;
     std::vector<sql::Row> same;
@@ -182,7 +182,7 @@ class Archiver {
   Result<std::uint64_t> delete_rows(const std::vector<sql::Row>& keys, const Holds& holds) {
     const std::int64_t n =
         TRY(sql::execute(table_.db(), "delete from " + table_.sql_name() + " as t where " + table_.with_keys(keys) +
-                                          " and " + table_.removable(cutoff_, holds)));
+                                          " and " + TRY(table_.removable(cutoff_, holds))));
     if (static_cast<std::size_t>(n) != keys.size())
       return fail(Kind::refused,
                   fmt::format("{} of {} locked rows of {} could not be deleted: a trigger or rule keeps them",

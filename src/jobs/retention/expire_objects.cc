@@ -259,6 +259,7 @@ class ExpireObjects final : public Task {
     const std::uint64_t aborted =
         TRY(old_uploads(*store, step.cutoff, [&](const object::Upload& upload) -> Result<void> {
           TRY(run.checkpoint("expire-objects: upload"));
+          TRY(run.holds());  // no hold is about uploads; a freeze is about all that goes
           return store->abort_upload(upload);
         }));
     if (aborted > 0)

@@ -76,7 +76,7 @@ class Batch {
 
  private:
   Result<Outcome> remove(const Holds& holds, std::uint64_t limit) {
-    const sql::Fragment predicate = table_.removable(cutoff_, holds);
+    const sql::Fragment predicate = TRY(table_.removable(cutoff_, holds));
     if ((skip_locked_ || !table_.references().empty()) && table_.db().dialect() == sql::Dialect::postgres)
       return locked(predicate, limit);
 

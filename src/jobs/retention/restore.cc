@@ -266,6 +266,7 @@ class Restore final : public Task {
   Restore(TaskInfo info, RestoreSettings settings, RestoreRequest request)
       : info_(std::move(info)), settings_(std::move(settings)), request_(std::move(request)) {}
   const TaskInfo& info() const override { return info_; }
+  bool removes() const override { return false; }
 
   Result<Step> plan(PlanContext& context) const override {
     const manifest::Archive archive = TRY(manifest::Archive::read(settings_.archive));

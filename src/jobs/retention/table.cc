@@ -3,38 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <iterator>
-#include <nlohmann/json.hpp>
 
 #include "core/text.h"
 #include "io/sql/grants.h"
-#include "run/manifest/row_json.h"
+#include "jobs/retention/conditions.h"
+#include "jobs/retention/held_rows.h"
+#include "jobs/retention/sql_list.h"
 #include "run/runner.h"
 
 namespace steward::retention {
 namespace {
 
 constexpr std::size_t samples_shown = 3;
-
-/// {"a","b"} as PostgreSQL's array input reads it.
-std::string array_literal(std::span<const sql::Row> keys, std::size_t column) {
-  std::string out = "{";
-  for (const sql::Row& key : keys) {
-    if (out.size() > 1) out += ',';
-    if (sql::is_null(key[column])) {
-      out += "NULL";
-      continue;
-    }
-    out += '"';
-    for (const char c : sql::to_text(key[column])) {
-      if (c == '"' || c == '\\') out += '\\';
-      out += c;
-    }
-    out += '"';
-  }
-  return out + '}';
-}
 
 std::string joined(std::span<const std::string> parts, std::string_view separator) {
   return fmt::format("{}", fmt::join(parts, separator));
@@ -52,39 +33,6 @@ std::string literal(std::string_view text) {
   return out + '\'';
 }
 
-/// What a condition's operand is to SQLite, whose columns may hold anything: unquoted, a number is a number and true is
-/// 1; the column's affinity does the rest.
-sql::Value sqlite_value(const Where::Operand& operand) {
-  if (operand.quoted) return operand.text;
-  if (operand.text == "true") return std::int64_t{1};
-  if (operand.text == "false") return std::int64_t{0};
-  std::int64_t integer = 0;
-  const char* const end = operand.text.data() + operand.text.size();
-  if (const auto [at, ec] = std::from_chars(operand.text.data(), end, integer); ec == std::errc{} && at == end)
-    return integer;
-  double number = 0;
-  if (const auto [at, ec] = std::from_chars(operand.text.data(), end, number); ec == std::errc{} && at == end)
-    return number;
-  return operand.text;
-}
-
-std::string_view symbol_of(Where::Is is) {
-  switch (is) {
-    case Where::Is::equal: return "=";
-    case Where::Is::not_equal: return "<>";
-    case Where::Is::less: return "<";
-    case Where::Is::at_most: return "<=";
-    case Where::Is::greater: return ">";
-    case Where::Is::at_least: return ">=";
-    case Where::Is::like: return "like";
-    case Where::Is::in: return "in";
-    case Where::Is::not_in: return "not in";
-    case Where::Is::null: return "is null";
-    case Where::Is::not_null: return "is not null";
-  }
-  return "?";
-}
-
 /// Seconds or milliseconds from year 1 to 9999: beyond it is no moment that a database can show.
 constexpr std::int64_t first_second = -62'135'596'800, last_second = 253'402'300'799;
 
@@ -94,30 +42,13 @@ std::int64_t units_until(Instant cutoff, std::int64_t micros_in_unit) {
   return micros / micros_in_unit + (micros % micros_in_unit > 0 ? 1 : 0);
 }
 
-/// The first values of these rows as a JSON array of texts.
-std::string json_list(std::span<const sql::Row> rows) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const sql::Row& row : rows) list.push_back(manifest::bytes_to_json(sql::to_text(row.front())));
-  return list.dump();
-}
-
 }  // namespace
-
-std::string text_of(const Where& where) {
-  std::vector<std::string> operands;
-  for (const Where::Operand& operand : where.operands) operands.push_back(operand.text);
-  const bool several = where.is == Where::Is::in || where.is == Where::Is::not_in;
-  std::string text = fmt::format("{} {}", where.column, symbol_of(where.is));
-  if (several) return fmt::format("{} ({})", text, joined(operands, ", "));
-  return operands.empty() ? text : fmt::format("{} {}", text, operands.front());
-}
 
 Result<Table> Table::open(const RowRules& rules) {
   Table table;
   table.db_ = TRY(sql::connect(rules.database));
   table.info_ = TRY(table.db_->describe(rules.table));
-  const bool postgres = table.db_->dialect() == sql::Dialect::postgres;
-  table.name_ = postgres ? table.info_.schema + '.' + table.info_.name : table.info_.name;
+  table.name_ = full_name(*table.db_, table.info_);
   table.sql_name_ = TRY(sql::qualified(*table.db_, table.info_));
   if (table.info_.kind != sql::TableKind::table && table.info_.kind != sql::TableKind::partitioned)
     return fail(Kind::bad_input, fmt::format("{} is a view or a foreign table, not a table", table.shown()),
@@ -132,14 +63,7 @@ Result<Table> Table::open(const RowRules& rules) {
 
 std::string Table::shown() const { return fmt::format("{} table {}", db_->shown(), name_); }
 
-Result<const sql::Column*> Table::column(std::string_view name) const {
-  if (const sql::Column* found = column_named(info_, name)) return found;
-  std::vector<std::string> names;
-  for (const sql::Column& c : info_.columns) names.push_back(c.name);
-  std::string hint = did_you_mean(name, names);
-  if (hint.empty()) hint = fmt::format("Its columns are {}.", join_and(names));
-  return fail(Kind::not_found, fmt::format("{} has no column \"{}\"", shown(), name), std::move(hint));
-}
+Result<const sql::Column*> Table::column(std::string_view name) const { return column_of(info_, shown(), name); }
 
 Result<void> Table::set_age_column(const RowRules& rules) {
   const sql::Column* found = TRY(column(rules.age_column));
@@ -198,20 +122,7 @@ Result<void> Table::set_age_column(const RowRules& rules) {
   return {};
 }
 
-Result<sql::Fragment> Table::condition(const Where& where) const {
-  TRY(column(where.column));
-  sql::Fragment out = "t." + TRY(quoted(where.column)) + ' ' + std::string(symbol_of(where.is));
-  if (where.operands.empty()) return out;
-  const bool several = where.is == Where::Is::in || where.is == Where::Is::not_in;
-  out += several ? " (" : " ";
-  for (std::size_t i = 0; i < where.operands.size(); ++i) {
-    if (i > 0) out += ", ";
-    const Where::Operand& operand = where.operands[i];
-    out += sql::Fragment::of(db_->dialect() == sql::Dialect::sqlite ? sqlite_value(operand) : operand.text);
-  }
-  if (several) out += ")";
-  return out;
-}
+Result<sql::Fragment> Table::condition(const Where& where) const { return condition_sql(*db_, info_, shown(), where); }
 
 Result<void> Table::set_conditions(const RowRules& rules) {
   for (const Where& where : rules.where) {
@@ -258,7 +169,9 @@ sql::Fragment Table::old(Instant cutoff) const {
   return out + ")";
 }
 
-sql::Fragment Table::removable(Instant cutoff, const Holds& holds) const { return old(cutoff) + " and " + free(holds); }
+Result<sql::Fragment> Table::removable(Instant cutoff, const Holds& holds) const {
+  return old(cutoff) + " and " + TRY(free(holds));
+}
 
 std::string Table::filter_text() const {
   return fmt::format("{} < cutoff{}, not held{}", age_expression_, conditions_text_,
@@ -285,51 +198,16 @@ Result<std::vector<std::string>> Table::reference_conditions() const {
   return conditions;
 }
 
-std::string Table::key_text() const {
-  // quote_identifier cannot fail for a name that came from the catalogue
-  std::vector<std::string> texts;
-  for (const std::string& column : info_.primary_key)
-    texts.push_back(fmt::format("cast(t.{} as text)", *db_->quote_identifier(column)));
-  if (texts.size() == 1) return texts.front();
-  // As manifest::key_text writes it: a JSON array of texts without spaces.
-  if (db_->dialect() == sql::Dialect::sqlite) return fmt::format("json_array({})", joined(texts, ", "));
-  for (std::string& text : texts) text = fmt::format("to_json({})::text", text);
-  return fmt::format("('[' || {} || ']')", joined(texts, " || ',' || "));
-}
-
-sql::Fragment Table::held(const Holds& holds) const {
-  std::vector<sql::Fragment> any;
-  const std::string as_text = db_->dialect() == sql::Dialect::postgres ? "::text" : "";
-  // However many single rows are held, they are one parameter: a restore holds each row that it brings back.
-  std::vector<sql::Row> exact;
-  for (const ledger::Hold& hold : holds.list()) {
-    if (hold.kind != "row" || !names_table(hold.target, name_)) continue;
-    if (info_.primary_key.empty() || (hold.prefix && hold.key.empty())) {
-      any.emplace_back("true");  // a hold on the whole table; or rows that cannot be told apart: all of them stay
-    } else if (hold.prefix && info_.primary_key.size() == 1) {
-      const sql::Fragment key = sql::Fragment::of(hold.key) + as_text;
-      any.push_back("substr(" + key_text() + ", 1, length(" + key + ")) = " + key);
-    } else {
-      exact.push_back({hold.key});
-    }
-  }
-  if (!exact.empty() && db_->dialect() == sql::Dialect::postgres)
-    any.push_back(key_text() + " = any(" + sql::Fragment::of(array_literal(exact, 0)) + "::text[])");
-  else if (!exact.empty())
-    any.push_back(key_text() + " in (select value from json_each(" + sql::Fragment::of(json_list(exact)) + "))");
-  return sql::any_of(any);
-}
-
-sql::Fragment Table::free(const Holds& holds) const {
-  const sql::Fragment covered = held(holds);
+Result<sql::Fragment> Table::free(const Holds& holds) const {
+  const sql::Fragment covered = TRY(held_sql(*db_, info_, holds));
   sql::Fragment out = covered.text == "false" ? sql::Fragment("true") : "not " + covered;
   for (const auto& [reason, when] : hold_when_) out += " and not coalesce(" + when + ", false)";
   for (const std::string& reference : reference_sql_) out += " and not " + reference;
   return out;
 }
 
-sql::Fragment Table::verdict(const Holds& holds) const {
-  const sql::Fragment covered = held(holds);
+Result<sql::Fragment> Table::verdict(const Holds& holds) const {
+  const sql::Fragment covered = TRY(held_sql(*db_, info_, holds));
   sql::Fragment out = "case";
   if (covered.text != "false") out += " when " + covered + " then 'held'";
   for (const auto& [reason, when] : hold_when_) out += " when " + when + " then " + literal(reason);
@@ -374,7 +252,8 @@ Result<std::vector<sql::Row>> Table::there(std::span<const sql::Row> keys) const
 }
 
 Result<Table::Survey> Table::survey(Instant cutoff, const Holds& holds) const {
-  const sql::Rows rows = TRY(sql::query(*db_, "select v, count(*), min(a), max(a) from (select " + verdict(holds) +
+  const sql::Fragment reason_of_each = TRY(verdict(holds));
+  const sql::Rows rows = TRY(sql::query(*db_, "select v, count(*), min(a), max(a) from (select " + reason_of_each +
                                                   " as v, " + age_expression_ + " as a from " + sql_name_ +
                                                   " t where " + old(cutoff) + ") s group by v order by v"));
   Survey survey;
@@ -417,7 +296,7 @@ Result<std::vector<Sample>> Table::samples(Instant cutoff, const Holds& holds) c
   const std::string key = info_.primary_key.empty() ? "'(a row without a key)'" : TRY(key_list("t."));
   const sql::Rows rows =
       TRY(sql::query(*db_, "select " + age_expression_ + " as a, " + key + " from " + sql_name_ + " t where " +
-                               removable(cutoff, holds) + fmt::format(" order by 1 limit {}", samples_shown)));
+                               TRY(removable(cutoff, holds)) + fmt::format(" order by 1 limit {}", samples_shown)));
   std::vector<Sample> samples;
   for (const sql::Row& row : rows.rows) {
     std::vector<std::string> parts;

@@ -46,11 +46,12 @@ class Table {
   std::optional<Instant> age_of(const sql::Value& value) const;
 
   /// `case … end`: '' for a row that may go, else the reason why it stays ("held", "referenced by listings").
-  sql::Fragment verdict(const Holds& holds) const;
+  /// refused (code "hold-column") where a hold cannot be honoured; as are the next two.
+  Result<sql::Fragment> verdict(const Holds& holds) const;
   /// Whether a row may go: no hold and no reference covers it.
-  sql::Fragment free(const Holds& holds) const;
+  Result<sql::Fragment> free(const Holds& holds) const;
   /// The whole predicate of a removal: `old` and `free`.
-  sql::Fragment removable(Instant cutoff, const Holds& holds) const;
+  Result<sql::Fragment> removable(Instant cutoff, const Holds& holds) const;
   /// The rows with these primary keys, each a list of the key columns' values.
   sql::Fragment with_keys(std::span<const sql::Row> keys) const;
   /// Those of the keys that are there.
@@ -95,8 +96,6 @@ class Table {
   Result<const sql::Column*> column(std::string_view name) const;
   Result<sql::Fragment> condition(const Where& where) const;
   Result<std::vector<std::string>> reference_conditions() const;
-  sql::Fragment held(const Holds& holds) const;
-  std::string key_text() const;
 
   std::unique_ptr<sql::Connection> db_{};
   sql::TableInfo info_{};
