@@ -62,10 +62,13 @@ std::string table(const std::vector<std::vector<std::string>>& rows, const std::
 
 int report(const Output& output, const Error& error) {
   if (output.json) {
-    print_json(nlohmann::json{{"error", to_json(error)}});
+    nlohmann::json document = to_json(error);
+    if (const std::string page = page_of(error); !page.empty()) document["page"] = page;
+    print_json(nlohmann::json{{"error", std::move(document)}});
   } else {
     fmt::print(stderr, "steward: {}\n", printable(error.message));
     if (!error.hint.empty()) fmt::print(stderr, "  {}\n", printable(error.hint));
+    if (output.terminal_errors && !error.code.empty()) fmt::print(stderr, "  See {}\n", page_of(error));
   }
   return row_of(error.kind).exit_code;
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "core/text.h"
 
@@ -106,6 +107,10 @@ std::string result_text(const Output& output, const RunResult& result) {
     if (task.error && !task.error->hint.empty())
       out += fmt::format("  {}: {}\n", task.task, printable(task.error->hint));
   }
+  std::set<std::string> pages;
+  for (const TaskResult& task : result.tasks)
+    if (task.error && !task.error->code.empty()) pages.insert(page_of(*task.error));
+  for (const std::string& page : pages) out += fmt::format("  See {}\n", page);
   const std::string_view status = ledger::name_of(result.status);
   out += fmt::format("{} {}: {}\n", result.job, result.id, tinted(output, tint_of(status), status));
   return out;
