@@ -42,6 +42,21 @@ TEST_P(Configured, AFileReplacesTheBuiltInTasks) {
   EXPECT_EQ(app.count("signals"), 1);
 }
 
+TEST_P(Configured, HoldTestNamesTheRuleThatKeepsARow) {
+  app.sql("insert into signals values (1, 1, '" + days_ago(40) + "', 0.5, null, 'keep'), (2, 1, '" + days_ago(40) +
+          "', 0.5, null, 'x')");
+  configure(
+      "  t: {kind: rows, table: signals, age_column: timestamp, age: 30 days, hold_when: {column: content_hash, "
+      "equals: "
+      "keep}}\n");
+  const Answer kept = app.steward({"hold", "test", "--table", "signals", "--key", "1", "--json"});
+  EXPECT_EQ(kept.exit_code, 0) << kept.out << kept.err;
+  ASSERT_EQ(kept.json()["by"].size(), 1U) << kept.out;
+  EXPECT_EQ(kept.json()["by"][0]["task"], "t");
+  EXPECT_EQ(kept.json()["by"][0]["why"], "content_hash = keep");
+  EXPECT_EQ(app.steward({"hold", "test", "--table", "signals", "--key", "2"}).exit_code, 1);
+}
+
 TEST_P(Configured, OnlyRowsThatMeetEveryConditionGoAndHeldOnesStay) {
   app.sql("create table orders (id integer primary key, made " + std::string(postgres() ? "timestamptz" : "text") +
           ", status text, total numeric, \"Legal Hold\" boolean)");

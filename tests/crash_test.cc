@@ -145,6 +145,24 @@ TEST(PurgeLogs, AFileThatIsOpenedWhenAllIsListedStays) {
   EXPECT_EQ(app.files("logs"), std::vector<std::string>{"a.log"});
 }
 
+TEST_P(Crash, WhatAKilledRunLeftIsNotFinishedUnderAFreeze) {
+  World world(GetParam());
+  const int status = in_a_child(world.app, [&](std::string_view place) {
+    if (place == "archive-files: row_gone recorded") ::kill(::getpid(), SIGKILL);
+  });
+  ASSERT_TRUE(WIFSIGNALED(status));
+  ASSERT_EQ(world.app.steward({"freeze", "--reason", "evidence"}).exit_code, 0);
+  const auto rows = world.all_rows();
+  const std::vector<std::string> media = world.app.files("media"), cold = world.app.files("cold");
+  EXPECT_EQ(world.app.steward({"run", "cleanup"}).exit_code, 3);
+  EXPECT_EQ(world.app.files("media"), media) << "the files of rows that are gone stay until the freeze is lifted";
+  EXPECT_EQ(world.app.files("cold"), cold);
+  EXPECT_EQ(world.all_rows(), rows);
+  ASSERT_EQ(world.app.steward({"freeze", "lift"}).exit_code, 0);
+  EXPECT_EQ(world.app.steward({"run", "cleanup"}).exit_code, 0);
+  world.expect_finished("after the freeze");
+}
+
 const Shape shapes[] = {{"sqlite", DatabaseKind::sqlite, BucketKind::folder},
                         {"postgres_and_s3", DatabaseKind::postgres, BucketKind::versity}};
 INSTANTIATE_TEST_SUITE_P(EndToEnd, Crash, testing::ValuesIn(shapes),

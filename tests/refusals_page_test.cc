@@ -49,7 +49,9 @@ std::vector<std::string> arguments(const std::string& source, std::size_t open) 
 /// Codes by the file that gives them: the fourth member of an error.
 std::map<std::string, std::string> codes_in_the_sources() {
   std::map<std::string, std::string> codes;
-  const std::regex made(R"((fail\(|Error\{)\s*(\.kind = )?Kind::)"),
+  // Whatever takes a kind first and a code fourth: fail(Kind::refused, …, …, "freeze"), Error{…}, and helpers like
+  // them.
+  const std::regex made(R"(\w+([({])\s*(\.kind = )?Kind::\w+,)"),
       literal(R"rx(\s*(\.code = )?"([a-z][a-z0-9-]*)"\s*)rx");
   for (const auto& entry : fs::recursive_directory_iterator(fs::path(STEWARD_SOURCES) / "src")) {
     const std::string name = entry.path().filename().string();
@@ -57,7 +59,7 @@ std::map<std::string, std::string> codes_in_the_sources() {
     if (name.ends_with("_test.cc")) continue;
     const std::string source = text_of(entry.path());
     for (std::sregex_iterator it(source.begin(), source.end(), made), end; it != end; ++it) {
-      const std::size_t bracket = static_cast<std::size_t>(it->position(1) + it->length(1)) - 1;
+      const std::size_t bracket = static_cast<std::size_t>(it->position(1));
       const std::vector<std::string> parts = arguments(source, bracket);
       std::smatch code;
       if (parts.size() >= 4 && std::regex_match(parts[3], code, literal)) codes[code[2]] = entry.path().string();

@@ -68,7 +68,7 @@ Result<void> Context::look() {
     return std::unexpected(why_stopped());
   }
   for (const auto& lock : locks_) TRY(lock->alive());
-  if (removes_) TRY(holds());  // between two commits may lie an hour in which a freeze is set
+  TRY(check_freeze());  // between two commits may lie an hour in which one is set
   return {};
 }
 

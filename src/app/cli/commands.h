@@ -84,6 +84,9 @@ Result<int> freeze_list_command(const Output& output, bool all);
 /// `id` empty: the only one in force.
 Result<int> freeze_lift_command(const Output& output, const std::string& id);
 
+/// Removes from the state directory what run/upkeep.h says; with `plan_only` says what would go.
+Result<int> tidy_state_command(const Output& output, bool plan_only);
+
 Result<int> doctor_command(const Output& output);
 /// doctor --grants: the GRANTs for `role` (empty: the user that the URL names) and the bucket policy that the
 /// configured tasks need, and no more.

@@ -16,12 +16,13 @@ _steward() {
     archive) words="list verify restore --all --run --table --key --json" ;;
     hold) words="add test list release --table --key --where --path --object --prefix --reason --until --all --json" ;;
     freeze) words="list lift --reason --until --all --json" ;;
+    tidy-state) words="--plan --json" ;;
     config) words="show --json" ;;
     ledger) words="verify adopt --json" ;;
     completion) words="bash zsh fish" ;;
-    *) words="plan run status runs archive hold freeze doctor config ledger completion --json --help --version" ;;
+    *) words="plan run status runs archive hold freeze tidy-state doctor config ledger completion --json --help --version" ;;
   esac
-  [ "$COMP_CWORD" -eq 1 ] && words="plan run status runs archive hold freeze doctor config ledger completion --json --help --version"
+  [ "$COMP_CWORD" -eq 1 ] && words="plan run status runs archive hold freeze tidy-state doctor config ledger completion --json --help --version"
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 }
 complete -F _steward steward
@@ -31,7 +32,7 @@ constexpr std::string_view zsh = R"(#compdef steward
 # steward completion for zsh: source <(steward completion zsh)
 _steward() {
   local -a commands jobs
-  commands=(plan run status runs archive hold freeze doctor config ledger completion)
+  commands=(plan run status runs archive hold freeze tidy-state doctor config ledger completion)
   jobs=(cleanup cleanup/archive-mockups cleanup/purge-signals cleanup/purge-logs cleanup/expire-objects cleanup/purge-audit-logs)
   if (( CURRENT == 2 )); then compadd -- $commands --json --help --version; return; fi
   case $words[2] in
@@ -40,6 +41,7 @@ _steward() {
     archive) compadd -- list verify restore --all --run --table --key --json ;;
     hold) compadd -- add test list release --table --key --where --path --object --prefix --reason --until --all --json ;;
     freeze) compadd -- list lift --reason --until --all --json ;;
+    tidy-state) compadd -- --plan --json ;;
     config) compadd -- show --json ;;
     ledger) compadd -- verify adopt --json ;;
     completion) compadd -- bash zsh fish ;;
@@ -50,13 +52,14 @@ compdef _steward steward
 
 constexpr std::string_view fish = R"(# steward completion for fish: steward completion fish | source
 complete -c steward -f
-complete -c steward -n __fish_use_subcommand -a "plan run status runs archive hold freeze doctor config ledger completion"
+complete -c steward -n __fish_use_subcommand -a "plan run status runs archive hold freeze tidy-state doctor config ledger completion"
 complete -c steward -n "__fish_seen_subcommand_from plan run" -a "cleanup cleanup/archive-mockups cleanup/purge-signals cleanup/purge-logs cleanup/expire-objects cleanup/purge-audit-logs"
 complete -c steward -n "__fish_seen_subcommand_from run" -l plan -l allow-removal
 complete -c steward -n "__fish_seen_subcommand_from runs" -a "show log cancel" -l job -l limit
 complete -c steward -n "__fish_seen_subcommand_from archive" -a "list verify restore" -l all -l run -l table -l key
 complete -c steward -n "__fish_seen_subcommand_from hold" -a "add test list release" -l table -l key -l where -l path -l object -l prefix -l reason -l until -l all
 complete -c steward -n "__fish_seen_subcommand_from freeze" -a "list lift" -l reason -l until -l all
+complete -c steward -n "__fish_seen_subcommand_from tidy-state" -l plan
 complete -c steward -n "__fish_seen_subcommand_from config" -a show
 complete -c steward -n "__fish_seen_subcommand_from ledger" -a "verify adopt"
 complete -c steward -n "__fish_seen_subcommand_from completion" -a "bash zsh fish"

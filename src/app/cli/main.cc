@@ -224,6 +224,14 @@ class Grammar {
     config->footer(
         "Examples:\n  steward config init steward.yaml\n  steward config check --config steward.yaml\n"
         "  steward config check --config base.yaml --config production.yaml");
+    CLI::App* tidy = command(&app_, "tidy-state", "remove old logs, plans and lists from the state directory",
+                             [this](const Output& output) { return tidy_state_command(output, plan_only_); });
+    tidy->add_flag("--plan", plan_only_, "say what would go, and change nothing");
+    tidy->footer(
+        "Run logs go after 90 days, or the oldest first beyond 2 GiB together; saved plans, item lists and lists of "
+        "what\n"
+        "was removed after 13 months. Each run does so at its end. The audit trail stays for good.\n"
+        "Examples:\n  steward tidy-state --plan\n  steward tidy-state");
     CLI::App* ledger = group("ledger", "the durable record: verify, adopt");
     command(ledger, "verify", "walk the audit trail's chain of hashes", ledger_verify_command);
     CLI::App* adopt =
@@ -249,7 +257,7 @@ class Grammar {
   ForgetCommand forget_{};
   HoldCommand hold_{};
   FreezeCommand freeze_{};
-  bool all_holds_ = false, markdown_ = false, grants_ = false;
+  bool all_holds_ = false, markdown_ = false, grants_ = false, plan_only_ = false;
   std::string run_id_{}, hold_id_{}, shell_{}, file_{}, role_{};
 };
 

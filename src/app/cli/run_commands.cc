@@ -17,6 +17,7 @@
 #include "core/text.h"
 #include "run/manifest/archive.h"
 #include "run/runner.h"
+#include "run/upkeep.h"
 
 namespace steward::app {
 namespace {
@@ -126,6 +127,7 @@ class Status {
     if (const auto refusal = TRY(barred(session_)))
       attention_.push_back(fmt::format("{}: steward ledger adopt", refusal->message));
     holds_ = TRY(session_.ledger->holds(now_)).size();
+    sizes_ = TRY(state_sizes(session_.state));
     return {};
   }
 
@@ -134,7 +136,14 @@ class Status {
             {"holds", holds_},
             {"freezes", frozen_},
             {"attention", attention_},
-            {"ledger", session_.ledger->shown()}};
+            {"ledger", session_.ledger->shown()},
+            {"state",
+             {{"folder", session_.state.folder().path()},
+              {"ledger", sizes_.ledger.count},
+              {"run_logs", sizes_.logs.count},
+              {"plans", sizes_.plans.count},
+              {"removal_lists", sizes_.lists.count},
+              {"other", sizes_.other.count}}}};
   }
 
   std::string text(const Output& output) const {
@@ -142,6 +151,9 @@ class Status {
     for (const std::string& line : attention_) out += tinted(output, Tint::warn, "! " + printable(line)) + '\n';
     if (holds_ > 0)
       out += fmt::format("{} {} in force: steward hold list\n", format_count(holds_), holds_ == 1 ? "hold" : "holds");
+    out += fmt::format("State directory: ledger {}, run logs {}, plans {}, lists of what was removed {}\n",
+                       format_bytes(sizes_.ledger), format_bytes(sizes_.logs), format_bytes(sizes_.plans),
+                       format_bytes(sizes_.lists));
     return attention_.empty() ? out + "Nothing needs attention.\n" : out;
   }
 
@@ -169,6 +181,7 @@ class Status {
   std::vector<std::vector<std::string>> rows_{{"JOB", "LAST RUN", "STATUS", "TOOK", "DONE", "LAST SUCCESS"}};
   std::vector<std::string> attention_{}, frozen_{};
   std::size_t holds_ = 0;
+  StateSizes sizes_{};
 };
 
 }  // namespace
@@ -230,6 +243,8 @@ Result<int> run_command(const Output& output, const RunCommand& command) {
   if (const auto written = write_holds_beside_archive(session); !written)
     fmt::print(stderr, "steward: holds could not be written beside the archive: {}\n",
                printable(written.error().message));
+  if (const auto tidied = tidy_after_run(session, result.status); !tidied)
+    fmt::print(stderr, "steward: the state directory could not be tidied: {}\n", printable(tidied.error().message));
   if (output.json)
     print_json(to_json(result));
   else

@@ -38,6 +38,9 @@ Result<std::optional<Error>> barred(const Session& session);
 /// Gives archives that belong to no ledger, of an earlier steward, to this one. What there is to say of it, for people.
 Result<std::vector<std::string>> adopt_ownerless_archives(const Session& session);
 
+/// The upkeep of the state directory (run/upkeep.h) at the end of a run that ended so; none under a freeze.
+Result<void> tidy_after_run(const Session& session, ledger::Status status);
+
 /// The moment that `--until` names; none where it is empty. bad_input where it is no date or time, or has passed.
 Result<std::optional<Instant>> until_of(const std::string& text, Instant now);
 

@@ -142,7 +142,12 @@ class Reading {
 
 }  // namespace
 
-Result<Where> parse_where(std::string_view text) { return Reading(text).where(); }
+Result<Where> parse_where(std::string_view text) {
+  if (!is_utf8(text))
+    return fail(Kind::bad_input, fmt::format("--where \"{}\" is not UTF-8", printable(text)),
+                "Write it in UTF-8, as databases keep text.");
+  return Reading(text).where();
+}
 
 std::string text_of(const Where& where) {
   std::vector<std::string> operands;

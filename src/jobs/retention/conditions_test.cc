@@ -63,12 +63,12 @@ INSTANTIATE_TEST_SUITE_P(Conditions, ParseWhere, testing::ValuesIn(cases), [](co
 
 TEST(Conditions, WhatIsNoneIsRefusedWithAnExample) {
   for (const char* wrong : {"", "status", "= free", "status ~ free", "status =", "status in", "status in a,,b",
-                            "note is null or true", "note = 'a' b", "note = 'a", "status inside a"}) {
+                            "note = caf\xe9", "note is null or true", "note = 'a' b", "note = 'a", "status inside a"}) {
     const auto where = parse_where(wrong);
     ASSERT_FALSE(where) << wrong;
     EXPECT_EQ(where.error().kind, Kind::bad_input);
-    EXPECT_THAT(where.error().message, HasSubstr("expected")) << wrong;
-    EXPECT_THAT(where.error().hint, HasSubstr("status = free"));
+    EXPECT_THAT(where.error().message, testing::AnyOf(HasSubstr("expected"), HasSubstr("is not UTF-8"))) << wrong;
+    EXPECT_FALSE(where.error().hint.empty()) << wrong;
   }
 }
 

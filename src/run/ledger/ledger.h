@@ -167,6 +167,11 @@ class Ledger {
   /// The last run of the whole of `job` that succeeded, if any.
   virtual Result<std::optional<Run>> last_success(std::string_view job) = 0;
 
+  /// How many runs that began before, and are not under way nor waiting, still have their plan or progress.
+  virtual Result<std::uint64_t> runs_with_plan(Instant before) = 0;
+  /// Empties both of those; gives how many they were.
+  virtual Result<std::uint64_t> forget_plans(Instant before) = 0;
+
   /// Enters holds in one transaction: raises the generation once, writes an audit line "hold.add" for each.
   virtual Result<void> add_holds(std::span<const Hold> holds) = 0;
   /// refused (code "released") where it is released already.

@@ -271,6 +271,31 @@ TEST_P(LedgerContract, ARunOfSingleTasksIsNoSuccessOfTheJob) {
   EXPECT_THAT(ids_of(ledger->runs({.job = "cleanup"}).value()), ElementsAre("b", "a"));
 }
 
+TEST_P(LedgerContract, OfOldRunsThePlanIsForgottenAndNothingElse) {
+  for (const char* id : {"a", "b", "c", "d"}) {
+    LedgerRun run = a_run(id, id[0] == 'd' ? noon : noon - 1h);
+    run.plan_digest = "d1";
+    run.plan = "{}";
+    run.progress = "{}";
+    enter(run);
+  }
+  ASSERT_TRUE(ledger->end_run("a", Status::succeeded, noon, ""));
+  ASSERT_TRUE(ledger->end_run("b", Status::waiting, noon, ""));
+  ASSERT_TRUE(ledger->end_run("d", Status::succeeded, noon, ""));
+  ASSERT_TRUE(ledger->record_task("a", {.task = "t", .status = "succeeded", .detail = "{}"}));
+  const std::int64_t lines = ledger->verify_audit().value();
+  EXPECT_EQ(ledger->runs_with_plan(noon).value(), 1u) << "not b, which waits, nor c, which runs, nor d, which is newer";
+  EXPECT_EQ(ledger->forget_plans(noon).value(), 1u);
+  EXPECT_EQ(ledger->runs_with_plan(noon).value(), 0u);
+  EXPECT_EQ(ledger->run("a")->plan, "");
+  EXPECT_EQ(ledger->run("a")->progress, "");
+  EXPECT_EQ(ledger->run("a")->plan_digest, "d1");
+  EXPECT_EQ(ledger->run("a")->status, Status::succeeded);
+  EXPECT_EQ(ledger->tasks("a")->at(0).detail, "{}");
+  for (const char* id : {"b", "c", "d"}) EXPECT_EQ(ledger->run(id)->plan, "{}") << id;
+  EXPECT_EQ(ledger->verify_audit().value(), lines);
+}
+
 TEST_P(LedgerContract, AFreezeIsInForceUntilItsEndOrUntilItIsLifted) {
   ASSERT_TRUE(ledger->add_freeze({.id = "f-1", .reason = "it's \"moving\"", .who = "ada", .made = noon}));
   ASSERT_TRUE(ledger->add_freeze({.id = "f-2", .reason = "audit", .who = "ada", .made = noon, .until = noon + 1h}));

@@ -14,6 +14,9 @@ constexpr std::string_view columns =
     "id, job, status, started, ended, heartbeat, host, boot, pid, started_ticks, launched_by, actor, version, "
     "environment, plan_digest, plan, progress, error, cancel_requested, cancelled_by, scope";
 
+constexpr std::string_view has_old_plan =
+    "started < ?1 and status not in ('running', 'waiting') and (plan <> '' or progress <> '')";
+
 Result<Run> run_of(const sql::Row& row) {
   const std::string status = text_of(row.at(2));
   const auto known = status_named(status);
@@ -181,6 +184,22 @@ Result<Run> find_run(LedgerDatabase& db, std::string_view id) {
   for (const Run& run : fitting) ids.push_back(run.id);
   return fail(Kind::bad_input, fmt::format("\"{}\" fits several runs: {}", printable(id), join_and(ids)),
               "Write more of the id.");
+}
+
+Result<std::uint64_t> runs_with_plan(LedgerDatabase& db, Instant before) {
+  const sql::Rows rows =
+      TRY(db.query(fmt::format("select count(*) from @runs where {}", has_old_plan), {stored(before)}));
+  return count_of(rows.rows.at(0).at(0));
+}
+
+Result<std::uint64_t> forget_plans(LedgerDatabase& db, Instant before) {
+  std::int64_t changed = 0;
+  TRY(db.change([&]() -> Result<void> {
+    changed = TRY(
+        db.execute(fmt::format("update @runs set plan = '', progress = '' where {}", has_old_plan), {stored(before)}));
+    return {};
+  }));
+  return static_cast<std::uint64_t>(changed);
 }
 
 Result<std::vector<TaskRecord>> tasks_of(LedgerDatabase& db, std::string_view run) {

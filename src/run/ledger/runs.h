@@ -20,6 +20,8 @@ Result<void> request_cancel(LedgerDatabase& db, std::string_view run, std::strin
 
 Result<std::vector<Run>> find_runs(LedgerDatabase& db, const RunFilter& filter);
 Result<Run> find_run(LedgerDatabase& db, std::string_view id);
+Result<std::uint64_t> runs_with_plan(LedgerDatabase& db, Instant before);
+Result<std::uint64_t> forget_plans(LedgerDatabase& db, Instant before);
 Result<std::vector<TaskRecord>> tasks_of(LedgerDatabase& db, std::string_view run);
 Result<std::vector<std::uint64_t>> last_removed(LedgerDatabase& db, std::string_view job, std::string_view task,
                                                 std::size_t count);

@@ -67,6 +67,10 @@ class SqlLedger final : public Ledger {
     return read([&] { return ledger::last_removed(*db_, job, task, count); });
   }
   Result<std::optional<Run>> last_success(std::string_view job) override;
+  Result<std::uint64_t> runs_with_plan(Instant before) override {
+    return read([&] { return ledger::runs_with_plan(*db_, before); });
+  }
+  Result<std::uint64_t> forget_plans(Instant before) override { return ledger::forget_plans(*db_, before); }
 
   Result<void> add_holds(std::span<const Hold> holds) override { return ledger::add_holds(*db_, holds); }
   Result<void> release_hold(std::string_view id, std::string_view who, Instant now) override {

@@ -160,7 +160,8 @@ Result<bool> adopt(object::Store& store, ledger::Ledger& ledger, const Clock& cl
                     {"location", store.shown()},
                     {"from_ledger", before.ledger},
                     {"from_environment", before.environment}};
-  TRY(ledger.audit(who, "archive.adopt", store.shown(), detail.dump(), clock.now()));
+  TRY(ledger.audit(who, "archive.adopt", store.shown(), detail.dump(-1, ' ', false, json::error_handler_t::replace),
+                   clock.now()));
   document["ledger"] = ledger.id();
   if (!environment.empty()) document["environment"] = environment;
   if (!document.contains("adopted") || !document["adopted"].is_array()) document["adopted"] = json::array();
