@@ -51,8 +51,7 @@ std::map<std::string, std::string> codes_in_the_sources() {
   std::map<std::string, std::string> codes;
   // Whatever takes a kind first and a code fourth: fail(Kind::refused, …, …, "freeze"), Error{…}, and helpers like
   // them.
-  const std::regex made(R"(\w+([({])\s*(\.kind = )?Kind::\w+,)"),
-      literal(R"rx(\s*(\.code = )?"([a-z][a-z0-9-]*)"\s*)rx");
+  const std::regex made(R"(([({])\s*(\.kind = )?Kind::\w+,)"), literal(R"rx(\s*(\.code = )?"([a-z][a-z0-9-]*)"\s*)rx");
   for (const auto& entry : fs::recursive_directory_iterator(fs::path(STEWARD_SOURCES) / "src")) {
     const std::string name = entry.path().filename().string();
     if (!name.ends_with(".cc") && !name.ends_with(".h")) continue;

@@ -47,7 +47,7 @@ Result<int> archive_forget_command(const Output& output, const ForgetCommand& co
       TRY(forget_job(session.settings, {.table = command.table, .keys = command.keys, .reason = command.reason}));
   if (!command.yes) {
     const Plan plan = TRY(plan_job(job, {}, session.settings.environment, {.from = UINT64_MAX}, session.clock,
-                                   session.state, session.ledger.get()));
+                                   session.state, session.ledger.get(), TRY(barred(session))));
     if (output.json)
       print_json(to_json(plan));
     else
@@ -61,6 +61,7 @@ Result<int> archive_forget_command(const Output& output, const ForgetCommand& co
                        .version = std::string(version),
                        .environment = session.settings.environment};
   settings.brakes.from = UINT64_MAX;  // every one of them was named
+  settings.barred = TRY(barred(session));
   const RunResult result = TRY(run_job(job, settings,
                                        {.clock = session.clock,
                                         .state = session.state,
