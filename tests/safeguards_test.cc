@@ -79,6 +79,16 @@ TEST_P(Freezes, NoFlagOfARunGoesPastThem) {
   EXPECT_EQ(app.count("signals"), 30);
 }
 
+TEST_P(Freezes, LetNothingBeForgottenEither) {
+  app.run_cleanup();
+  const std::vector<std::string> cold = app.files("cold");
+  freeze();
+  const Answer forgotten = app.steward(
+      {"archive", "forget", "--table", "audit_logs", "--key", "1", "--reason", "request 81", "--yes", "--json"});
+  EXPECT_EQ(forgotten.exit_code, 3) << forgotten.out << forgotten.err;
+  EXPECT_EQ(app.files("cold"), cold);
+}
+
 TEST_P(Freezes, LetRestoresGoOn) {
   app.run_cleanup();
   freeze();
