@@ -123,7 +123,10 @@ struct World {
     EXPECT_EQ(app.files("media"), (std::vector<std::string>{"b/new.png", "b/referenced.png", "shared/old-and-new.png"}))
         << where;
     EXPECT_EQ(app.files("logs"), (std::vector<std::string>{"3.log", "4.log"})) << where;
-    EXPECT_EQ(app.objects(), (std::vector<std::string>{"3.csv", "4.csv"})) << where;
+    // A run that is killed while it asks what the server can do leaves its probe, which is no object of anybody's.
+    std::vector<std::string> objects = app.objects();
+    std::erase_if(objects, [](const std::string& key) { return key.starts_with(".steward-probe-"); });
+    EXPECT_EQ(objects, (std::vector<std::string>{"3.csv", "4.csv"})) << where;
     const Archived archive = archived();
     for (int id = 1; id <= 5; ++id)
       EXPECT_EQ(archive.times.at("mockups/" + std::to_string(id)), 1)

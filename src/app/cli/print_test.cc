@@ -96,7 +96,7 @@ TEST(ProgressText, HasShareRateAndTimeLeft) {
   EXPECT_EQ(progress_text(progress, std::chrono::seconds(10)),
             "purge-signals  30,000 of 120,000 (25 %)  3,000/s  30 s left");
   EXPECT_EQ(progress_text(progress, std::chrono::milliseconds(100)), "purge-signals  30,000 of 120,000 (25 %)");
-  EXPECT_EQ(progress_text({.task = "t"}, std::chrono::seconds(10)), "t  0 of 0");
+  EXPECT_EQ(progress_text({.task = "t"}, std::chrono::seconds(10)), "t  0");
 }
 
 TEST(Table, AlignsByCharactersAndNotBytes) {
