@@ -16,7 +16,13 @@ struct SourcePlace {
 /// "steward.yaml:14:9".
 std::string text_of(const SourcePlace& place);
 
-struct Member;
+/// A key of a map, and its value. (A template, because it has a Node inside, and stands inside of one.)
+template <class Value>
+struct Entry {
+  std::string key{};
+  SourcePlace at{};
+  Value value{};
+};
 
 struct Node {
   enum class Kind { nothing, scalar, list, map };
@@ -26,7 +32,7 @@ struct Node {
   /// It came, in whole or part, out of a file or a variable: `config show` says so, and never what it was.
   std::string from{};
   std::vector<Node> items{};      ///< Of a list.
-  std::vector<Member> members{};  ///< Of a map, in the order of the file.
+  std::vector<Entry<Node>> members{};  ///< Of a map, in the order of the file.
   SourcePlace at{};
 
   bool empty() const { return kind == Kind::nothing; }
@@ -38,11 +44,7 @@ struct Node {
   std::vector<std::string> texts() const;
 };
 
-struct Member {
-  std::string key{};
-  SourcePlace at{};
-  Node value{};
-};
+using Member = Entry<Node>;
 
 /// Lays `over` upon `under`: maps are merged key by key, everything else of `over` replaces what was there. The order
 /// is that of `under`, then what is new.

@@ -253,8 +253,8 @@ std::optional<double> parse_share(std::string_view text) {
   const auto [end, ec] = std::from_chars(number.data(), number.data() + number.size(), value);
   if (ec != std::errc{} || end != number.data() + number.size()) return {};
   if (percent) value /= 100;
-  if (!(value > 0 && value <= 1)) return {};
-  return value;
+  if (value > 0 && value <= 1) return value;  // not a NaN either
+  return {};
 }
 
 }  // namespace steward

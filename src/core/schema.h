@@ -32,7 +32,16 @@ enum class Scalar {
   secret,   ///< A text that is never shown.
 };
 
-struct Field;
+/// One key of a record. (A template, because it has a Shape inside, and stands inside of one.)
+template <class AnyShape>
+struct FieldOf {
+  std::string key{};
+  std::string what{};  ///< A sentence without its full stop.
+  AnyShape shape{};
+  bool required = false;
+  std::string fallback{};  ///< What holds where it is absent, in words.
+  std::string example{};   ///< A value as it is written in YAML.
+};
 
 struct Shape {
   enum class Kind {
@@ -48,21 +57,13 @@ struct Shape {
   std::string noun{};  ///< What one is called in messages: "rows policy".
   std::vector<std::string> choices{};
   std::vector<Shape> element{};  ///< One, of a list or map.
-  std::vector<Field> fields{};
+  std::vector<FieldOf<Shape>> fields{};
   std::string tag{};
   std::vector<std::pair<std::string, Shape>> variants{};
   std::string shorthand{};  ///< Of a record: a scalar in its place is taken as the value of this field.
 };
 
-/// One key of a record.
-struct Field {
-  std::string key{};
-  std::string what{};  ///< A sentence without its full stop.
-  Shape shape{};
-  bool required = false;
-  std::string fallback{};  ///< What holds where it is absent, in words.
-  std::string example{};   ///< A value as it is written in YAML.
-};
+using Field = FieldOf<Shape>;
 
 Shape scalar(Scalar kind);
 Shape choice(std::vector<std::string> choices);

@@ -23,11 +23,11 @@ as_postgres() {
 port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 start() {
-  local dir=$1 upstream=$2 port='' i
+  local dir=$1 upstream=$2 port=''
   command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || die "pgbouncer is not installed: apt-get install pgbouncer"
   mkdir -p "$dir"
   if [ "$(id -u)" = 0 ]; then chown postgres: "$dir"; fi
-  for i in $(seq 50); do
+  for _ in $(seq 50); do
     port=$((20000 + RANDOM % 12000))
     if port_is_free "$port"; then break; fi
   done
@@ -48,7 +48,7 @@ INI
   # auth_type any logs everybody in as the user of the database's line; the tests' superuser is postgres.
   sed -i 's/^\* = .*/& user=postgres/' "$dir/pgbouncer.ini"
   as_postgres /usr/sbin/pgbouncer -d "$dir/pgbouncer.ini" >/dev/null 2>&1 || die "it did not start: $(tail -n 3 "$dir/log")"
-  for i in $(seq 100); do
+  for _ in $(seq 100); do
     if ! port_is_free "$port"; then
       echo "$port" >"$dir/port"
       return 0

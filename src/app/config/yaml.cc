@@ -43,12 +43,11 @@ class Substitution {
     std::string out;
     const std::string text = std::move(node.text);
     for (std::size_t at = 0; at < text.size();) {
-      if (text[at] != '$' || at + 1 == text.size()) {
-        out += text[at++];
-      } else if (text[at + 1] == '$') {
+      const std::string_view rest = std::string_view(text).substr(at);
+      if (rest.starts_with("$$")) {
         out += '$';
         at += 2;
-      } else if (text[at + 1] == '{') {
+      } else if (rest.starts_with("${")) {
         const std::size_t end = text.find('}', at);
         if (end == std::string::npos) {
           errors_.push_back(error_at(node.at, "\"${\" has no \"}\"", "Write ${NAME}, or $$ for a dollar."));
