@@ -14,12 +14,17 @@
 namespace steward {
 namespace {
 
+/// The last statement of a lock's transaction, whenever it is idle. A query's snapshot would stay until the next one,
+/// and keep vacuum and whoever waits for older snapshots (DETACH PARTITION … FINALIZE) for as long; a setting takes
+/// none.
+constexpr std::string_view without_a_snapshot = "set local idle_in_transaction_session_timeout to 0";
+
 class DatabaseLock final : public Lock {
  public:
   DatabaseLock(std::unique_ptr<sql::Connection> connection, sql::Transaction transaction)
       : connection_(std::move(connection)), transaction_(std::move(transaction)) {}
   Result<void> alive() override {
-    if (const auto answer = connection_->query("select 1"); !answer)
+    if (const auto answer = connection_->execute(without_a_snapshot); !answer)
       return fail(Kind::interrupted,
                   fmt::format("the lock in {} is lost: {}", connection_->shown(), answer.error().message),
                   "Nothing is lost. Run it again when the database is back.");
@@ -118,9 +123,9 @@ Result<std::unique_ptr<Lock>> lock_in_database(const sql::Target& target, const 
   const std::string key = connection->identity() + ' ' + name;
   if (auto lock = held_in_databases().find(key)) return std::make_unique<SharedLock>(std::move(lock));
   sql::Transaction transaction = TRY(connection->begin());
-  TRY(connection->execute("set local idle_in_transaction_session_timeout = 0"));
   const bool had = TRY(connection->try_transaction_lock("steward " + name));
   if (!had) return taken(connection->shown());
+  TRY(connection->execute(without_a_snapshot));
   auto lock = std::make_shared<DatabaseLock>(std::move(connection), std::move(transaction));
   held_in_databases().add(key, lock);
   return std::make_unique<SharedLock>(std::move(lock));
