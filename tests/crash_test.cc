@@ -9,87 +9,27 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <fstream>
-#include <map>
-#include <set>
 
-#include "app/config/catalogue.h"
-#include "app/config/settings.h"
 #include "harness/application.h"
+#include "harness/child_run.h"
 #include "harness/world.h"
 #include "run/ledger/ledger.h"
-#include "run/runner.h"
 
 namespace steward::harness {
 namespace {
 
 using nlohmann::json;
 
-struct Quiet final : Reporter {
-  void task_began(const Step&) override {}
-  void progress(const Progress&) override {}
-  void note(Level, std::string_view, std::string_view) override {}
-  void task_ended(std::string_view, std::string_view, const Amount&, const std::vector<Skip>&, const Error*) override {}
-};
-
-/// Carries out `cleanup` in this process and hands every checkpoint's name to `at`. Never returns to the test.
-[[noreturn]] void carry_out(const Application& application, const std::function<void(std::string_view)>& at) {
-  ::clearenv();
-  for (const auto& [name, value] : application.environment) ::setenv(name.c_str(), value.c_str(), 1);
-  if (::chdir(application.root().c_str()) != 0) ::_exit(99);
-  const auto settings = app::read_settings(app::process_environment(), application.root());
-  if (!settings) ::_exit(98);
-  const auto state = StateDirectory::open(settings->state_dir);
-  if (!state) ::_exit(97);
-  const auto ledger = ledger::open({.url = state->ledger_url()});
-  if (!ledger) ::_exit(96);
-  const Job job = app::cleanup(*settings, *state, {.agent = "steward crash test"});
-  SystemClock clock;
-  Quiet quiet;
-  const auto interrupted = [&](std::string_view place) -> Result<void> {
-    at(place);
-    return {};
-  };
-  const auto result =
-      run_job(job, {.actor = "test", .version = "test"},
-              {.clock = clock, .state = *state, .ledger = **ledger, .reporter = quiet, .interrupted = interrupted});
-  ::_exit(result ? result->exit_code : 95);
-}
-
-/// The status of a child that did that.
-int in_a_child(const Application& application, const std::function<void(std::string_view)>& at) {
-  const pid_t child = ::fork();
-  if (child == 0) carry_out(application, at);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return status;
-}
-
 struct Crash : testing::TestWithParam<Shape> {
   /// The names of all checkpoints of an undisturbed run, in their order.
   std::vector<std::string> places() {
     World world(GetParam());
-    const std::string file = world.app.path("places");
-    const int status =
-        in_a_child(world.app, [&](std::string_view place) { std::ofstream(file, std::ios::app) << place << '\n'; });
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "the undisturbed run failed: " << status;
+    std::vector<std::string> names = places_of(world.app);
     world.expect_finished("undisturbed");
-    std::vector<std::string> names;
-    std::ifstream lines(file);
-    for (std::string line; std::getline(lines, line);) names.push_back(line);
     return names;
   }
 };
-
-/// Of a name that comes often, the first, the second and the last time are tried; of others, each.
-std::set<std::size_t> worth_trying(const std::vector<std::string>& places) {
-  std::map<std::string, std::vector<std::size_t>> by_name;
-  for (std::size_t i = 0; i < places.size(); ++i) by_name[places[i]].push_back(i + 1);
-  std::set<std::size_t> chosen;
-  for (const auto& [name, at] : by_name) chosen.insert({at.front(), at[at.size() / 2], at.back()});
-  return chosen;
-}
 
 TEST_P(Crash, KilledAnywhereItLosesNothingAndTheNextRunFinishes) {
   const std::vector<std::string> names = places();
