@@ -1,5 +1,6 @@
 // Rows that are evidence: each batch is written to the archive as one segment (JSON lines, zstd), read back, recorded,
-// and only then deleted, row by row equal to what was written.
+// and only then deleted, row by row equal to what was written. A whole partition likewise, in as many segments as it
+// takes: it is dropped if it is, in the transaction that drops it, to the letter what was written.
 
 #include <fmt/format.h>
 
@@ -12,7 +13,9 @@
 #include "io/files/copy.h"
 #include "jobs/retention/archive_files.h"
 #include "jobs/retention/archived_rows.h"
+#include "jobs/retention/drop_partitions.h"
 #include "jobs/retention/pace.h"
+#include "jobs/retention/partitions.h"
 #include "jobs/retention/recovery.h"
 #include "jobs/retention/retention.h"
 #include "jobs/retention/row_step.h"
@@ -33,21 +36,24 @@ constexpr std::size_t bytes_in_segment = 16U << 20;
 /// A batch of rows in memory: what goes into one segment.
 struct Segment {
   std::vector<sql::Row> keys{};
+  std::vector<std::string> order{};            ///< The keys' texts, as the rows were read.
   std::map<std::string, std::string> lines{};  ///< By key text: the row's line.
   std::string text{};                          ///< All lines, compressed.
   Bytes size{};
 };
 
-Result<std::string> compressed(const std::map<std::string, std::string>& lines, const std::vector<std::string>& order) {
+Result<std::string> compressed(const Segment& segment) {
   StringSink out;
   files::ZstdSink zstd(out);
-  for (const std::string& key : order) {
-    const std::string line = lines.at(key) + '\n';
+  for (const std::string& key : segment.order) {
+    const std::string line = segment.lines.at(key) + '\n';
     TRY(zstd.write(std::as_bytes(std::span(line))));
   }
   TRY(zstd.finish());
   return std::move(out.text);
 }
+
+void add_line(Sha256& hash, const std::string& line) { hash.update(line + '\n'); }
 
 /// Writes, verifies, deletes and records segments, one after another.
 class Archiver {
@@ -64,21 +70,40 @@ class Archiver {
 
   /// One segment of up to `limit` rows; how many rows went. 0 where none was left to take.
   Result<std::uint64_t> segment(std::uint64_t limit, std::uint64_t number, std::uint64_t& taken) {
-    Segment segment = TRY(read(limit));
+    const Holds* holds = TRY(run_.holds());
+    Segment segment = TRY(read("select " + TRY(column_list(table_)) + " from " + table_.sql_name() + " t where " +
+                               TRY(table_.removable(cutoff_, *holds)) + fmt::format(" limit {}", limit)));
     taken = segment.keys.size();
     if (segment.keys.empty()) return 0;
-    const std::string month = format_instant(cutoff_).substr(0, 7);
-    Item item{.number = number, .key = manifest::key_text(segment.keys.front())};
-    item.copy = fmt::format("{}/{}/{}-{:06}.jsonl.zst", folder_,
-                            fmt::format("{}/{}", month.substr(0, 4), month.substr(5)), run_.run(), number);
-    item.rows = segment.keys.size();
-    TRY(step(item, State::planned));
-    TRY(copy(item, segment));
-    TRY(step(item, State::copied));
-    TRY(verify_copy(archive_.store(), item));
-    TRY(step(item, State::verified));
+    Item item = TRY(write(segment, number));
     const std::uint64_t gone = TRY(remove(item, segment.keys, segment.lines));
     TRY(step(item, State::row_gone));
+    return gone;
+  }
+
+  /// Writes and verifies a whole partition, and drops it. Whether it is gone: else its segments are undone. `number` is
+  /// of the next segment.
+  Result<bool> partition(const Partition& partition, PartitionDrops& drops, std::uint64_t& number) {
+    std::vector<Item> items;
+    Sha256 hash;
+    for (Segment segment = TRY(read(TRY(page(partition, {})))); !segment.keys.empty();
+         segment = TRY(read(TRY(page(partition, segment.keys.back()))))) {
+      for (const std::string& key : segment.order) add_line(hash, segment.lines.at(key));
+      items.push_back(TRY(write(segment, number++)));
+    }
+    const std::string written = hash.finish_hex();
+    const bool gone = TRY(drops.drop(partition, [&](const Partition& now) -> Result<std::string> {
+      return TRY(hash_of(now)) == written ? "" : "it has changed since it was archived";
+    }));
+    TRY(run_.checkpoint("archive-rows: partition done"));
+    for (Item& item : items) {
+      item.state = gone ? State::row_gone : State::undone;
+      if (gone) continue;
+      item.reason = "its partition stays";
+      TRY(archive_.store().remove({.key = item.copy}));
+    }
+    TRY(writer_.record(std::span<const Item>(items)));
+    TRY(run_.checkpoint("archive-rows: partition recorded"));
     return gone;
   }
 
@@ -101,23 +126,56 @@ class Archiver {
     return run_.checkpoint(fmt::format("archive-rows: {} recorded", manifest::name_of(state)));
   }
 
-  Result<Segment> read(std::uint64_t limit) {
-    const Holds* holds = TRY(run_.holds());
+  /// The next rows of a partition in the order of their keys, behind the row with this key.
+  Result<sql::Fragment> page(const Partition& partition, const sql::Row& behind) const {
+    const std::string keys = TRY(table_.key_list("t."));
+    sql::Fragment select = "select " + TRY(column_list(table_)) + " from " + partition.sql_name + " t";
+    for (std::size_t i = 0; i < behind.size(); ++i)
+      select += (i == 0 ? " where (" + keys + ") > (" : std::string(", ")) + sql::Fragment::of(behind[i]);
+    if (!behind.empty()) select += ")";
+    return select + fmt::format(" order by {} limit {}", keys, rows_in_segment);
+  }
+
+  Result<std::string> hash_of(const Partition& partition) const {
+    Sha256 hash;
+    TRY(sql::stream(table_.db(),
+                    "select " + TRY(column_list(table_)) + " from " + partition.sql_name + " t order by " +
+                        TRY(table_.key_list("t.")),
+                    [&](const sql::Row& row) -> Result<bool> {
+                      add_line(hash, manifest::row_to_json(columns_, row).dump());
+                      return true;
+                    }));
+    return hash.finish_hex();
+  }
+
+  /// One segment, from planned to verified.
+  Result<Item> write(const Segment& segment, std::uint64_t number) {
+    const std::string month = format_instant(cutoff_).substr(0, 7);
+    Item item{.number = number, .key = manifest::key_text(segment.keys.front())};
+    item.copy = fmt::format("{}/{}/{}-{:06}.jsonl.zst", folder_,
+                            fmt::format("{}/{}", month.substr(0, 4), month.substr(5)), run_.run(), number);
+    item.rows = segment.keys.size();
+    TRY(step(item, State::planned));
+    TRY(copy(item, segment));
+    TRY(step(item, State::copied));
+    TRY(verify_copy(archive_.store(), item));
+    TRY(step(item, State::verified));
+    return item;
+  }
+
+  Result<Segment> read(const sql::Fragment& select) {
     Segment segment;
-    std::vector<std::string> order;
     std::size_t bytes = 0;
-    const sql::Fragment select = "select " + TRY(column_list(table_)) + " from " + table_.sql_name() + " t where " +
-                                 TRY(table_.removable(cutoff_, *holds)) + fmt::format(" limit {}", limit);
     TRY(sql::stream(table_.db(), select, [&](const sql::Row& row) -> Result<bool> {
       segment.keys.push_back(key_of(table_, row));
       const std::string key = manifest::key_text(segment.keys.back());
       std::string line = manifest::row_to_json(columns_, row).dump();
       bytes += line.size();
       segment.lines[key] = std::move(line);
-      order.push_back(key);
+      segment.order.push_back(key);
       return bytes < bytes_in_segment;
     }));
-    segment.text = TRY(compressed(segment.lines, order));
+    segment.text = TRY(compressed(segment));
     return segment;
   }
 
@@ -211,12 +269,19 @@ class ArchiveRows final : public Task {
     Step step = TRY(row_step(table, policy_.rows.age, /*locks_rows=*/true, context));
     step.strategy = fmt::format("write to {} in segments of {} rows (JSON lines, zstd), verify, then delete",
                                 policy_.archive->store.url, format_count(rows_in_segment));
+    if (table.db().dialect() == sql::Dialect::postgres) {
+      const PartitionPlan partitions = TRY(plan_partitions(table, policy_, step.cutoff, context.holds));
+      const std::string whole = TRY(enter_partitions(partitions, step, context));
+      if (!whole.empty()) step.strategy = "archive and " + whole + step.strategy;
+    }
     return step;
   }
 
   Result<std::vector<std::unique_ptr<Lock>>> lock() const override { return lock_table(policy_.rows); }
 
   Result<void> recover(RunContext& run) const override {
+    // First: whether the rows of a partition are there decides what becomes of its segments.
+    TRY(recover_partitions(policy_, run));
     const Table table = TRY(open_table());
     manifest::Archive archive = TRY(open_archive(run));
     return recover_manifests(archive.store(), archive_folder(*policy_.archive, table), info_.name,
@@ -228,16 +293,17 @@ class ArchiveRows final : public Task {
   }
 
   Result<void> execute(const Step& step, RunContext& run) const override {
-    if (step.planned.items == 0) return {};
-    const Table table = TRY(open_table());
+    if (step.planned.items == 0 && step.items.empty()) return {};
+    Table table = TRY(open_table());
     manifest::Archive archive = TRY(open_archive(run));
     manifest::Writer writer =
         manifest::Writer::begin(archive.store(), archive_folder(*policy_.archive, table), header(table, archive, run));
     Archiver archiver(table, archive, archive_folder(*policy_.archive, table), writer, step.cutoff, run);
     // A segment is what it is, whatever it takes; the pace is between them.
     Pace pace(policy_.rows.database, table.info(), rows_in_segment, rows_in_segment, run);
-    std::uint64_t left = step.planned.items;
-    for (std::uint64_t number = 1; left > 0; ++number) {
+    std::uint64_t number = 1;
+    std::uint64_t left = TRY(drop_partitions(table, archiver, step, number, pace, run));
+    for (; left > 0; ++number) {
       std::uint64_t taken = 0;
       pace.begin();
       const std::uint64_t gone = TRY(archiver.segment(std::min(left, rows_in_segment), number, taken));
@@ -251,6 +317,21 @@ class ArchiveRows final : public Task {
   }
 
  private:
+  /// How many rows are left to go by segments: those of partitions that stay are not among them.
+  Result<std::uint64_t> drop_partitions(Table& table, Archiver& archiver, const Step& step, std::uint64_t& number,
+                                        Pace& pace, RunContext& run) const {
+    const PlannedPartitions planned = TRY(planned_partitions(table, step, run));
+    PartitionDrops drops(table, policy_.rows, step.cutoff, run);
+    std::vector<std::int64_t> stay = planned.changed;
+    for (const Partition& partition : planned.whole) {
+      pace.begin();
+      if (!TRY(archiver.partition(partition, drops, number))) stay.push_back(partition.oid);
+      TRY(pace.end(0));
+    }
+    TRY(table.leave_out(stay));
+    return step.planned.items - std::min(step.planned.items, planned.rows);
+  }
+
   Result<Table> open_table() const {
     Table table = TRY(Table::open(policy_.rows));
     TRY(table.check_key());

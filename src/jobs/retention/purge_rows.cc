@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "jobs/retention/drop_partitions.h"
 #include "jobs/retention/pace.h"
+#include "jobs/retention/partitions.h"
 #include "jobs/retention/retention.h"
 #include "jobs/retention/row_step.h"
 #include "jobs/retention/table.h"
@@ -30,6 +32,15 @@ Result<Way> way_for(const Table& table) {
 }
 
 constexpr std::uint64_t least_in_batch = 100;
+/// Fewer rows are not worth a word about their space.
+constexpr std::uint64_t space_matters_from = 1'000;
+
+std::string space_note(const std::string& age_column) {
+  return fmt::format(
+      "no space comes back to the system from rows: a vacuum makes it free for the table's next rows; "
+      "pg_repack gives it back, and so do partitions by RANGE ({}), which are dropped whole",
+      age_column);
+}
 
 std::uint64_t batch_size(const Table& table) { return table.db().dialect() == sql::Dialect::postgres ? 10'000 : 1'000; }
 
@@ -150,17 +161,25 @@ class PurgeRows final : public Task {
     const Table table = TRY(Table::open(policy_.rows));
     Step step = TRY(row_step(table, policy_.rows.age, /*locks_rows=*/false, context));
     step.strategy = strategy_text(TRY(way_for(table)), batch_size(table));
+    if (table.db().dialect() == sql::Dialect::postgres) {
+      const PartitionPlan partitions = TRY(plan_partitions(table, policy_, step.cutoff, context.holds));
+      step.strategy = TRY(enter_partitions(partitions, step, context)) + step.strategy;
+      if (step.planned.items - partitions.rows() >= space_matters_from)
+        step.notes.push_back(space_note(policy_.rows.age_column));
+    }
     step.final = true;
     return step;
   }
 
   Result<std::vector<std::unique_ptr<Lock>>> lock() const override { return lock_table(policy_.rows); }
 
+  Result<void> recover(RunContext& run) const override { return recover_partitions(policy_, run); }
+
   Result<void> execute(const Step& step, RunContext& run) const override {
-    const Table table = TRY(Table::open(policy_.rows));
+    Table table = TRY(Table::open(policy_.rows));
     Pace pace(policy_.rows.database, table.info(), least_in_batch, batch_size(table), run);
     Batch batch(table, TRY(way_for(table)), step.cutoff, pace, run);
-    std::uint64_t left = step.planned.items;
+    std::uint64_t left = TRY(drop_partitions(table, step, pace, run));
     while (left > 0) {
       TRY(run.checkpoint("purge-rows: batch"));
       pace.begin();
@@ -175,6 +194,20 @@ class PurgeRows final : public Task {
   }
 
  private:
+  /// How many rows are left to go one by one: those of partitions that stay are not among them.
+  Result<std::uint64_t> drop_partitions(Table& table, const Step& step, Pace& pace, RunContext& run) const {
+    const PlannedPartitions planned = TRY(planned_partitions(table, step, run));
+    PartitionDrops drops(table, policy_.rows, step.cutoff, run);
+    std::vector<std::int64_t> stay = planned.changed;
+    for (const Partition& partition : planned.whole) {
+      pace.begin();
+      if (!TRY(drops.drop(partition))) stay.push_back(partition.oid);
+      TRY(pace.end(0));
+    }
+    TRY(table.leave_out(stay));
+    return step.planned.items - std::min(step.planned.items, planned.rows);
+  }
+
   /// Fewer than planned went: says why, as far as the database can tell.
   static Result<void> explain_rest(const Table& table, const Step& step, std::uint64_t left, RunContext& run) {
     const Holds* holds = TRY(run.holds());

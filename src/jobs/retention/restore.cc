@@ -239,6 +239,9 @@ class Restorer {
     const auto inserted = to.insert(row);
     if (!inserted && inserted.error().kind == Kind::held) {
       TRY(transaction.rollback());
+      if (inserted.error().message.contains("no partition of relation"))
+        return skip(fmt::format("no partition of {} takes it: make one for its time, and restore again", header.table),
+                    key);
       return skip("the database forbids it: " + inserted.error().message, key);
     }
     TRY(inserted);

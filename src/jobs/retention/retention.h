@@ -96,6 +96,7 @@ struct ArchiveRules {
 struct RowPolicy {
   RowRules rows{};
   std::optional<ArchiveRules> archive{};  ///< None: they are gone for good.
+  bool whole_partitions = true;           ///< Partitions whose rows are all old are dropped (PostgreSQL).
 };
 
 /// Rows that each name a file.

@@ -273,7 +273,8 @@ class Reader {
 
   RowPolicy rows(const Node& node) {
     RowRules rules = row_rules(node);
-    return {.rows = std::move(rules), .archive = archive(node)};
+    return {
+        .rows = std::move(rules), .archive = archive(node), .whole_partitions = node.text_at("partitions") != "rows"};
   }
 
   FileRowPolicy rows_with_files(const Node& node) {
@@ -321,6 +322,13 @@ auto rows_in(AnyPolicy& policy) -> decltype(&std::get_if<RowPolicy>(&policy)->ro
 Shape cleanup_shape() {
   std::vector<Field> rows = row_fields(), with_files = row_fields();
   rows.push_back(archive_field(false));
+  rows.push_back({.key = "partitions",
+                  .what =
+                      "drop: partitions by RANGE of the age column are dropped whole where all of their rows may go "
+                      "(PostgreSQL); rows: only rows are deleted",
+                  .shape = choice({"drop", "rows"}),
+                  .fallback = "drop",
+                  .example = "rows"});
   with_files.push_back(
       {.key = "file_column",
        .what = "the column that names each row's file: a path as it stands, file:///path, or s3://bucket/key",

@@ -169,6 +169,17 @@ sql::Fragment Table::old(Instant cutoff) const {
   return out + ")";
 }
 
+Result<void> Table::leave_out(std::span<const std::int64_t> partitions) {
+  if (partitions.empty()) return {};
+  const sql::Value oids = fmt::format("{{{}}}", fmt::join(partitions, ","));
+  const sql::Rows leaves =
+      TRY(db_->query("select coalesce(array_agg(coalesce(t.relid::oid, o)), '{}')::text from unnest($1::oid[]) o "
+                     "left join lateral pg_partition_tree(o::regclass) t on true",
+                     {&oids, 1}));
+  where_.push_back("t.tableoid <> all(" + sql::Fragment::of(leaves.rows.at(0).at(0)) + "::oid[])");
+  return {};
+}
+
 Result<sql::Fragment> Table::removable(Instant cutoff, const Holds& holds) const {
   return old(cutoff) + " and " + TRY(free(holds));
 }

@@ -41,6 +41,8 @@ class Table {
 
   /// The age column lies before the cutoff and is a time at all, and the policy's own conditions hold.
   sql::Fragment old(Instant cutoff) const;
+  /// Rows of these partitions (their oids), and of those below them, are none of this table's from now on.
+  Result<void> leave_out(std::span<const std::int64_t> partitions);
   /// SQL for the age as text or integer that `age_of` reads.
   const std::string& age_expression() const { return age_expression_; }
   std::optional<Instant> age_of(const sql::Value& value) const;
