@@ -31,7 +31,7 @@ struct Node {
   bool quoted = false;  ///< It was written in quotes: a text, whatever it looks like.
   /// It came, in whole or part, out of a file or a variable: `config show` says so, and never what it was.
   std::string from{};
-  std::vector<Node> items{};      ///< Of a list.
+  std::vector<Node> items{};           ///< Of a list.
   std::vector<Entry<Node>> members{};  ///< Of a map, in the order of the file.
   SourcePlace at{};
 

@@ -287,7 +287,7 @@ Result<PartitionPlan> plan_partitions(const Table& table, const RowPolicy& polic
     partition.size = TRY(size_of(table, partition));
     plan.whole.push_back(std::move(partition));
   }
-  std::ranges::stable_sort(plan.whole, {}, [&](const Partition& p) { return std::ranges::find(by_age, p.oid); });
+  std::ranges::sort(plan.whole, {}, [&](const Partition& p) { return std::ranges::find(by_age, p.oid); });
   for (std::string& note : kept.notes()) plan.notes.push_back(std::move(note));
   return plan;
 }
