@@ -369,5 +369,35 @@ TEST(Status, ARunOfOneTaskIsNoSuccessOfTheJobAndSaysWhichItWas) {
   EXPECT_TRUE(job["parts"].empty()) << "none since then: " << job;
 }
 
+struct HoldOnAKeyOfTwoColumns : testing::TestWithParam<DatabaseKind> {};
+
+TEST_P(HoldOnAKeyOfTwoColumns, CoversWhatBeginsSoAndRefusesWhatIsNoKey) {
+  Application app(GetParam());
+  const std::string time = GetParam() == DatabaseKind::postgres ? "timestamptz" : "text";
+  app.sql("create table order_lines (order_id integer, line integer, made " + time + ", primary key (order_id, line))");
+  for (const char* key : {"5, 1", "5, 2", "51, 1", "6, 1"})
+    app.sql("insert into order_lines values (" + std::string(key) + ", '" + days_ago(400) + "')");
+  app.file("steward.yaml",
+           "databases: {app: \"${DATABASE_URL}\"}\ncleanup:\n  t: {kind: rows, table: order_lines, age_column: made, "
+           "age: 30 "
+           "days}\n");
+  app.environment["STEWARD_CONFIG"] = "steward.yaml";
+  EXPECT_EQ(app.steward({"hold", "add", "--table", "order_lines", "--key", "5", "--prefix", "--reason", "x"}).exit_code,
+            2);
+  EXPECT_EQ(
+      app.steward({"hold", "add", "--table", "order_lines", "--key", "[\"5\",", "--prefix", "--reason", "case 12"})
+          .exit_code,
+      0);
+  EXPECT_EQ(app.steward({"hold", "test", "--table", "order_lines", "--key", "[\"5\",\"2\"]"}).exit_code, 0);
+  EXPECT_EQ(app.steward({"hold", "test", "--table", "order_lines", "--key", "[\"51\",\"1\"]"}).exit_code, 1);
+  EXPECT_EQ(app.steward({"run", "cleanup"}).exit_code, 0);
+  EXPECT_EQ(app.value("select count(*) from order_lines"), "2");
+  EXPECT_EQ(app.value("select count(*) from order_lines where order_id = 5"), "2");
+}
+
+INSTANTIATE_TEST_SUITE_P(EndToEnd, HoldOnAKeyOfTwoColumns,
+                         testing::Values(DatabaseKind::sqlite, DatabaseKind::postgres),
+                         testing::PrintToStringParamName());
+
 }  // namespace
 }  // namespace steward::harness

@@ -46,15 +46,14 @@ sql::Fragment prefix_sql(const sql::Connection& db, const sql::TableInfo& info, 
 
 /// Which rows a hold covers that is not on one row alone.
 Result<sql::Fragment> several_sql(const sql::Connection& db, const sql::TableInfo& info, const ledger::Hold& hold) {
-  const bool by_key = !hold.key.empty() && info.primary_key.size() == 1;
+  const bool by_key = !hold.key.empty() && !info.primary_key.empty();
   if (hold.condition.empty()) return by_key ? prefix_sql(db, info, hold) : sql::Fragment("true");
   sql::Fragment out = TRY(conditions_sql(db, info, hold));
   return by_key ? "(" + out + " and " + prefix_sql(db, info, hold) + ")" : out;
 }
 
 bool is_on_one_row(const sql::TableInfo& info, const ledger::Hold& hold) {
-  if (!hold.condition.empty() || info.primary_key.empty()) return false;
-  return !hold.prefix || (info.primary_key.size() > 1 && !hold.key.empty());
+  return hold.condition.empty() && !info.primary_key.empty() && !hold.prefix;
 }
 
 bool is_on(const sql::Connection& db, const sql::TableInfo& info, const ledger::Hold& hold) {
@@ -95,6 +94,13 @@ Result<sql::Fragment> held_sql(const sql::Connection& db, const sql::TableInfo& 
 }
 
 Result<void> check_hold(sql::Connection& db, const sql::TableInfo& info, const ledger::Hold& hold) {
+  // Another key than a list of texts begins like no row of such a table: the hold would hold nothing.
+  if (info.primary_key.size() > 1 && !hold.key.empty() && !hold.key.starts_with("[\""))
+    return fail(
+        Kind::bad_input,
+        fmt::format("the key of {} has {} columns, and \"{}\" is none", shown(db, info), info.primary_key.size(),
+                    printable(hold.key)),
+        "Write it as a JSON list of texts without spaces: --key '[\"17\",\"3\"]'; with --prefix, its beginning.");
   if (hold.condition.empty()) return {};
   for (const Where& where : TRY(conditions_from_json(hold.condition))) {
     const sql::Fragment condition = TRY(condition_sql(db, info, shown(db, info), where));
@@ -123,7 +129,7 @@ Result<RowKeepers> keepers_of_row(sql::Connection& db, const sql::TableInfo& inf
     if (is_on_one_row(info, hold)) {
       if (hold.key == key) out.keepers.push_back(keeper);
     } else if (hold.condition.empty()) {
-      if (info.primary_key.size() != 1 || key.starts_with(hold.key)) out.keepers.push_back(keeper);
+      if (info.primary_key.empty() || key.starts_with(hold.key)) out.keepers.push_back(keeper);
     } else {
       questions.push_back(TRY(several_sql(db, info, hold)));
       asked.push_back(keeper);
