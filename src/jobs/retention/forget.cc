@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "core/digest.h"
-#include "core/random.h"
 #include "io/files/compression.h"
 #include "jobs/retention/archived_rows.h"
 #include "jobs/retention/recovery.h"
@@ -22,6 +22,17 @@ namespace {
 
 using manifest::Item;
 using manifest::State;
+
+/// The name of the segment that takes the place of one: "…-000001.jsonl.zst", "…-000001.1.jsonl.zst", "…-000001.2…".
+/// Not made up anew: what a forget that was killed has left under it is overwritten by the next one, and so is never
+/// left behind with rows that are forgotten later.
+std::string next_segment(std::string_view copy) {
+  const std::size_t dot = copy.find('.', copy.rfind('/') + 1);
+  const std::string_view rest = copy.substr(dot + 1);
+  std::uint64_t generation = 0;
+  std::from_chars(rest.data(), rest.data() + rest.size(), generation);  // none: the first one
+  return fmt::format("{}.{}.jsonl.zst", copy.substr(0, dot), generation + 1);
+}
 
 bool left_the_database(const Item& item) {
   return item.state == State::row_gone || item.state == State::source_gone || item.state == State::source_kept;
@@ -213,10 +224,9 @@ class Forget final : public Task {
       return true;
     }));
     TRY(zstd.finish());
-    const std::size_t name = old.rfind('/') + 1, end = old.find('.', name);
-    item.copy = fmt::format("{}.{}{}", old.substr(0, end), random_hex(4), ".jsonl.zst");
+    item.copy = next_segment(old);
     StringSource source(text.text);
-    TRY(store.put(item.copy, source, {.only_if_absent = true, .size = Bytes{text.text.size()}}));
+    TRY(store.put(item.copy, source, {.size = Bytes{text.text.size()}}));
     item.key = first;
     item.sha256 = sha256_hex(text.text);
     item.size = Bytes{text.text.size()};
