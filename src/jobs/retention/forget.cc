@@ -9,6 +9,7 @@
 
 #include "core/digest.h"
 #include "io/files/compression.h"
+#include "io/files/folder.h"
 #include "jobs/retention/archived_rows.h"
 #include "jobs/retention/recovery.h"
 #include "jobs/retention/row_step.h"
@@ -97,6 +98,7 @@ class Forget final : public Task {
       for (const std::string& key : keys_)
         if (is_held(*TRY(run.holds()), key)) return std::unexpected(held());
       TRY(forget_in(store, listed, concern, run));
+      TRY(remove_half_written(listed.folder));
     }
     return {};
   }
@@ -165,6 +167,18 @@ class Forget final : public Task {
       return true;
     }));
     return concern;
+  }
+
+  /// What a crash left half written in a table's folder may hold what is forgotten, and no listing of the store shows
+  /// it. The table's lock keeps out whoever writes there.
+  Result<void> remove_half_written(const std::string& folder) const {
+    if (!settings_.archive.url.starts_with("file://")) return {};
+    const files::Folder place = TRY(files::Folder::open(settings_.archive.url.substr(7) + '/' + folder));
+    return place.walk({}, [&](const files::Found& found) -> Result<bool> {
+      const std::size_t name = found.path.rfind('/') + 1;  // npos + 1 is 0
+      if (std::string_view(found.path).substr(name).starts_with(files::temporary_prefix)) TRY(place.unlink(found.path));
+      return true;
+    });
   }
 
   /// First the manifest names what is to go and no longer what it was; then it goes; then nothing names it.
