@@ -149,7 +149,7 @@ TEST_P(LedgerCopy, ANewLedgerIsNotCopied) { EXPECT_FALSE(std::filesystem::exists
 TEST_P(LedgerCopy, ALedgerOfSteward01IsMigratedWithItsRunsHoldsAndTrail) {
   const std::string path = database->folder() / "ledger.db";
   {
-    std::ifstream dump(std::filesystem::path(__FILE__).parent_path() / "testdata" / "ledger-v1.sql");
+    std::ifstream dump(std::filesystem::path(STEWARD_TEST_DATA) / "ledger-v1.sql");
     ASSERT_TRUE(dump);
     const auto raw = database->connect({.url = "sqlite:///" + path, .create = true});
     for (std::string line; std::getline(dump, line);) {
