@@ -67,6 +67,8 @@ class Zone {
   Resolved resolve(LocalTime time) const;
   /// The first change strictly after `after`; none where the offset stays, or after the year 2400.
   std::optional<OffsetChange> next_change(Instant after) const;
+  /// The last change at or before `until`; none where there is none.
+  std::optional<OffsetChange> last_change(Instant until) const;
 
  private:
   struct Rules;
