@@ -367,7 +367,8 @@ TEST(Cron, AgreesWithAWalkThroughTheMinutesByDebiansRule) {
     const Instant any = from + microseconds{dice.upto(72 * 3600 - 1) * 1'000'000LL + dice.upto(999'999)};
     const auto later = found.upper_bound(any);
     const auto next = next_firing(*parsed, zone, rule, any);
-    if (later != found.end()) ASSERT_EQ(next->at, *later) << text << " in " << name << " after " << format_instant(any);
+    if (later == found.end()) continue;
+    ASSERT_EQ(next->at, *later) << text << " in " << name << " after " << format_instant(any);
   }
   EXPECT_GT(with_firings, 50);
 }
