@@ -173,6 +173,14 @@ const std::string& Zone::name() const { return rules_->name; }
 
 bool Zone::is_current() const { return rules_->path.empty() || stamp_of(rules_->path) == rules_->stamp; }
 
+bool Zone::refresh() {
+  if (is_current()) return false;
+  auto loaded = load(name());
+  if (!loaded) return false;
+  *this = *std::move(loaded);
+  return true;
+}
+
 LocalView Zone::local(Instant instant) const {
   const absl::TimeZone::CivilInfo info = rules_->zone.At(time_of(instant));
   return {.time = local_of(info.cs), .offset = seconds{info.offset}, .abbreviation = info.zone_abbr};

@@ -194,7 +194,14 @@ TEST(Zone, IsReadAgainWhenTheDatabaseHasChanged) {
   database.put("Here/There", "UTC");
   EXPECT_EQ(zone("Here/There").local(noon).offset, 0s);
 
+  Zone held = second;
+  EXPECT_TRUE(held.refresh());
+  EXPECT_EQ(held.local(noon).offset, 0s);
+  EXPECT_FALSE(held.refresh()) << "nothing has changed since";
+
   fs::remove(database.folder / "Here/There");
+  EXPECT_FALSE(held.refresh()) << "it keeps what it knows";
+  EXPECT_EQ(held.local(noon).offset, 0s);
   EXPECT_FALSE(second.is_current());
   EXPECT_TRUE(Zone{}.is_current());
 }
