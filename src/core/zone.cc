@@ -173,6 +173,14 @@ const std::string& Zone::name() const { return rules_->name; }
 
 bool Zone::is_current() const { return rules_->path.empty() || stamp_of(rules_->path) == rules_->stamp; }
 
+bool Zone::refresh() {
+  if (is_current()) return false;
+  auto loaded = load(name());
+  if (!loaded) return false;
+  *this = *std::move(loaded);
+  return true;
+}
+
 LocalView Zone::local(Instant instant) const {
   const absl::TimeZone::CivilInfo info = rules_->zone.At(time_of(instant));
   return {.time = local_of(info.cs), .offset = seconds{info.offset}, .abbreviation = info.zone_abbr};
@@ -190,16 +198,35 @@ Resolved Zone::resolve(LocalTime time) const {
   return {.kind = Resolved::Kind::unique, .first = instant_of(info.pre), .second = instant_of(info.pre)};
 }
 
+namespace {
+
+/// What Abseil found: the clock goes from one time to another, and the times between do not exist, or exist twice. None
+/// where the offset stays, and only the abbreviation is another.
+std::optional<OffsetChange> change_of(const absl::TimeZone& zone, const absl::TimeZone::CivilTransition& found) {
+  if (found.from == found.to) return {};
+  const absl::Time at = zone.At(std::min(found.from, found.to)).trans;
+  return OffsetChange{.at = instant_of(at),
+                      .before = seconds{zone.At(at - absl::Seconds(1)).offset},
+                      .after = seconds{zone.At(at).offset}};
+}
+
+}  // namespace
+
 std::optional<OffsetChange> Zone::next_change(Instant after) const {
   absl::TimeZone::CivilTransition found;
   for (absl::Time from = time_of(after); rules_->zone.NextTransition(from, &found);) {
-    // The clock goes from `from` to `to`: the times between do not exist (or exist twice), and know the instant.
-    const absl::Time at = rules_->zone.At(std::min(found.from, found.to)).trans;
-    if (found.from != found.to)
-      return OffsetChange{.at = instant_of(at),
-                          .before = seconds{rules_->zone.At(at - absl::Seconds(1)).offset},
-                          .after = seconds{rules_->zone.At(at).offset}};
-    from = at;  // another abbreviation, and nothing else
+    if (auto change = change_of(rules_->zone, found)) return change;
+    from = rules_->zone.At(found.to).trans;
+  }
+  return {};
+}
+
+std::optional<OffsetChange> Zone::last_change(Instant until) const {
+  absl::TimeZone::CivilTransition found;
+  // Strictly before a whole second: Abseil drops fractions.
+  for (absl::Time to = time_of(floor<seconds>(until) + 1s); rules_->zone.PrevTransition(to, &found);) {
+    if (auto change = change_of(rules_->zone, found)) return change;
+    to = rules_->zone.At(found.to).trans;
   }
   return {};
 }

@@ -4,10 +4,10 @@
 ///   const Zone berlin = TRY(Zone::load("Europe/Berlin"));
 ///   berlin.local(now);                                        // 2026-03-29T03:00, +02:00, CEST
 ///   berlin.resolve(local_days{2026y / 3 / 29} + 2h + 30min);  // gap: no clock shows 02:30 that day
-///   if (!berlin.is_current()) …                               // the database was updated: load it again
+///   if (berlin.refresh()) …                                   // the database was updated
 ///
-/// Promises  - A zone is a value: it never changes, and copies are cheap. What a daemon holds for months it asks
-///             `is_current()` about, and loads anew.
+/// Promises  - A zone is a value: it never changes, and copies are cheap. What a daemon holds for months it
+///             refreshes.
 ///           - Years after the last one that is written out follow the zone's rule (the footer of RFC 8536), with
 ///             databases of the slim form too.
 /// Database  TZDIR where it is set, else /usr/share/zoneinfo. UTC needs no database.
@@ -62,11 +62,15 @@ class Zone {
   const std::string& name() const;
   /// Whether the database still says the same; false where its file was replaced, or taken away.
   bool is_current() const;
+  /// Loads it anew where the database has changed; whether it did. Where that cannot be read, what is known stays.
+  bool refresh();
 
   LocalView local(Instant instant) const;
   Resolved resolve(LocalTime time) const;
   /// The first change strictly after `after`; none where the offset stays, or after the year 2400.
   std::optional<OffsetChange> next_change(Instant after) const;
+  /// The last change at or before `until`; none where there is none.
+  std::optional<OffsetChange> last_change(Instant until) const;
 
  private:
   struct Rules;

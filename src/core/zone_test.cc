@@ -123,6 +123,15 @@ TEST(Zone, FindsTheNextChangeOfTheOffset) {
     EXPECT_EQ(change->before, c.before) << c.zone;
     EXPECT_EQ(change->after, c.then) << c.zone;
   }
+  const auto last = [](const char* name, const char* until) {
+    const auto change = zone(name).last_change(at(until));
+    return change ? format_instant(change->at) : "none";
+  };
+  EXPECT_EQ(last("Europe/Berlin", "2026-03-29T01:00:00Z"), "2026-03-29T01:00:00Z");
+  EXPECT_EQ(last("Europe/Berlin", "2026-03-29T01:00:00.5Z"), "2026-03-29T01:00:00Z");
+  EXPECT_EQ(last("Europe/Berlin", "2026-03-29T00:59:59.999999Z"), "2025-10-26T01:00:00Z");
+  EXPECT_EQ(last("Europe/London", "1970-01-01T00:00:00Z"), "1968-02-18T02:00:00Z");
+  EXPECT_EQ(last("UTC", "2026-01-01T00:00:00Z"), "none");
   EXPECT_FALSE(zone("UTC").next_change(at("2026-01-01T00:00:00Z")));
   EXPECT_FALSE(zone("Asia/Tokyo").next_change(at("2026-01-01T00:00:00Z")));
 }
@@ -185,7 +194,14 @@ TEST(Zone, IsReadAgainWhenTheDatabaseHasChanged) {
   database.put("Here/There", "UTC");
   EXPECT_EQ(zone("Here/There").local(noon).offset, 0s);
 
+  Zone held = second;
+  EXPECT_TRUE(held.refresh());
+  EXPECT_EQ(held.local(noon).offset, 0s);
+  EXPECT_FALSE(held.refresh()) << "nothing has changed since";
+
   fs::remove(database.folder / "Here/There");
+  EXPECT_FALSE(held.refresh()) << "it keeps what it knows";
+  EXPECT_EQ(held.local(noon).offset, 0s);
   EXPECT_FALSE(second.is_current());
   EXPECT_TRUE(Zone{}.is_current());
 }

@@ -36,6 +36,17 @@ Result<int> run_command(const Output& output, const RunCommand& command);
 
 Result<int> status_command(const Output& output);
 
+/// The next firings of a job, of all jobs, or of an expression. Reads nothing but the configuration, and of an
+/// expression not even that.
+struct ScheduleCommand {
+  std::string job{};  ///< Empty: all.
+  std::size_t count = 10;
+  std::string from{};  ///< RFC 3339; empty: now.
+  std::optional<std::string> cron{};
+  std::string time_zone = "UTC", dst_gap = "after", dst_overlap = "first";
+};
+Result<int> schedule_command(const Output& output, const ScheduleCommand& command);
+
 struct RunsCommand {
   std::string job{};
   std::size_t limit = 20;

@@ -93,6 +93,36 @@ class Grammar {
         ->type_name("TASK");
     run->add_flag("--full-speed", run_.full_speed, "wait for nothing that the database feels, for this run");
     command(&app_, "status", "what needs attention", status_command);
+    add_schedule();
+  }
+
+  void add_schedule() {
+    CLI::App* schedule = command(&app_, "schedule", "when jobs are due next",
+                                 [this](const Output& output) { return schedule_command(output, schedule_); });
+    schedule->add_option("JOB", schedule_.job, "one job; without it, all");
+    schedule->add_option("-n", schedule_.count, "how many firings")
+        ->check(CLI::Range(1, 10'000))
+        ->capture_default_str();
+    schedule->add_option("--from", schedule_.from, "those after this moment; without it, after now")->type_name("TIME");
+    CLI::Option* cron = schedule->add_option("--cron", schedule_.cron, "try an expression: five fields, or @daily")
+                            ->type_name("EXPRESSION");
+    cron->excludes("JOB");
+    schedule->add_option("--time-zone", schedule_.time_zone, "its time zone")
+        ->type_name("ZONE")
+        ->capture_default_str()
+        ->needs(cron);
+    schedule->add_option("--dst-gap", schedule_.dst_gap, "a time that clocks go forward over: after the gap, or skip")
+        ->check(CLI::IsMember({"after", "skip"}))
+        ->needs(cron);
+    schedule->add_option("--dst-overlap", schedule_.dst_overlap, "a time that comes twice: first, second or both")
+        ->check(CLI::IsMember({"first", "second", "both"}))
+        ->needs(cron);
+    schedule->footer(
+        "Examples:\n"
+        "  steward schedule                     the next ten firings of all jobs\n"
+        "  steward schedule cleanup -n 3 --from 2026-10-24T00:00:00Z\n"
+        "  steward schedule --cron '30 2 * * *' --time-zone Europe/Berlin --from 2026-03-28T00:00:00Z\n"
+        "Each is shown in UTC and as the clock in its zone shows it, with a mark where a change of clocks moves it.");
   }
 
   void add_runs() {
@@ -252,6 +282,7 @@ class Grammar {
   PlanCommand plan_{};
   AgainstCommand against_{};
   RunCommand run_{};
+  ScheduleCommand schedule_{};
   RunsCommand runs_{};
   RestoreCommand restore_{};
   ForgetCommand forget_{};

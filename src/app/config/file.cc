@@ -209,6 +209,8 @@ class FileReader {
     settings_.databases = names.databases;
     settings_.cleanup = retention::read_cleanup(
         section(document, shape, "cleanup", static_cast<std::map<std::string, int>*>(nullptr)), names, errors_);
+    settings_.schedules = engine::read_schedules(
+        section(document, shape, "jobs", static_cast<std::map<std::string, int>*>(nullptr)), errors_);
     keep(read_disabled(environment_, settings_));
     for (const retention::TaskSpec& spec : settings_.cleanup)
       if (const retention::ArchiveRules* archive = spec.policy ? retention::archive_of(*spec.policy) : nullptr)

@@ -133,7 +133,11 @@ Shape configuration_shape() {
         .example = "{cold: \"s3://app/cold\"}"},
        {.key = "cleanup",
         .what = "the tasks of the job cleanup, by name, in the order in which they are carried out",
-        .shape = retention::cleanup_shape()}});
+        .shape = retention::cleanup_shape()},
+       {.key = "jobs",
+        .what = "when each job runs, and under which conditions",
+        .shape = map_of(engine::schedule_shape()),
+        .example = "{cleanup: {schedule: \"0 3 * * *\", time_zone: Europe/Berlin}}"}});
 }
 
 namespace {

@@ -16,6 +16,7 @@
 
 #include "core/result.h"
 #include "core/schema.h"
+#include "engine/schedule.h"
 #include "io/object/store.h"
 #include "jobs/retention/section.h"
 #include "run/brakes.h"
@@ -38,6 +39,8 @@ struct Shown {
 struct Settings {
   std::vector<std::string> files{};  ///< The configuration files; none: variables alone.
   std::vector<retention::TaskSpec> cleanup{};
+  /// Of each job by name, also of one that is not configured.
+  std::map<std::string, engine::Schedule> schedules = engine::built_in_schedules();
   std::map<std::string, sql::Target> databases{};  ///< By name; from variables: "DATABASE_URL".
   std::vector<object::StoreTarget> archives{};     ///< Each once.
   object::S3Settings s3{};                         ///< For what names no store.

@@ -1,0 +1,206 @@
+// schedule: when jobs are due, and when any expression would be
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "app/cli/commands.h"
+#include "app/cli/session.h"
+#include "core/text.h"
+#include "engine/schedule.h"
+
+namespace steward::app {
+namespace {
+using nlohmann::json;
+using std::chrono::floor;
+
+/// A job that is due, or an expression that was given (without a name).
+struct Due {
+  std::string job{};
+  Firing firing{};
+  const engine::Schedule* schedule = nullptr;
+};
+
+/// "first", as JSON says it; empty where no change of clocks has to do with it.
+std::string_view name_of(Firing::Dst dst) {
+  switch (dst) {
+    case Firing::Dst::none: break;
+    case Firing::Dst::after_gap: return "after-gap";
+    case Firing::Dst::first: return "first";
+    case Firing::Dst::second: return "second";
+  }
+  return "";
+}
+
+std::string_view mark_of(Firing::Dst dst) {
+  switch (dst) {
+    case Firing::Dst::none: break;
+    case Firing::Dst::after_gap: return "clocks go forward over its time: right after";
+    case Firing::Dst::first: return "clocks go back: the first of two";
+    case Firing::Dst::second: return "clocks go back: the second of two";
+  }
+  return "";
+}
+
+/// "Sun 2026-03-29 03:00 CEST".
+std::string wall_clock(Instant instant, const Zone& zone) {
+  constexpr std::array<std::string_view, 7> days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  const LocalView view = zone.local(instant);
+  const std::chrono::weekday day{floor<std::chrono::days>(view.time)};
+  std::string text = format_instant(Instant{view.time.time_since_epoch()});
+  text.resize(text.find('Z'));
+  text[10] = ' ';
+  if (text.ends_with(":00")) text.resize(text.size() - 3);
+  return fmt::format("{} {} {}", days.at(day.c_encoding()), text, view.abbreviation);
+}
+
+Result<Instant> from_of(const std::string& text) {
+  if (text.empty()) return SystemClock{}.now();
+  const auto read = parse_instant(text);
+  if (read && text.find_first_of("Tt ") != std::string::npos) return *read;
+  return fail(Kind::bad_input, fmt::format("--from is \"{}\": expected a date and time", printable(text)),
+              "Write it like 2026-03-29T00:00:00Z.");
+}
+
+json to_json(const Due& due) {
+  json one{{"at", format_instant(due.firing.at)}, {"local", format_local(due.firing.at, due.schedule->zone)}};
+  if (!due.job.empty()) one["job"] = due.job;
+  if (due.firing.dst != Firing::Dst::none) one["dst"] = name_of(due.firing.dst);
+  return one;
+}
+
+json to_json(const engine::Schedule& schedule) {
+  json one{{"time_zone", schedule.zone.name()}, {"words", engine::words_of(schedule)}, {"from", schedule.origin}};
+  if (const auto* every = std::get_if<engine::Every>(&schedule.timing))
+    one["every_seconds"] = every->interval.count();
+  else
+    one["cron"] = engine::text_of(schedule);
+  return one;
+}
+
+/// The first `count` of all, in the order of time; of one moment, in the order of names.
+std::vector<Due> first_of(const std::map<std::string, const engine::Schedule*>& schedules, Instant from,
+                          std::size_t count) {
+  std::vector<Due> all;
+  for (const auto& [job, schedule] : schedules) {
+    auto tick = engine::next_tick(*schedule, from);
+    for (std::size_t i = 0; tick && i < count; ++i, tick = engine::next_tick(*schedule, tick->at))
+      all.push_back({.job = job, .firing = *tick, .schedule = schedule});
+  }
+  std::ranges::stable_sort(all, {}, [](const Due& due) { return due.firing.at; });
+  if (all.size() > count) all.resize(count);
+  return all;
+}
+
+json instants_of(const std::vector<Due>& all) {
+  json instants = json::array();
+  for (const Due& due : all) instants.push_back(format_instant(due.firing.at));
+  return instants;
+}
+
+std::string table_of(const std::vector<Due>& all, bool with_job) {
+  std::vector<std::vector<std::string>> rows;
+  for (const Due& due : all) {
+    rows.push_back({format_instant(due.firing.at), wall_clock(due.firing.at, due.schedule->zone)});
+    if (with_job) rows.back().push_back(due.job);
+    rows.back().emplace_back(mark_of(due.firing.dst));
+  }
+  return table(rows);
+}
+
+/// "every day at 03:00, Europe/Berlin"; with the expression, where the words are others.
+std::string heading_of(const engine::Schedule& schedule) {
+  const std::string text = engine::text_of(schedule), words = engine::words_of(schedule);
+  return fmt::format("{}{}, {}", text == words ? "" : text + "  ", words, schedule.zone.name());
+}
+
+int show_one(const Output& output, const std::string& job, const engine::Schedule& schedule, const std::string& why_not,
+             Instant from, std::size_t count) {
+  const std::vector<Due> all = first_of({{job, &schedule}}, from, count);
+  if (output.json) {
+    json ticks = json::array();
+    for (const Due& due : all) ticks.push_back(to_json(due));
+    json document{{"firings", instants_of(all)}, {"ticks", std::move(ticks)}, {"schedule", to_json(schedule)}};
+    if (!job.empty()) document["job"] = job;
+    if (!why_not.empty()) document["not_started"] = why_not;
+    print_json(document);
+    return 0;
+  }
+  print(fmt::format("{}{}\n", job.empty() ? "" : job + ": ", heading_of(schedule)));
+  if (!why_not.empty()) print(tinted(output, Tint::warn, fmt::format("not started here: {}", why_not)) + '\n');
+  print(table_of(all, false));
+  return 0;
+}
+
+/// Why a job's ticks start nothing here; empty where they do.
+std::string why_not(const Settings& settings, const std::string& job, const engine::Schedule& schedule, Instant now) {
+  const bool configured =
+      job == "cleanup" && std::ranges::any_of(settings.cleanup, [](const retention::TaskSpec& spec) {
+        return spec.policy && spec.off_by.empty();
+      });
+  if (!configured) return "not configured";
+  if (schedule.owner == engine::Owner::cron) return "left to cron";
+  if (schedule.owner == engine::Owner::dagster) return "left to Dagster";
+  if (schedule.pause && (!schedule.pause->until || *schedule.pause->until > now))
+    return fmt::format("paused{}: {}", schedule.pause->until ? " until " + format_instant(*schedule.pause->until) : "",
+                       schedule.pause->reason);
+  return "";
+}
+
+int show_all(const Output& output, const Settings& settings, Instant from, std::size_t count) {
+  std::map<std::string, const engine::Schedule*> scheduled;
+  std::vector<std::vector<std::string>> others;
+  json jobs = json::array();
+  for (const auto& [job, schedule] : settings.schedules) {
+    const std::string reason = why_not(settings, job, schedule, from);
+    json one = to_json(schedule);
+    one["job"] = job;
+    if (reason.empty()) {
+      scheduled[job] = &schedule;
+    } else {
+      one["not_started"] = reason;
+      others.push_back({"  " + job, engine::text_of(schedule), schedule.zone.name(), reason});
+    }
+    jobs.push_back(std::move(one));
+  }
+  const std::vector<Due> all = first_of(scheduled, from, count);
+  if (output.json) {
+    json ticks = json::array();
+    for (const Due& due : all) ticks.push_back(to_json(due));
+    print_json({{"firings", instants_of(all)}, {"ticks", std::move(ticks)}, {"jobs", std::move(jobs)}});
+    return 0;
+  }
+  print(all.empty() ? "No job is due.\n" : table_of(all, true));
+  if (!others.empty()) print("Not started here:\n" + table(others));
+  return 0;
+}
+
+}  // namespace
+
+Result<int> schedule_command(const Output& output, const ScheduleCommand& command) {
+  const Instant from = TRY(from_of(command.from));
+  if (command.cron) {
+    engine::Schedule schedule{.timing = TRY(Cron::parse(*command.cron)), .origin = "--cron"};
+    schedule.zone = TRY(Zone::load(command.time_zone));
+    schedule.dst = {.gap = command.dst_gap == "skip" ? DstGap::skip : DstGap::after,
+                    .overlap = command.dst_overlap == "second" ? DstOverlap::second
+                               : command.dst_overlap == "both" ? DstOverlap::both
+                                                               : DstOverlap::first};
+    return show_one(output, "", schedule, "", from, command.count);
+  }
+  const Settings settings = TRY(settings_of_process());
+  if (command.job.empty()) return show_all(output, settings, from, command.count);
+  const auto found = settings.schedules.find(command.job);
+  if (found == settings.schedules.end()) {
+    std::vector<std::string> names;
+    for (const auto& [name, schedule] : settings.schedules) names.push_back(name);
+    std::string hint = did_you_mean(command.job, names);
+    return fail(Kind::bad_input, fmt::format("there is no job \"{}\"", printable(command.job)),
+                hint.empty() ? fmt::format("The jobs are {}.", join_and(names)) : std::move(hint));
+  }
+  return show_one(output, found->first, found->second, why_not(settings, found->first, found->second, from), from,
+                  command.count);
+}
+
+}  // namespace steward::app
