@@ -15,7 +15,7 @@ void read_all(std::string_view xml) {
       require(!upload.key.empty() && !upload.id.empty(), "an upload has a key and an id");
     require(!page->more || !page->next_key.empty(), "a listing that goes on says where");
   }
-  (void)read_versions(xml);
+  (void)read_version_page(xml);
   if (const auto id = read_upload_id(xml)) require(!id->empty(), "an upload has an id");
   if (const auto done = read_completion(xml))
     require(done->etag.empty() || done->etag.contains('"'), "an ETag has quotes");

@@ -173,9 +173,9 @@ TEST_P(Lease, LeavesNoVersionInABucketThatKeepsThem) {
     EXPECT_TRUE((*lease)->renew());
     EXPECT_EQ(content()["renewed"], 2);
   }
-  const auto versions = object::read_versions(ask(target, {.query = {{"versions", ""}}}).body);
-  ASSERT_TRUE(versions);
-  for (const object::KeyVersion& version : *versions) ADD_FAILURE() << version.key;
+  const auto page = object::read_version_page(ask(target, {.query = {{"versions", ""}}}).body);
+  ASSERT_TRUE(page);
+  for (const object::ObjectVersion& version : page->versions) ADD_FAILURE() << version.object.key;
 }
 
 TEST_P(Lease, OfAnotherMachineKeepsOthersOutWhateverItsPidSays) {

@@ -71,6 +71,11 @@ class DirectoryStore final : public Store {
   Result<void> remove(const Removal& removal) override;
   Result<std::vector<Removed>> remove_many(std::span<const Removal> removals) override;
   Result<void> list(std::string_view prefix, const std::function<Result<bool>(const ObjectInfo&)>& take) override;
+  Result<void> list_versions(std::string_view prefix,
+                             const std::function<Result<bool>(const ObjectVersion&)>& take) override {
+    return list(prefix,
+                [&](const ObjectInfo& info) { return take({.object = info, .latest = true, .marker = false}); });
+  }
   Result<void> list_uploads(const std::function<Result<bool>(const Upload&)>&) override { return {}; }
   Result<void> abort_upload(const Upload&) override { return {}; }
   Result<Instant> server_time() override { return clock_.now(); }

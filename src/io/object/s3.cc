@@ -182,6 +182,42 @@ Result<void> S3Store::list(std::string_view prefix, const std::function<Result<b
   return {};
 }
 
+Result<void> S3Store::list_versions(std::string_view prefix,
+                                    const std::function<Result<bool>(const ObjectVersion&)>& take) {
+  const std::string& root = client_.address().root;
+  const std::string whole_prefix = root + std::string(prefix);
+  S3Call call{.act = fmt::format("list the versions in {}", shown_)};
+  VersionPage page;
+  std::string last_key, last_id;
+  do {
+    call.query = {{"versions", ""}, {"encoding-type", "url"}, {"max-keys", "1000"}, {"prefix", whole_prefix}};
+    if (page.more) call.query.emplace_back("key-marker", page.next_key);
+    if (page.more && !page.next_id.empty()) call.query.emplace_back("version-id-marker", page.next_id);
+    const S3Answer answer = TRY(client_.expect_success(call));
+    const std::string last = page.next_key + "/" + page.next_id;
+    page = TRY(read_version_page(answer.http.body));
+    for (ObjectVersion& version : page.versions) {
+      std::string& key = version.object.key;
+      if (!key.starts_with(whole_prefix))
+        return fail(Kind::corrupt, fmt::format("cannot {}: the server lists what was not asked for", call.act));
+      // What comes after the current one is older than it. Between two pages another may have become current: that one
+      // belongs before what has been handed over, and is not seen.
+      if (key == last_key && version.object.version_id == last_id) continue;  // a page begins with the last one's end
+      if (version.latest && key == last_key)
+        return fail(Kind::corrupt,
+                    fmt::format("cannot {}: those of {} do not come newest first", call.act, printable(key)));
+      last_key = key;
+      last_id = version.object.version_id;
+      key.erase(0, root.size());
+      if (key.empty() || (!page.encoded && key.contains("\xef\xbf\xbd"))) continue;  // mangled, perhaps
+      if (!TRY(take(version))) return {};
+    }
+    if (page.more && page.next_key + "/" + page.next_id == last)
+      return fail(Kind::corrupt, fmt::format("cannot {}: the server gives the same page again", call.act));
+  } while (page.more);
+  return {};
+}
+
 Result<void> S3Store::list_uploads(const std::function<Result<bool>(const Upload&)>& take) {
   const std::string& root = client_.address().root;
   S3Call call{.act = fmt::format("list the uploads in {}", shown_)};

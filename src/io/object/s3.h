@@ -36,6 +36,8 @@ class S3Store final : public Store {
   Result<void> remove(const Removal& removal) override;
   Result<std::vector<Removed>> remove_many(std::span<const Removal> removals) override;
   Result<void> list(std::string_view prefix, const std::function<Result<bool>(const ObjectInfo&)>& take) override;
+  Result<void> list_versions(std::string_view prefix,
+                             const std::function<Result<bool>(const ObjectVersion&)>& take) override;
   Result<void> list_uploads(const std::function<Result<bool>(const Upload&)>& take) override;
   Result<void> abort_upload(const Upload& upload) override;
   Result<Versioning> versioning() override;
@@ -87,6 +89,7 @@ class S3Store final : public Store {
   Result<void> look_before_put(std::string_view key, const PutOptions& options);
 
   // s3_remove.cc
+  Result<void> check_noncurrent(const Removal& removal);
   Result<void> check_before_removal(Removal& removal);
   Result<void> remove_one(const Removal& removal, const Abilities& abilities);
   Result<void> remove_checked(const Removal& removal, bool conditional);

@@ -149,14 +149,12 @@ void S3Store::clean_up_probe(const std::string& probe, bool versioned) {
   });
   for (const std::string& key : keys) (void)remove_checked({.key = key}, false);
   if (!versioned) return;
-  const std::string prefix = client_.address().root + probe;
-  const auto answer = client_.send({.act = act("list the versions of", probe),
-                                    .query = {{"versions", ""}, {"encoding-type", "url"}, {"prefix", prefix}}});
-  const auto versions = answer && answer->ok() ? read_versions(answer->http.body) : std::vector<KeyVersion>{};
-  if (!versions) return;
-  for (const auto& [key, id] : *versions)
-    if (key.starts_with(prefix))
-      (void)client_.send({.act = act("remove", probe), .method = "DELETE", .key = key, .query = {{"versionId", id}}});
+  std::vector<Removal> versions;
+  (void)list_versions(probe, [&](const ObjectVersion& version) -> Result<bool> {
+    versions.push_back({.key = version.object.key, .version_id = version.object.version_id});
+    return true;
+  });
+  for (const Removal& version : versions) (void)remove_checked(version, false);
 }
 
 }  // namespace steward::object

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <map>
 #include <thread>
-#include <unordered_map>
 
 #include "core/text.h"
 #include "io/object/s3.h"
@@ -78,6 +78,17 @@ Result<void> S3Store::check_before_removal(Removal& removal) {
   return {};
 }
 
+/// refused (code "changed") where the version has become the current one: whoever removes a delete marker brings back
+/// what it hid.
+Result<void> S3Store::check_noncurrent(const Removal& removal) {
+  const auto now = head(removal.key);
+  if (!now && now.error().kind == Kind::not_found) return {};  // a marker is what is current
+  if (!now) return std::unexpected(now.error());
+  // What was written without versions has the id "null", and a server may leave that out.
+  const std::string current = now->version_id.empty() ? "null" : now->version_id;
+  return current == removal.version_id ? has_changed(act("remove", removal.key)) : Result<void>{};
+}
+
 /// `conditional`: the etag, if there is one, goes along.
 Result<void> S3Store::remove_checked(const Removal& removal, bool conditional) {
   S3Call call{
@@ -93,6 +104,7 @@ Result<void> S3Store::remove_checked(const Removal& removal, bool conditional) {
 Result<void> S3Store::remove_one(const Removal& asked, const Abilities& abilities) {
   if (why_no_key(asked.key)) return {};  // nothing can be there
   Removal removal = asked;
+  if (removal.noncurrent) TRY(check_noncurrent(removal));
   const bool conditional = abilities.features.conditional_remove;
   if (removal.not_modified_since || (!removal.etag.empty() && !conditional)) {
     const auto checked = check_before_removal(removal);
@@ -112,6 +124,9 @@ Result<std::vector<Removed>> S3Store::remove_many(std::span<const Removal> remov
       std::ranges::any_of(removals, [](const Removal& r) { return !r.etag.empty() || r.not_modified_since; });
   const Abilities abilities = has_condition ? TRY(this->abilities()) : Abilities{};
   std::vector<Removed> done(removals.size());
+  in_parallel(removals.size(), client_.tuning().threads, [&](std::size_t i) {
+    if (removals[i].noncurrent) done[i].error = error_of(check_noncurrent(removals[i]));
+  });
   std::vector<std::size_t> batched;
   std::vector<std::size_t> single;
   for (std::size_t i = 0; i < removals.size(); ++i) {
@@ -119,6 +134,7 @@ Result<std::vector<Removed>> S3Store::remove_many(std::span<const Removal> remov
     const bool checked_by_batch = removals[i].etag.empty() || abilities.conditional_batch ||
                                   (removals[i].fresh && !abilities.features.conditional_remove);
     const bool plain = !removals[i].not_modified_since && checked_by_batch;
+    if (done[i].error) continue;
     (plain && fits_xml(removals[i].key) && !why_no_key(removals[i].key) ? batched : single).push_back(i);
   }
   std::atomic<std::size_t> failed = 0;
@@ -150,7 +166,9 @@ Result<std::vector<Removed>> S3Store::remove_batch(std::span<const Removal> remo
     keys.push_back(client_.address().root + removal.key);
   }
   for (std::size_t i = 0; i < keys.size(); ++i)
-    objects.push_back({keys[i], abilities.conditional_batch ? std::string_view(removals[i].etag) : std::string_view{}});
+    objects.push_back({.key = keys[i],
+                       .etag = abilities.conditional_batch ? std::string_view(removals[i].etag) : std::string_view{},
+                       .version_id = removals[i].version_id});
 
   const auto one_by_one = [&](const std::vector<std::size_t>& indices) {
     in_parallel(indices.size(), client_.tuning().threads,
@@ -172,14 +190,18 @@ Result<std::vector<Removed>> S3Store::remove_batch(std::span<const Removal> remo
   }
   if (!answer.ok()) return std::unexpected(client_.refusal(answer, call));
 
-  std::unordered_map<std::string_view, const DeletedKey*> verdicts;
+  std::map<std::pair<std::string_view, std::string_view>, const DeletedKey*> verdicts;
   const std::vector<DeletedKey> answered = TRY(read_deleted(answer.http.body));
   for (const DeletedKey& key : answered) {
-    auto& verdict = verdicts[key.key];
+    auto& verdict = verdicts[{key.key, key.version_id}];
     if (!verdict || key.problem) verdict = &key;
   }
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    const auto found = verdicts.find(keys[i]);
+    // Who asked for no version is content with an answer that names one: it is the one of its key that sorts first.
+    auto found = verdicts.lower_bound({keys[i], removals[i].version_id});
+    if (found != verdicts.end() && (found->first.first != keys[i] ||
+                                    (!removals[i].version_id.empty() && found->first.second != removals[i].version_id)))
+      found = verdicts.end();
     // A key that the server does not answer for is not known to be gone.
     if (found == verdicts.end() || (found->second->problem && may_help_to_retry(200, found->second->problem->code))) {
       unanswered.push_back(i);

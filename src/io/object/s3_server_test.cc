@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "io/object/s3_test_support.h"
 #include "io/object/s3_xml.h"
 #include "io/object/store_test_support.h"
@@ -23,6 +25,19 @@ Error list_error(Store& store) {
   const auto listed = store.list("", [](const ObjectInfo&) -> Result<bool> { return true; });
   EXPECT_FALSE(listed);
   return listed ? Error{} : listed.error();
+}
+
+/// "k 7 bytes latest", "k marker", in the order of the listing.
+std::vector<std::string> versions_of(Store& store, const std::string& prefix = "") {
+  std::vector<std::string> found;
+  const auto listed = store.list_versions(prefix, [&](const ObjectVersion& version) -> Result<bool> {
+    found.push_back(version.object.key +
+                    (version.marker ? " marker" : fmt::format(" {} bytes", version.object.size.count)) +
+                    (version.latest ? " latest" : ""));
+    return true;
+  });
+  EXPECT_TRUE(listed) << listed.error().message;
+  return found;
 }
 
 TEST_P(S3Server, AWrongSecretIsSaidInOneLineThatDoesNotShowIt) {
@@ -77,13 +92,103 @@ TEST_P(S3Server, AVersionedBucketSaysThatTheBytesStay) {
   const std::vector<Removal> removals{{.key = "k"}};
   EXPECT_FALSE((*store->remove_many(removals))[0].error);
   EXPECT_THAT(keys_of(*store), ElementsAre());
-  const auto versions = read_versions(ask(target, {.query = {{"versions", ""}}}).body);
   // The bytes and the delete marker of "k"; nothing is left of the probe.
-  ASSERT_EQ(versions->size(), 2u);
-  for (const KeyVersion& version : *versions) EXPECT_EQ(version.key, "k");
+  EXPECT_THAT(versions_of(*store), ElementsAre("k marker latest", "k 7 bytes"));
   set_versioning(target, "Suspended");
   EXPECT_FALSE(opened(target)->features()->versions);
   EXPECT_TRUE(opened(target)->features()->was_versioned);
+}
+
+TEST_P(S3Server, VersionsAreListedNewestFirstAcrossPages) {
+  StoreTarget target = new_bucket(GetParam());
+  target.url += "/below";
+  put(*opened(target), "a b+c%2F", "written without versions");
+  set_versioning(target_on(GetParam(), target.url.substr(0, target.url.rfind('/'))), "Enabled");
+  const auto store = opened(target);
+  put(*store, "a b+c%2F", "12");
+  EXPECT_TRUE(store->remove({.key = "a b+c%2F"}));
+  std::vector<std::string> many;  // a page of 1,000 ends between the versions of one key
+  for (int i = 0; i < 350; ++i) many.push_back(fmt::format("many/{:03}", i));
+  for (int i = 0; i < 3; ++i) put_all(*store, many);
+  std::vector<std::string> wanted{"a b+c%2F marker latest", "a b+c%2F 2 bytes", "a b+c%2F 24 bytes"};
+  for (const std::string& key : many) {
+    wanted.push_back(key + " 1 bytes latest");
+    wanted.push_back(key + " 1 bytes");
+    wanted.push_back(key + " 1 bytes");
+  }
+  std::vector<std::string> found = versions_of(*store);
+  const auto of_a =
+      std::ranges::find(found, wanted[0]);  // where markers come last, it is a key's turn when the page ends
+  ASSERT_LE(of_a, found.end() - 3);
+  std::rotate(found.begin(), of_a, of_a + 3);
+  EXPECT_EQ(found, wanted);
+  EXPECT_THAT(versions_of(*store, "many/001"),
+              ElementsAre("many/001 1 bytes latest", "many/001 1 bytes", "many/001 1 bytes"));
+}
+
+TEST_P(S3Server, AVersionAloneIsRemovedAndTheOthersStay) {
+  const StoreTarget target = new_bucket(GetParam());
+  set_versioning(target, "Enabled");
+  const auto store = opened(target);
+  const std::string one = put(*store, "k", "1").version_id, two = put(*store, "k", "12").version_id,
+                    three = put(*store, "k", "123").version_id;
+  put(*store, "other", "1");
+  const std::vector<Removal> removals{{.key = "k", .version_id = one, .noncurrent = true},
+                                      {.key = "k", .version_id = two, .noncurrent = true},
+                                      {.key = "k", .version_id = three, .noncurrent = true},
+                                      {.key = "other"}};
+  const auto done = store->remove_many(removals);
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_FALSE((*done)[0].error);
+  EXPECT_FALSE((*done)[1].error);
+  EXPECT_EQ((*done)[2].error.value_or(Error{}).code, "changed") << "it is current";
+  EXPECT_FALSE((*done)[3].error);
+  EXPECT_THAT(versions_of(*store, "k"), ElementsAre("k 3 bytes latest"));
+  EXPECT_THAT(versions_of(*store, "other"), ElementsAre("other marker latest", "other 1 bytes"));
+  EXPECT_EQ(content_of(*store, "k"), "123");
+  // Whoever removes the marker brings back what it hid.
+  std::string marker, hidden;
+  (void)store->list_versions("other", [&](const ObjectVersion& version) -> Result<bool> {
+    (version.marker ? marker : hidden) = version.object.version_id;
+    return true;
+  });
+  EXPECT_TRUE(store->remove({.key = "other", .version_id = marker}));
+  EXPECT_EQ(store->remove({.key = "other", .version_id = hidden, .noncurrent = true}).error().code, "changed");
+  EXPECT_EQ(content_of(*store, "other"), "1");
+}
+
+TEST_P(S3Server, WhatWasWrittenWithoutVersionsIsAVersionToo) {
+  const StoreTarget target = new_bucket(GetParam());
+  put(*opened(target), "k", "1");
+  set_versioning(target, "Enabled");
+  const auto store = opened(target);
+  EXPECT_EQ(store->remove({.key = "k", .version_id = "null", .noncurrent = true}).error().code, "changed");
+  put(*store, "k", "12");
+  EXPECT_TRUE(store->remove({.key = "k", .version_id = "null", .noncurrent = true}));
+  EXPECT_THAT(versions_of(*store), ElementsAre("k 2 bytes latest"));
+}
+
+TEST_P(S3Server, ALockedVersionIsReportedAndTheOthersGo) {
+  const StoreTarget target = new_bucket(GetParam(), {{"x-amz-bucket-object-lock-enabled", "true"}});
+  const std::string until = format_instant(SystemClock().now() + 24h);
+  ask(target, {.method = "PUT",
+               .key = "locked",
+               .headers = {{"x-amz-object-lock-mode", "GOVERNANCE"}, {"x-amz-object-lock-retain-until-date", until}},
+               .body = "evidence"});
+  const auto store = opened(target);
+  if (!store->features()->versions) set_versioning(target, "Enabled");
+  const std::string locked = store->head("locked")->version_id;
+  put(*store, "locked", "later");
+  const std::string free = put(*store, "free", "1").version_id;
+  put(*store, "free", "12");
+  const std::vector<Removal> removals{{.key = "locked", .version_id = locked, .noncurrent = true},
+                                      {.key = "free", .version_id = free, .noncurrent = true}};
+  const auto done = store->remove_many(removals);
+  ASSERT_TRUE(done) << done.error().message;
+  ASSERT_TRUE((*done)[0].error);
+  EXPECT_EQ((*done)[0].error->kind, Kind::permission) << (*done)[0].error->message;
+  EXPECT_FALSE((*done)[1].error);
+  EXPECT_THAT(versions_of(*store), ElementsAre("free 2 bytes latest", "locked 5 bytes latest", "locked 8 bytes"));
 }
 
 TEST_P(S3Server, IncompleteUploadsAreListedAndAborted) {

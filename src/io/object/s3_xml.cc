@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <pugixml.hpp>
+#include <tuple>
+#include <unordered_map>
 
 #include "core/text.h"
 #include "core/url.h"
@@ -75,6 +78,46 @@ Result<ObjectInfo> read_object(pugi::xml_node node, const KeyReader& key) {
   return info;
 }
 
+Result<ObjectVersion> read_version(pugi::xml_node node, const KeyReader& key, bool marker) {
+  ObjectVersion version{.latest = text_of(node, "IsLatest") == "true", .marker = marker};
+  if (!marker) {
+    version.object = TRY(read_object(node, key));
+  } else {
+    version.object.key = TRY(key(node, "Key"));
+    const auto modified = parse_instant(node.child_value("LastModified"));
+    if (version.object.key.empty() || !modified) return no_answer_of_s3("a listing with key and time of each marker");
+    version.object.modified = *modified;
+  }
+  version.object.version_id = text_of(node, "VersionId");
+  if (version.object.version_id.empty()) return no_answer_of_s3("a listing with the id of each version");
+  return version;
+}
+
+/// Some servers (versitygw) write all versions of a page first, and then all markers: brings those of one key together.
+/// Where a key has both, their times say which is the newer; else the server's order stays.
+void order_versions(VersionPage& page) {
+  std::vector<std::vector<ObjectVersion>> groups;
+  std::unordered_map<std::string, std::size_t> group_of;
+  for (ObjectVersion& version : page.versions) {
+    const auto [at, is_new] = group_of.emplace(version.object.key, groups.size());
+    if (is_new) groups.emplace_back();
+    groups[at->second].push_back(std::move(version));
+  }
+  const auto last = page.more ? group_of.find(page.next_key) : group_of.end();
+  if (last != group_of.end())
+    std::rotate(groups.begin() + static_cast<std::ptrdiff_t>(last->second),
+                groups.begin() + static_cast<std::ptrdiff_t>(last->second) + 1, groups.end());
+  page.versions.clear();
+  for (std::vector<ObjectVersion>& group : groups) {
+    const auto is_marker = [](const ObjectVersion& version) { return version.marker; };
+    if (std::ranges::any_of(group, is_marker) && !std::ranges::all_of(group, is_marker))
+      std::ranges::stable_sort(group, [](const ObjectVersion& a, const ObjectVersion& b) {
+        return std::tuple(!a.latest, b.object.modified) < std::tuple(!b.latest, a.object.modified);
+      });
+    std::ranges::move(group, std::back_inserter(page.versions));
+  }
+}
+
 S3Problem problem_of(pugi::xml_node node) {
   return {.code = text_of(node, "Code"),
           .message = text_of(node, "Message"),
@@ -129,17 +172,22 @@ Result<UploadPage> read_upload_page(std::string_view xml) {
   return page;
 }
 
-Result<std::vector<KeyVersion>> read_versions(std::string_view xml) {
+Result<VersionPage> read_version_page(std::string_view xml) {
   pugi::xml_document document;
   const pugi::xml_node listing = TRY(root(document, xml, "ListVersionsResult"));
   const KeyReader key(listing);
-  std::vector<KeyVersion> versions;
-  for (const char* name : {"Version", "DeleteMarker"})
-    for (const pugi::xml_node node : listing.children(name)) {
-      std::string whole = TRY(key(node, "Key"));
-      versions.push_back({.key = std::move(whole), .id = text_of(node, "VersionId")});
-    }
-  return versions;
+  VersionPage page{.encoded = key.encoded};
+  for (const pugi::xml_node node : listing.children()) {
+    const std::string_view name = node.name();
+    if (name == "Version" || name == "DeleteMarker")
+      page.versions.push_back(TRY(read_version(node, key, name == "DeleteMarker")));
+  }
+  page.more = text_of(listing, "IsTruncated") == "true";
+  page.next_key = TRY(key(listing, "NextKeyMarker"));
+  page.next_id = text_of(listing, "NextVersionIdMarker");
+  if (page.more && page.next_key.empty()) return no_answer_of_s3("a listing that says where it goes on");
+  order_versions(page);
+  return page;
 }
 
 Result<std::string> read_upload_id(std::string_view xml) {
@@ -164,9 +212,11 @@ Result<std::vector<DeletedKey>> read_deleted(std::string_view xml) {
   pugi::xml_document document;
   const pugi::xml_node result = TRY(root(document, xml, "DeleteResult"));
   std::vector<DeletedKey> keys;
-  for (const pugi::xml_node node : result.children("Deleted")) keys.push_back({.key = text_of(node, "Key")});
+  for (const pugi::xml_node node : result.children("Deleted"))
+    keys.push_back({.key = text_of(node, "Key"), .version_id = text_of(node, "VersionId")});
   for (const pugi::xml_node node : result.children("Error"))
-    keys.push_back({.key = text_of(node, "Key"), .problem = problem_of(node)});
+    keys.push_back(
+        {.key = text_of(node, "Key"), .version_id = text_of(node, "VersionId"), .problem = problem_of(node)});
   return keys;
 }
 
@@ -193,6 +243,11 @@ std::string delete_request(std::span<const KeyToDelete> keys) {
     out += "<Object><Key>";
     append_escaped(out, each.key);
     out += "</Key>";
+    if (!each.version_id.empty()) {
+      out += "<VersionId>";
+      append_escaped(out, each.version_id);
+      out += "</VersionId>";
+    }
     if (!each.etag.empty()) {
       out += "<ETag>";
       append_escaped(out, each.etag);

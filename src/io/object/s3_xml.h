@@ -31,19 +31,24 @@ struct UploadPage {
   std::string next_key{};
   std::string next_id{};
 };
-/// A version of an object, or a delete marker.
-struct KeyVersion {
-  std::string key{};  ///< Whole.
-  std::string id{};
+struct VersionPage {
+  /// With whole keys; those of one key together, the newest first. What the next page may go on with comes last.
+  std::vector<ObjectVersion> versions{};
+  bool more = false;
+  std::string next_key{};
+  std::string next_id{};
+  bool encoded = false;  ///< As ObjectPage's.
 };
 /// What became of one key of a DeleteObjects.
 struct DeletedKey {
   std::string key{};
+  std::string version_id{};            ///< Where a version was asked for.
   std::optional<S3Problem> problem{};  ///< Empty: gone.
 };
 struct KeyToDelete {
   std::string_view key{};
-  std::string_view etag{};  ///< Empty: whatever it is.
+  std::string_view etag{};        ///< Empty: whatever it is.
+  std::string_view version_id{};  ///< Empty: what is current.
 };
 struct Part {
   int number = 0;
@@ -55,8 +60,8 @@ struct Part {
 Result<ObjectPage> read_object_page(std::string_view xml);
 /// ListMultipartUploads; likewise.
 Result<UploadPage> read_upload_page(std::string_view xml);
-/// ListObjectVersions, its first page; likewise.
-Result<std::vector<KeyVersion>> read_versions(std::string_view xml);
+/// ListObjectVersions; likewise.
+Result<VersionPage> read_version_page(std::string_view xml);
 /// InitiateMultipartUpload: the upload's id.
 Result<std::string> read_upload_id(std::string_view xml);
 /// CompleteMultipartUpload: the object's ETag; or the problem, which may come under a status of 200.

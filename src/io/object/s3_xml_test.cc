@@ -60,7 +60,7 @@ TEST(S3Xml, KnowsNoEntitiesBeyondXmlsOwn) {
   EXPECT_EQ(page->objects.at(0).key, "&e;");
 }
 
-TEST(S3Xml, ReadsUploadsVersionsAndTheirMarkers) {
+TEST(S3Xml, ReadsUploads) {
   const auto uploads = read_upload_page(
       "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>k</"
       "NextKeyMarker><NextUploadIdMarker>2~x</NextUploadIdMarker>"
@@ -70,11 +70,40 @@ TEST(S3Xml, ReadsUploadsVersionsAndTheirMarkers) {
   EXPECT_TRUE(uploads->more);
   EXPECT_EQ(uploads->next_id, "2~x");
   EXPECT_EQ(uploads->uploads.at(0).id, "2~x");
-  const auto versions = read_versions(
-      "<ListVersionsResult><Version><Key>a</Key><VersionId>1</VersionId></Version>"
-      "<DeleteMarker><Key>b</Key><VersionId>null</VersionId></DeleteMarker></ListVersionsResult>");
-  ASSERT_EQ(versions->size(), 2u);
-  EXPECT_EQ(versions->at(1).id, "null");
+}
+
+TEST(S3Xml, ReadsVersionsAndMarkersInTheirOrder) {
+  const auto page = read_version_page(
+      "<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>b</NextKeyMarker>"
+      "<NextVersionIdMarker>0</NextVersionIdMarker>"
+      "<DeleteMarker><Key>a</Key><VersionId>2</VersionId><IsLatest>true</IsLatest>"
+      "<LastModified>2026-11-23T15:43:39Z</LastModified></DeleteMarker>"
+      "<Version><Key>a</Key><VersionId>1</VersionId><IsLatest>false</IsLatest><ETag>\"e\"</ETag><Size>3</Size>"
+      "<LastModified>2026-11-22T15:43:39Z</LastModified></Version>"
+      "<DeleteMarker><Key>b</Key><VersionId>null</VersionId><IsLatest>true</IsLatest>"
+      "<LastModified>2026-11-21T15:43:39Z</LastModified></DeleteMarker></ListVersionsResult>");
+  ASSERT_TRUE(page) << page.error().message;
+  EXPECT_TRUE(page->more);
+  EXPECT_EQ(page->next_key, "b");
+  EXPECT_EQ(page->next_id, "0");
+  ASSERT_EQ(page->versions.size(), 3u);
+  EXPECT_TRUE(page->versions[0].marker);
+  EXPECT_TRUE(page->versions[0].latest);
+  EXPECT_EQ(page->versions[1].object.version_id, "1");
+  EXPECT_EQ(page->versions[1].object.size, 3_B);
+  EXPECT_FALSE(page->versions[1].latest);
+  EXPECT_FALSE(page->versions[1].marker);
+  EXPECT_EQ(page->versions[2].object.version_id, "null");
+}
+
+TEST(S3Xml, AVersionWithoutItsIdOrTimeIsNone) {
+  for (const char* version :
+       {"<Version><Key>a</Key><Size>1</Size><LastModified>2026-11-23T15:43:39Z</LastModified></Version>",
+        "<DeleteMarker><Key>a</Key><VersionId>1</VersionId></DeleteMarker>"}) {
+    const auto page = read_version_page(std::string("<ListVersionsResult>") + version + "</ListVersionsResult>");
+    ASSERT_FALSE(page) << version;
+    EXPECT_EQ(page.error().kind, Kind::corrupt);
+  }
 }
 
 TEST(S3Xml, ReadsErrorsInsideABatchsAnswer) {

@@ -84,11 +84,20 @@ struct Removal {
   /// The etag was listed within the last minute: where the server cannot check it at all, no second look is taken.
   bool fresh = false;
   std::optional<Instant> not_modified_since{};  ///< If given: only if its modification time is not later than this.
-  std::string version_id{};  ///< If not empty: this version alone, and for good. Not with a condition, and not of many.
+  std::string version_id{};  ///< If not empty: this version alone, and for good. Not with a condition.
+  /// Of a version: only while it is not the current one, by a fresh look just before (no server can compare that).
+  bool noncurrent = false;
 };
 struct Removed {
   std::string key{};
   std::optional<Error> error{};  ///< Empty: gone (or it was not there).
+};
+
+/// A version of an object, or a delete marker, which stands for "it is gone".
+struct ObjectVersion {
+  ObjectInfo object{};  ///< With its version_id; "null" where it was written without versions. A marker has no bytes.
+  bool latest = false;  ///< The current one: what `head` and `get` see, or the marker that hides what is older.
+  bool marker = false;
 };
 
 /// An upload that was begun and never finished; its parts are stored and paid for.
@@ -128,6 +137,11 @@ class Store {
   /// stop early, and may remove what it is given. An object whose key the server's listing mangles (control characters,
   /// where it ignores encoding-type) is left out, since nobody could name it.
   virtual Result<void> list(std::string_view prefix, const std::function<Result<bool>(const ObjectInfo&)>& take) = 0;
+  /// All versions and delete markers whose key begins with `prefix`: those of one key one after another, the newest
+  /// first, however many there are; each once. A store that has no versions gives its objects, each the latest, with no
+  /// version_id. corrupt where a server lists in another order: what is current could not be told.
+  virtual Result<void> list_versions(std::string_view prefix,
+                                     const std::function<Result<bool>(const ObjectVersion&)>& take) = 0;
   virtual Result<void> list_uploads(const std::function<Result<bool>(const Upload&)>& take) = 0;
   virtual Result<void> abort_upload(const Upload& upload) = 0;
   /// The server's clock, from its Date header; a directory: this machine's.
