@@ -35,7 +35,7 @@ class Collection {
       if (const auto* files = std::get_if<retention::FileRowPolicy>(&policy))
         TRY(add(files->rows.database, retention::row_rights(*files)));
       if (const auto* objects = std::get_if<retention::ObjectPolicy>(&policy))
-        add_buckets(retention::expiry_rights(objects->bucket));
+        add_buckets(retention::expiry_rights(*objects));
       if (const retention::ArchiveRules* archive = retention::archive_of(policy))
         add_buckets(retention::archive_rights(archive->store));
       removes_files = removes_files || retention::rows_of(policy) == nullptr;

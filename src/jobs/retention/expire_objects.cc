@@ -5,126 +5,20 @@
 #include <algorithm>
 #include <deque>
 #include <future>
-#include <set>
 
 #include "core/text.h"
 #include "core/url.h"
 #include "jobs/retention/needs.h"
+#include "jobs/retention/old_objects.h"
 #include "jobs/retention/removed_list.h"
 #include "jobs/retention/retention.h"
 #include "run/locks.h"
 #include "run/runner.h"
-#include "run/store_lease.h"
 
 namespace steward::retention {
 namespace {
 
-constexpr std::size_t objects_in_batch = 1'000;  // what DeleteObjects takes
 constexpr std::size_t batches_in_flight = 8;
-
-/// What a run puts into the bucket for its own sake: no item, and no part of the population. One that was killed may
-/// have left such an object.
-bool is_lock_or_probe(std::string_view key) {
-  return key.starts_with(lease_prefix) || key.starts_with(".steward-probe-");
-}
-
-/// "s3://bucket" + "/" + key, from the bucket's root: as rows name objects, and as holds and steward's own places are
-/// compared.
-class Addresses {
- public:
-  explicit Addresses(const object::Store& store) : prefix_(store.shown() + '/') {}
-  std::string of(std::string_view key) const { return prefix_ + std::string(key); }
-
- private:
-  std::string prefix_;
-};
-
-/// Goes over a bucket's old objects in batches, and says of each whether it may go. The plan and the run use the same.
-class OldObjects {
- public:
-  OldObjects(object::Store& store, const OutOfReach& out_of_reach, Needs& needs, Instant cutoff)
-      : store_(store), out_of_reach_(out_of_reach), needs_(needs), cutoff_(cutoff), addresses_(store) {}
-
-  struct Judged {
-    object::ObjectInfo object{};
-    std::string address{};
-    std::string reason{};  ///< Why it stays; empty: it goes.
-    std::chrono::steady_clock::time_point listed{};
-    /// Listed so short a time ago that nobody need look again where the store cannot compare.
-    bool fresh() const { return std::chrono::steady_clock::now() - listed < std::chrono::minutes(1); }
-  };
-
-  Result<void> go_over(const std::function<Result<Holds>()>& holds,
-                       const std::function<Result<bool>(std::vector<Judged>&)>& take) {
-    std::vector<object::ObjectInfo> batch;
-    std::chrono::steady_clock::time_point listed{};
-    bool stopped = false;
-    const auto pass_on = [&]() -> Result<bool> {
-      if (batch.empty()) return true;
-      const Holds now = TRY(holds());
-      std::vector<Judged> judged = TRY(judge(batch, now, listed));
-      batch.clear();
-      stopped = !TRY(take(judged));
-      return !stopped;
-    };
-    TRY(store_.list("", [&](const object::ObjectInfo& info) -> Result<bool> {
-      if (is_lock_or_probe(info.key)) return true;
-      ++seen_;
-      if (info.modified >= cutoff_) return true;
-      if (batch.empty()) listed = std::chrono::steady_clock::now();
-      batch.push_back(info);
-      return batch.size() < objects_in_batch ? Result<bool>(true) : pass_on();
-    }));
-    if (!stopped) TRY(pass_on());
-    return {};
-  }
-
-  std::uint64_t objects_seen() const { return seen_; }
-
- private:
-  Result<std::vector<Judged>> judge(const std::vector<object::ObjectInfo>& batch, const Holds& holds,
-                                    std::chrono::steady_clock::time_point listed) {
-    std::vector<std::string> addresses;
-    for (const object::ObjectInfo& info : batch) addresses.push_back(addresses_.of(info.key));
-    const std::set<std::string> needed = TRY(needs(addresses));
-    std::vector<Judged> judged;
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      std::string reason;
-      if (object_belongs_to_steward(out_of_reach_, addresses[i]) || in_own_folder(addresses[i]))
-        reason = "belongs to steward";
-      else if (holds.covers_object(store_.shown(), batch[i].key) || covers_as_file(holds, addresses[i]))
-        reason = "held";
-      else if (needed.contains(path_or_address(addresses[i])))
-        reason = "a row needs it";
-      judged.push_back(
-          {.object = batch[i], .address = std::move(addresses[i]), .reason = std::move(reason), .listed = listed});
-    }
-    return judged;
-  }
-
-  /// A directory that stands for a bucket holds files: rows and holds name them by path.
-  Result<std::set<std::string>> needs(const std::vector<std::string>& addresses) {
-    if (!is_folder()) return needs_.objects(addresses);
-    std::vector<std::string> paths;
-    for (const std::string& address : addresses) paths.push_back(path_or_address(address));
-    return needs_.files(paths);
-  }
-  bool is_folder() const { return store_.shown().starts_with("file://"); }
-  std::string path_or_address(const std::string& address) const { return is_folder() ? address.substr(7) : address; }
-  bool in_own_folder(const std::string& address) const {
-    return is_folder() && belongs_to_steward(out_of_reach_, path_or_address(address));
-  }
-  bool covers_as_file(const Holds& holds, const std::string& address) const {
-    return is_folder() && holds.covers_file(path_or_address(address)).has_value();
-  }
-
-  object::Store& store_;
-  const OutOfReach& out_of_reach_;
-  Needs& needs_;
-  Instant cutoff_;
-  Addresses addresses_;
-  std::uint64_t seen_ = 0;
-};
 
 /// Batches of removals in flight, and what came of them.
 class Removals {
@@ -168,7 +62,7 @@ class Removals {
         ++items;
         bytes += batch.sizes[i];
       } else {
-        left_over(*removed[i].error, removed[i].key);
+        left_over(*removed[i].error, (*batch.removals)[i]);
       }
     }
     if (items > 0) run_.done(items, bytes);
@@ -177,8 +71,10 @@ class Removals {
     return {};
   }
 
-  void left_over(const Error& error, const std::string& key) {
-    if (error.code == "changed") return run_.skip("overwritten since it was listed", key);
+  void left_over(const Error& error, const object::Removal& removal) {
+    const std::string& key = removal.key;
+    if (error.code == "changed")
+      return run_.skip(removal.noncurrent ? "it has become current again" : "overwritten since it was listed", key);
     if (error.kind == Kind::permission) {
       run_.skip(store_.shown().starts_with("s3://") ? "the bucket does not allow it (object lock or rights)"
                                                     : "no right to remove it",
@@ -209,23 +105,31 @@ class ExpireObjects final : public Task {
               .final = true};
     step.planned.bytes = Bytes{};
     Skips skips;
-    OldObjects old(*store, out_of_reach_, needs, step.cutoff);
+    const object::Versioning versioning = TRY(store->versioning());
+    OldObjects old(*store, policy_.versions, versioning, out_of_reach_, needs, step.cutoff);
+    Kinds kinds;
     TRY(old.go_over([&]() -> Result<Holds> { return context.holds; },
-                    [&](std::vector<OldObjects::Judged>& judged) -> Result<bool> {
-                      for (const auto& one : judged) add(one, step, skips);
+                    [&](std::vector<OldObject>& judged) -> Result<bool> {
+                      for (const OldObject& one : judged) add(one, step, skips, kinds);
                       return true;
                     }));
     const std::uint64_t uploads = TRY(old_uploads(*store, step.cutoff, {}));
     step.skipped = skips.list();
-    step.population = old.objects_seen();
-    step.reason = fmt::format("not modified for {}", format_age(policy_.age));
-    step.filter = "LastModified < cutoff; not held, not steward's, not needed by a row";
+    step.population = old.seen();
+    step.reason = reason();
+    step.filter = filter();
     step.strategy =
-        fmt::format("delete in batches of {}, on condition that each is unchanged", format_count(objects_in_batch));
+        policy_.versions == Versions::current
+            ? fmt::format("delete in batches of {}, on condition that each is unchanged",
+                          format_count(objects_in_batch))
+            : fmt::format(
+                  "delete in batches of {}: versions by key and id, after a look that they are not current{}",
+                  format_count(objects_in_batch),
+                  policy_.versions == Versions::all ? "; current ones on condition that each is unchanged" : "");
     if (uploads > 0)
       step.notes.push_back(fmt::format("{} unfinished multipart uploads begun before the cutoff are aborted as well",
                                        format_count(uploads)));
-    TRY(note_versions(*store, step));
+    note_versions(versioning, kinds, step);
     step.brake = clock_refusal(context.now, TRY(store->server_time()), "the store");
     return step;
   }
@@ -240,13 +144,14 @@ class ExpireObjects final : public Task {
     auto store = TRY(object::open(policy_.bucket));
     Needs needs = TRY(open_needs(*store));
     RemovedList list(run, info_.name);
-    OldObjects old(*store, out_of_reach_, needs, step.cutoff);
+    const object::Versioning versioning = TRY(store->versioning());
+    OldObjects old(*store, policy_.versions, versioning, out_of_reach_, needs, step.cutoff);
     std::uint64_t left = step.planned.items;
     {
       Removals removals(*store, run);
       const auto holds = [&]() -> Result<Holds> { return *TRY(run.holds()); };
       if (left > 0)
-        TRY(old.go_over(holds, [&](std::vector<OldObjects::Judged>& judged) -> Result<bool> {
+        TRY(old.go_over(holds, [&](std::vector<OldObject>& judged) -> Result<bool> {
           TRY(run.checkpoint("expire-objects: batch"));
           std::erase_if(judged, [](const auto& one) { return !one.reason.empty(); });
           if (judged.size() > left) judged.resize(left);
@@ -273,14 +178,14 @@ class ExpireObjects final : public Task {
     return Needs::open(out_of_reach_.needed, folder);
   }
 
-  static Result<void> begin(const std::vector<OldObjects::Judged>& judged, RemovedList& list, Removals& removals,
+  static Result<void> begin(const std::vector<OldObject>& judged, RemovedList& list, Removals& removals,
                             RunContext& run) {
     if (judged.empty()) return {};
     std::vector<object::Removal> batch;
     std::vector<Bytes> sizes;
     for (const auto& one : judged) {
-      list.add(one.address, one.object.size, one.object.modified);
-      batch.push_back({.key = one.object.key, .etag = one.object.etag, .fresh = one.fresh()});
+      list.add(one.address, one.object.size, one.object.modified, one.removal().version_id);
+      batch.push_back(one.removal());
       sizes.push_back(one.object.size);
     }
     TRY(list.flush());
@@ -288,28 +193,69 @@ class ExpireObjects final : public Task {
     return removals.begin(std::move(batch), std::move(sizes));
   }
 
-  static void add(const OldObjects::Judged& one, Step& step, Skips& skips) {
+  /// How many of what is planned are of each kind.
+  struct Kinds {
+    Amount current{.bytes = Bytes{}};
+    std::uint64_t markers = 0;
+  };
+
+  static void add(const OldObject& one, Step& step, Skips& skips, Kinds& kinds) {
     if (!one.reason.empty()) {
       skips.add(one.reason, one.object.key);
       return;
     }
     step.planned.add(1, one.object.size);
-    if (!step.oldest || one.object.modified < *step.oldest) step.oldest = one.object.modified;
-    if (!step.newest || one.object.modified > *step.newest) step.newest = one.object.modified;
-    if (step.samples.size() < 3)
-      step.samples.push_back({.item = printable(one.object.key), .at = one.object.modified, .size = one.object.size});
+    if (one.as == OldObject::As::current) kinds.current.add(1, one.object.size);
+    if (one.as == OldObject::As::marker || one.hides) ++kinds.markers;
+    if (!step.oldest || one.since < *step.oldest) step.oldest = one.since;
+    if (!step.newest || one.since > *step.newest) step.newest = one.since;
+    if (step.samples.size() < 3) {
+      const std::string version = one.removal().version_id;
+      step.samples.push_back(
+          {.item = printable(one.object.key) + (version.empty() ? "" : " version " + printable(version)),
+           .at = one.since,
+           .size = one.object.size});
+    }
   }
 
-  static Result<void> note_versions(object::Store& store, Step& step) {
-    if (!store.shown().starts_with("s3://")) return {};
-    const object::Versioning versioning = TRY(store.versioning());
-    if (versioning == object::Versioning::enabled)
+  std::string reason() const {
+    const std::string age = format_age(policy_.age);
+    if (policy_.versions == Versions::current) return fmt::format("not modified for {}", age);
+    return policy_.versions == Versions::noncurrent
+               ? fmt::format("not current for {}", age)
+               : fmt::format("not modified for {}, or not current for {}", age, age);
+  }
+
+  std::string filter() const {
+    const std::string_view stays = "not held, not steward's, not needed by a row";
+    const std::string_view noncurrent =
+        "versions that are not current, whose successor's LastModified < cutoff; delete markers that stand alone with "
+        "LastModified < cutoff";
+    if (policy_.versions == Versions::current) return fmt::format("LastModified < cutoff; {}", stays);
+    if (policy_.versions == Versions::noncurrent) return fmt::format("{}; {}", noncurrent, stays);
+    return fmt::format("current versions with LastModified < cutoff; {}; {}", noncurrent, stays);
+  }
+
+  void note_versions(object::Versioning versioning, const Kinds& kinds, Step& step) const {
+    using object::Versioning;
+    if (policy_.versions == Versions::current && versioning == Versioning::enabled)
       step.notes.emplace_back(
-          "versioning is on: the current versions go, their bytes stay as noncurrent versions until a lifecycle rule "
-          "removes them");
-    else if (versioning == object::Versioning::suspended)
+          "versioning is on: the current versions go, their bytes stay as noncurrent versions until a lifecycle rule, "
+          "or "
+          "a task with versions: noncurrent, removes them");
+    if (policy_.versions == Versions::current && versioning == Versioning::suspended)
       step.notes.emplace_back("versioning was on: older versions may lie in the bucket, and stay");
-    return {};
+    if (policy_.versions != Versions::current && versioning == Versioning::never)
+      step.notes.emplace_back("no versions are kept here, as far as can be told: nothing is noncurrent");
+    if (policy_.versions == Versions::all && versioning == Versioning::enabled && kinds.current.items > 0)
+      step.notes.push_back(
+          fmt::format("{} of them are current: each gets a delete marker, and their {} stay until they have not been "
+                      "current for {}",
+                      format_count(kinds.current.items), format_bytes(kinds.current.bytes.value_or(Bytes{})),
+                      format_age(policy_.age)));
+    if (kinds.markers > 0)
+      step.notes.push_back(
+          fmt::format("{} of them are delete markers, which hold no bytes", format_count(kinds.markers)));
   }
 
   /// Counts the uploads begun before the cutoff that are not in steward's own places, and does `act` to each.

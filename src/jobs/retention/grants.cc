@@ -45,15 +45,15 @@ std::vector<BucketRights> archive_rights(const object::StoreTarget& store) {
            .keys = place->prefix + '*'}};
 }
 
-std::vector<BucketRights> expiry_rights(const object::StoreTarget& store) {
-  const auto place = place_of(store);
+std::vector<BucketRights> expiry_rights(const ObjectPolicy& policy) {
+  const auto place = place_of(policy.bucket);
   if (!place) return {};
+  std::vector<std::string> of_objects{"s3:GetObject", "s3:DeleteObject", "s3:AbortMultipartUpload"};
+  if (policy.versions != Versions::current) of_objects.emplace_back("s3:DeleteObjectVersion");
   return {{.bucket = place->bucket,
            .actions = {"s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetBucketVersioning",
                        "s3:ListBucketVersions"}},
-          {.bucket = place->bucket,
-           .actions = {"s3:GetObject", "s3:DeleteObject", "s3:AbortMultipartUpload"},
-           .keys = place->prefix + '*'},
+          {.bucket = place->bucket, .actions = std::move(of_objects), .keys = place->prefix + '*'},
           // Its lock, and the probe of what the server can do.
           {.bucket = place->bucket,
            .actions = {"s3:PutObject", "s3:DeleteObjectVersion"},

@@ -25,6 +25,6 @@ struct BucketRights {
 /// For an archive at `store`: empty where it is a folder.
 std::vector<BucketRights> archive_rights(const object::StoreTarget& store);
 /// For objects that expire.
-std::vector<BucketRights> expiry_rights(const object::StoreTarget& store);
+std::vector<BucketRights> expiry_rights(const ObjectPolicy& policy);
 
 }  // namespace steward::retention

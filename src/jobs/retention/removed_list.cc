@@ -9,11 +9,12 @@
 
 namespace steward::retention {
 
-void RemovedList::add(std::string_view name, Bytes size, Instant modified) {
+void RemovedList::add(std::string_view name, Bytes size, Instant modified, std::string_view version) {
   // By hand but for the name: this is written for every file that goes.
-  fmt::format_to(std::back_inserter(buffer_), R"({{"bytes":{},"modified":"{}","removed":{}}})", size.count,
+  fmt::format_to(std::back_inserter(buffer_), R"({{"bytes":{},"modified":"{}","removed":{})", size.count,
                  format_instant(modified), manifest::bytes_to_json(name).dump());
-  buffer_ += '\n';
+  if (!version.empty()) buffer_ += ",\"version\":" + manifest::bytes_to_json(version).dump();
+  buffer_ += "}\n";
 }
 
 void RemovedList::stays(std::string_view name, std::string_view reason) {

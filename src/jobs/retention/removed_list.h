@@ -9,13 +9,13 @@
 
 namespace steward::retention {
 
-/// Appends lines {"removed": NAME, "bytes": N, "modified": T}; made on the first one. Written before the items go, a
-/// batch at a time, so that what is gone is always on the list; what the list has beyond that is there still. Where a
-/// task says so, a later line {"not_removed": NAME, "reason": WHY} takes one back.
+/// Appends lines {"removed": NAME, "bytes": N, "modified": T}, of a version with its "version"; made on the first one.
+/// Written before the items go, a batch at a time, so that what is gone is always on the list; what the list has beyond
+/// that is there still. Where a task says so, a later line {"not_removed": NAME, "reason": WHY} takes one back.
 class RemovedList {
  public:
   RemovedList(RunContext& run, std::string task) : run_(run), task_(std::move(task)) {}
-  void add(std::string_view name, Bytes size, Instant modified);
+  void add(std::string_view name, Bytes size, Instant modified, std::string_view version = {});
   void stays(std::string_view name, std::string_view reason);
   Result<void> flush();  ///< Durable.
 

@@ -116,10 +116,19 @@ struct FilePolicy {
   Age age{};
 };
 
+/// Which versions of objects expire, where a bucket keeps versions.
+enum class Versions {
+  current,     ///< Objects by their modification time. Where versions are kept a delete marker takes their place.
+  noncurrent,  ///< What is current no longer, by the time when something took its place: for good. Delete markers that
+               ///< hide nothing any more go with them, by their own time.
+  all,         ///< Both.
+};
+
 /// Objects of a bucket, or files of a folder that stands for one, by their modification time.
 struct ObjectPolicy {
   object::StoreTarget bucket{};
   Age age{};
+  Versions versions = Versions::current;
 };
 
 std::unique_ptr<Task> purge_rows(TaskInfo info, RowPolicy policy);

@@ -301,6 +301,9 @@ class Reader {
     const Node* name = node.find("store");
     const object::StoreTarget* store = name == nullptr ? nullptr : named(names_.stores, *name, "store");
     if (store != nullptr) policy.bucket = *store;
+    const std::string versions = node.text_at("versions", "current");
+    if (versions == "noncurrent") policy.versions = Versions::noncurrent;
+    if (versions == "all") policy.versions = Versions::all;
     return policy;
   }
 
@@ -366,7 +369,14 @@ Shape cleanup_shape() {
                                                    .shape = scalar(Scalar::text),
                                                    .required = true,
                                                    .example = "exports"},
-                                                  age_field("objects not modified for this long go")});
+                                                  age_field("objects not modified for this long go"),
+                                                  {.key = "versions",
+                                                   .what = "in a bucket that keeps versions: current ones, which get a "
+                                                           "delete marker while their bytes stay; those that have not "
+                                                           "been current for the age, for good; or all of these",
+                                                   .shape = choice({"current", "noncurrent", "all"}),
+                                                   .fallback = "current",
+                                                   .example = "noncurrent"}});
   return map_of(variants("policy", "kind",
                          {{"rows", record("rows policy", std::move(rows))},
                           {"rows-with-files", record("rows-with-files policy", std::move(with_files))},
@@ -418,7 +428,12 @@ std::string title_of(const Policy& policy) {
   if (const auto* files = std::get_if<FilePolicy>(&policy))
     return fmt::format("files in {} not modified for {} are deleted", files->folder, format_age(files->age));
   const auto& objects = std::get<ObjectPolicy>(policy);
-  return fmt::format("objects of {} not modified for {} are deleted", objects.bucket.url, format_age(objects.age));
+  const std::string age = format_age(objects.age);
+  if (objects.versions == Versions::noncurrent)
+    return fmt::format("versions of objects of {} that have not been current for {} are deleted", objects.bucket.url,
+                       age);
+  return fmt::format("objects of {} not modified for {}{} are deleted", objects.bucket.url, age,
+                     objects.versions == Versions::all ? ", and versions not current for it," : "");
 }
 
 std::vector<std::string> log_file_names() {
