@@ -32,8 +32,10 @@ class Collection {
       const retention::Policy& policy = *spec.policy;
       if (const auto* rows = std::get_if<retention::RowPolicy>(&policy))
         TRY(add(rows->rows.database, retention::row_rights(*rows)));
-      if (const auto* files = std::get_if<retention::FileRowPolicy>(&policy))
+      if (const auto* files = std::get_if<retention::FileRowPolicy>(&policy)) {
         TRY(add(files->rows.database, retention::row_rights(*files)));
+        add_buckets(retention::source_rights(*files));
+      }
       if (const auto* objects = std::get_if<retention::ObjectPolicy>(&policy))
         add_buckets(retention::expiry_rights(*objects));
       if (const retention::ArchiveRules* archive = retention::archive_of(policy))

@@ -14,9 +14,15 @@ constexpr std::string_view cleanup_name = "cleanup";
 
 std::string path_of(const std::string& store_url) { return store_url.substr(std::string_view("file://").size()); }
 
+std::vector<retention::UrlPrefix> as(const Caller& caller, std::vector<retention::UrlPrefix> urls) {
+  for (retention::UrlPrefix& url : urls) url.store = as(caller, url.store);
+  return urls;
+}
+
 retention::Policy as(const Caller& caller, retention::Policy policy) {
   if (retention::RowRules* rows = retention::rows_of(policy)) rows->database = as(caller, rows->database);
   for (object::StoreTarget* store : retention::stores_of(policy)) *store = as(caller, *store);
+  if (auto* files = std::get_if<retention::FileRowPolicy>(&policy)) files->urls = as(caller, files->urls);
   return policy;
 }
 
@@ -52,7 +58,8 @@ retention::OutOfReach out_of_reach(const Settings& settings, const StateDirector
     out.needed.push_back({.database = as(caller, files->rows.database),
                           .table = files->rows.table,
                           .column = files->file_column,
-                          .root = files->root});
+                          .root = files->root,
+                          .urls = files->urls});
   }
   return out;
 }
@@ -82,7 +89,8 @@ retention::RestoreSettings restore_settings(const Settings& settings, const obje
     out.homes.push_back({.task = spec.info.name,
                          .table = rows->table,
                          .database = as(caller, rows->database),
-                         .root = files == nullptr ? std::string{} : files->root});
+                         .root = files == nullptr ? std::string{} : files->root,
+                         .urls = files == nullptr ? std::vector<retention::UrlPrefix>{} : as(caller, files->urls)});
   }
   return out;
 }

@@ -206,6 +206,9 @@ class FileReader {
     for (const Member& member : section(document, shape, "databases", &names.databases).members)
       database(member, names);
     for (const Member& member : section(document, shape, "stores", &names.stores).members) store(member, names);
+    for (const Member& member :
+         section(document, shape, "urls", static_cast<std::map<std::string, int>*>(nullptr)).members)
+      url(member, names);
     settings_.databases = names.databases;
     settings_.cleanup = retention::read_cleanup(
         section(document, shape, "cleanup", static_cast<std::map<std::string, int>*>(nullptr)), names, errors_);
@@ -249,6 +252,34 @@ class FileReader {
     if (!absolute_url->starts_with("s3://") && (endpoint != nullptr || access != nullptr))
       wrong(node, fmt::format("the store {} is a folder: it has no endpoint and no keys", member.key));
     names.stores[member.key] = std::move(target);
+  }
+
+  void url(const Member& member, retention::Names& names) {
+    const auto prefix = retention::url_prefix(member.key);
+    if (!prefix) {
+      errors_.push_back(error_at(member.at, prefix.error().message, prefix.error().hint));
+      return;
+    }
+    const auto known = names.stores.find(member.value.text);
+    if (known == names.stores.end()) {
+      std::vector<std::string> all;
+      for (const auto& [name, store] : names.stores) all.push_back(name);
+      return wrong(member.value, fmt::format("there is no store \"{}\"", printable(member.value.text)),
+                   all.empty() ? "Name it under stores at the top." : fmt::format("The stores are {}.", join_and(all)));
+    }
+    const object::StoreTarget& store = known->second;
+    if (store.url.empty()) return;  // a misfit, of which its own errors tell
+    for (const retention::UrlPrefix& other : names.urls) {
+      if (other.prefix == *prefix)
+        return wrong(member.value, fmt::format("\"{}\" stands here twice", printable(member.key)));
+      // Manifests name an object by its bucket: what is brought back has to find the way.
+      const auto bucket = [](const std::string& url) { return url.substr(0, url.find('/', 5)); };
+      if (store.url.starts_with("s3://") && bucket(other.store.url) == bucket(store.url) &&
+          other.store.s3.endpoint != store.s3.endpoint)
+        return wrong(member.value,
+                     fmt::format("URLs lead to buckets of one name, {}, at two endpoints", bucket(store.url)));
+    }
+    names.urls.push_back({.prefix = *prefix, .store = store});
   }
 
   void add_archive(const object::StoreTarget& store) {

@@ -301,7 +301,7 @@ Result<void> archive_planned_rows(const FileRowParts& parts, const Step& step, R
   const FileRowPolicy& policy = parts.policy;
   const Table table = TRY(Table::open(policy.rows));
   TRY(table.check_key());
-  SourceFiles files = TRY(SourceFiles::open(policy.root, policy.s3));
+  SourceFiles files = TRY(SourceFiles::open(policy.root, policy.s3, policy.urls));
   manifest::Archive archive =
       TRY(manifest::Archive::open(policy.archive.store, run.ledger(), run.clock(), run.environment()));
   Needs needs = TRY(Needs::open(parts.out_of_reach.needed, ""));

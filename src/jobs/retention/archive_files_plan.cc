@@ -121,6 +121,7 @@ std::optional<std::string> keep_reason(const FileRowFacts& facts) {
   if (facts.place == Place::outside || facts.seen == Seen::As::outside) return "outside the root";
   if (facts.ours) return "belongs to steward";
   if (facts.file_held) return "held";
+  if (facts.seen == Seen::As::otherwise) return "its URL names a file only as it stands, undecoded";
   if (facts.seen == Seen::As::missing) return facts.archived_before ? "archived before" : "file missing";
   return {};
 }
@@ -151,7 +152,7 @@ Result<Step> plan_file_rows(const FileRowParts& parts, PlanContext& context) {
   const Table table = TRY(Table::open(policy.rows));
   TRY(table.check_key());
   const std::optional<Error> lacking = TRY(table.lacks(table.rights(/*locks_rows=*/true)));
-  SourceFiles files = TRY(SourceFiles::open(policy.root, policy.s3));
+  SourceFiles files = TRY(SourceFiles::open(policy.root, policy.s3, policy.urls));
   LineListWriter list = TRY(LineListWriter::create(*context.state));
   Step step{.target = table.shown(), .cutoff = context.cutoff.value_or(before(context.now, policy.rows.age))};
   Survey survey(parts, table, files, context, list);

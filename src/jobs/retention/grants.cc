@@ -45,6 +45,18 @@ std::vector<BucketRights> archive_rights(const object::StoreTarget& store) {
            .keys = place->prefix + '*'}};
 }
 
+std::vector<BucketRights> source_rights(const FileRowPolicy& policy) {
+  std::vector<BucketRights> rights;
+  for (const UrlPrefix& url : policy.urls)
+    if (const auto place = place_of(url.store)) {
+      rights.push_back({.bucket = place->bucket, .actions = {"s3:ListBucket"}});  // or what is missing is "forbidden"
+      rights.push_back({.bucket = place->bucket,
+                        .actions = {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"},
+                        .keys = place->prefix + '*'});
+    }
+  return rights;
+}
+
 std::vector<BucketRights> expiry_rights(const ObjectPolicy& policy) {
   const auto place = place_of(policy.bucket);
   if (!place) return {};

@@ -24,6 +24,8 @@ struct BucketRights {
 };
 /// For an archive at `store`: empty where it is a folder.
 std::vector<BucketRights> archive_rights(const object::StoreTarget& store);
+/// For objects that rows name by URLs: they are archived, and brought back.
+std::vector<BucketRights> source_rights(const FileRowPolicy& policy);
 /// For objects that expire.
 std::vector<BucketRights> expiry_rights(const ObjectPolicy& policy);
 

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/digest.h"
 #include "core/text.h"
+#include "core/url.h"
 
 namespace steward::retention {
 namespace {
@@ -40,6 +43,44 @@ bool has_scheme(std::string_view text) {
              std::string_view::npos;
 }
 
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
+/// "//host/path" of a URL of http or https, or of one without a scheme; empty where it is none.
+std::string without_scheme(std::string_view url) {
+  for (const std::string_view scheme : {"http:", "https:"})
+    if (lower(url.substr(0, scheme.size())) == scheme) {
+      url.remove_prefix(scheme.size());
+      break;
+    }
+  if (!url.starts_with("//")) return {};
+  const std::size_t path = std::min(url.find_first_of("/?#", 2), url.size());
+  std::string host = lower(url.substr(0, path));
+  for (const std::string_view port : {":80", ":443"})
+    if (host.ends_with(port)) host.resize(host.size() - port.size());
+  return host + std::string(url.substr(path));
+}
+
+std::string decoded(const std::string& text) { return percent_decode(text).value_or(text); }
+
+/// "a/../b" and "./b" are "b" to a browser. Empty where it climbs above its beginning.
+std::string without_dots(std::string_view path) {
+  std::vector<std::string> segments;
+  for (const std::string& segment : split(path, '/')) {
+    if (segment == ".") continue;
+    if (segment != "..") {
+      segments.push_back(segment);
+    } else {
+      if (segments.empty()) return {};
+      segments.pop_back();
+    }
+  }
+  return fmt::format("{}", fmt::join(segments, "/"));
+}
+
 std::string safe(std::string_view bytes, bool keep_slash) {
   const bool utf8 = is_utf8(bytes);
   std::string out;
@@ -62,8 +103,55 @@ std::size_t ending(std::string_view name) {
 
 }  // namespace
 
-Location locate(std::string_view stored, const std::vector<std::string>& roots) {
+Result<std::string> url_prefix(std::string_view url) {
+  std::string rest = without_scheme(url);
+  const bool is_url = !rest.empty() && !url.starts_with("//") && rest.find('/', 2) > 2;
+  if (!is_url || !rest.ends_with('/') || rest.find_first_of("?#") != std::string::npos)
+    return fail(Kind::bad_input, fmt::format("\"{}\" is no beginning of URLs", printable(masked(url))),
+                "Write it with its scheme, and a slash at its end: https://cdn.example.com/media/");
+  return rest;
+}
+
+std::vector<std::string> mapped(std::string_view stored, std::span<const UrlPrefix> urls) {
+  std::vector<std::string> all;
+  if (urls.empty()) return all;
+  const std::string url = without_scheme(stored);
+  if (url.empty()) return all;
+  const std::string path = url.substr(0, url.find_first_of("?#"));
+  std::vector<std::string> spellings{decoded(path), path, decoded(url), url};
+  for (std::size_t i = 0, n = spellings.size(); i < n; ++i) {
+    const std::size_t at = std::min(spellings[i].find('/', 2), spellings[i].size());
+    if (const std::string clean = without_dots(std::string_view(spellings[i]).substr(at)); !clean.empty())
+      spellings.push_back(spellings[i].substr(0, at) + clean);
+  }
+  std::vector<const UrlPrefix*> longest_first;
+  for (const UrlPrefix& one : urls) longest_first.push_back(&one);
+  std::ranges::stable_sort(longest_first, std::ranges::greater{}, [](const UrlPrefix* p) { return p->prefix.size(); });
+  for (const std::string& spelling : spellings)
+    for (const UrlPrefix* one : longest_first)
+      for (const std::string& prefix : {one->prefix, decoded(one->prefix)}) {
+        if (!spelling.starts_with(prefix) || spelling.size() == prefix.size()) continue;
+        const std::string& store = one->store.url;
+        std::string address =
+            (store.starts_with("file://") ? store.substr(7) : store) + '/' + spelling.substr(prefix.size());
+        if (std::ranges::find(all, address) == all.end()) all.push_back(std::move(address));
+      }
+  return all;
+}
+
+Location locate(std::string_view stored, const std::vector<std::string>& roots, std::span<const UrlPrefix> urls) {
   if (stored.empty()) return {};
+  if (const std::vector<std::string> addresses = mapped(stored, urls); !addresses.empty()) {
+    const std::string& first = addresses.front();
+    // A browser would not ask for these.
+    if (first.starts_with("s3://") && std::ranges::any_of(split(first, '/'), [](const std::string& segment) {
+          return segment == "." || segment == "..";
+        }))
+      return {.place = Place::outside};
+    Location location = locate(first, roots);
+    location.otherwise.assign(addresses.begin() + 1, addresses.end());
+    return location;
+  }
   if (stored.starts_with("s3://")) return object_at(stored.substr(5));
   if (stored.find('\0') != std::string_view::npos) return {.place = Place::outside};
   if (stored.starts_with("file://")) {

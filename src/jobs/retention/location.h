@@ -1,10 +1,12 @@
 /// What a stored file name means: where the file or object is.
 #pragma once
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/result.h"
+#include "io/object/store.h"
 
 namespace steward::retention {
 
@@ -21,12 +23,29 @@ struct Location {
   std::vector<std::string>
       folders_before_dotdot{};  ///< Folders that a ".." stepped out of: they must be real folders, not symlinks.
   std::string bucket{}, key{};
+  /// What a URL would name if its escapes, or what follows a `?`, were part of the name: other addresses.
+  std::vector<std::string> otherwise{};
 };
 
-/// Pure. `stored` is taken as it is: no percent-decoding, no stripping of `?`. Relative to a root, absolute inside one
-/// of `roots` (the same folder by several names: as configured, and with its symlinks resolved), file:// and an
-/// absolute path, or s3://bucket/key.
-Location locate(std::string_view stored, const std::vector<std::string>& roots);
+/// URLs that begin so lead to a store: "https://cdn.example.com/media/".
+struct UrlPrefix {
+  std::string prefix{};  ///< As `url_prefix` made it.
+  object::StoreTarget store{};
+};
+
+/// A prefix as it is compared: "//cdn.example.com/media/". Hosts without regard to case; http, https, their ports, and
+/// none of these, mean the same. bad_input where it is no URL of http that ends with a slash.
+Result<std::string> url_prefix(std::string_view url);
+
+/// Every address that a stored name may mean by these prefixes: "s3://bucket/key", "/folder/path". First as a browser
+/// reads it, decoded and up to `?` and `#`; then as it stands. Empty where it is no such URL. Whoever asks what a row
+/// needs takes them all. Pure.
+std::vector<std::string> mapped(std::string_view stored, std::span<const UrlPrefix> urls);
+
+/// Pure. `stored` is taken as it is: no percent-decoding, no stripping of `?`, unless one of `urls` is about it.
+/// Relative to a root, absolute inside one of `roots` (the same folder by several names: as configured, and with its
+/// symlinks resolved), file:// and an absolute path, or s3://bucket/key.
+Location locate(std::string_view stored, const std::vector<std::string>& roots, std::span<const UrlPrefix> urls = {});
 
 /// The last segment: "a.png". The same as in SQL by base_name_sql.
 std::string_view base_name(std::string_view path);

@@ -1,5 +1,6 @@
 /// What must stay because a row names it, or because it is steward's own.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -27,10 +28,10 @@ class Needs {
   static Result<Needs> open(const std::vector<NeededBy>& needed, const std::string& folder);
 
   /// Those of `paths` (absolute, without symlinks) that some row names, in whatever spelling resolves to them:
-  /// relative, absolute, file://, with "." and
-  /// "..", through symlinked folders, or (as of `open`) through a symlink of another name.
+  /// relative, absolute, file://, with "." and "..", through symlinked folders, (as of `open`) through a symlink of
+  /// another name, or as a URL, with its escapes decoded or as it stands.
   Result<std::set<std::string>> files(std::span<const std::string> paths);
-  /// Those of `addresses` ("s3://bucket/key") that some row names.
+  /// Those of `addresses` ("s3://bucket/key") that some row names, so or as a URL.
   Result<std::set<std::string>> objects(std::span<const std::string> addresses);
 
   bool empty() const { return tables_.empty(); }
@@ -40,7 +41,13 @@ class Needs {
     std::unique_ptr<sql::Connection> db{};
     std::string sql_name{}, column{};  ///< Quoted; the column as text.
     std::vector<std::string> roots{};
+    std::vector<UrlPrefix> urls{};
   };
+  /// Every absolute path that a stored name may mean.
+  static std::vector<std::string> paths(const Table& table, const std::string& stored);
+  /// Rows whose name may be one of these, by their last segments: hands over what they have stored.
+  static Result<void> each_candidate(Table& table, std::span<const std::string> base_names,
+                                     const std::function<void(const std::string& stored)>& take);
   Result<void> find_aliases(Table& table);
   std::vector<Table> tables_{};
   std::set<std::string> aliased_{};  ///< Files that rows name through symlinks of another name.

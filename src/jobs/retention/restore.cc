@@ -345,7 +345,7 @@ class Restore final : public Task {
 
   Result<std::unique_ptr<Restorer>> open(const Home& home, object::Store& archive, RunContext& run) const {
     auto db = TRY(sql::connect(home.database));
-    SourceFiles files = TRY(SourceFiles::open(home.root, settings_.s3));
+    SourceFiles files = TRY(SourceFiles::open(home.root, settings_.s3, home.urls));
     return std::make_unique<Restorer>(std::move(db), std::move(files), archive, run);
   }
 

@@ -20,6 +20,7 @@
 #include "core/result.h"
 #include "io/object/store.h"
 #include "io/sql/connection.h"
+#include "jobs/retention/location.h"
 #include "run/job.h"
 
 namespace steward::retention {
@@ -37,6 +38,7 @@ struct Home {
   std::string table{};  ///< and from where; a manifest of a task that is no longer configured finds its home by this.
   sql::Target database{};
   std::string root{};  ///< Where relative file names are below; empty for rows without files.
+  std::vector<UrlPrefix> urls{};
 };
 
 struct RestoreSettings {

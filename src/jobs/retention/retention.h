@@ -22,6 +22,7 @@
 #include "core/age.h"
 #include "io/object/store.h"
 #include "io/sql/connection.h"
+#include "jobs/retention/location.h"
 #include "run/job.h"
 
 namespace steward::retention {
@@ -31,7 +32,8 @@ struct NeededBy {
   sql::Target database{};
   std::string table{};
   std::string column{};
-  std::string root{};  ///< The folder that relative names are below, absolute.
+  std::string root{};             ///< The folder that relative names are below, absolute.
+  std::vector<UrlPrefix> urls{};  ///< Where names that are URLs lead.
 };
 
 /// What no purge may touch, wherever it is pointed.
@@ -105,7 +107,8 @@ struct FileRowPolicy {
   std::string file_column{};
   std::string root{};  ///< Relative file names are below it, and absolute ones have to be. Absolute.
   ArchiveRules archive{};
-  object::S3Settings s3{};  ///< For file names like s3://bucket/key.
+  object::S3Settings s3{};        ///< For file names like s3://bucket/key, in buckets that no URL leads to.
+  std::vector<UrlPrefix> urls{};  ///< For file names like https://host/path.
 };
 
 /// Files of a folder by their mtime.

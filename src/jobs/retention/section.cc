@@ -282,6 +282,7 @@ class Reader {
         .rows = row_rules(node), .file_column = node.text_at("file_column"), .root = path(node, "root")};
     policy.archive = archive(node).value_or(ArchiveRules{});
     policy.s3 = names_.s3;
+    policy.urls = names_.urls;
     return policy;
   }
 
@@ -334,7 +335,8 @@ Shape cleanup_shape() {
                   .example = "rows"});
   with_files.push_back(
       {.key = "file_column",
-       .what = "the column that names each row's file: a path as it stands, file:///path, or s3://bucket/key",
+       .what = "the column that names each row's file: a path as it stands, file:///path, s3://bucket/key, or a URL "
+               "that one of `urls` is about",
        .shape = scalar(Scalar::text),
        .required = true,
        .example = "image_url"});

@@ -38,7 +38,8 @@ Shape cleanup_shape();
 struct Names {
   std::map<std::string, sql::Target> databases{};
   std::map<std::string, object::StoreTarget> stores{};
-  object::S3Settings s3{};                         ///< For rows that name s3://bucket/key.
+  object::S3Settings s3{};                         ///< For rows that name s3://bucket/key,
+  std::vector<UrlPrefix> urls{};                   ///< and for those that name https://host/path.
   std::function<std::string(const Node&)> path{};  ///< The absolute path that a value means.
   std::string time_zone = "UTC";                   ///< Where a policy says none.
 };

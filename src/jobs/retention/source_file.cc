@@ -162,9 +162,11 @@ struct Rewound final : Source {
 
 }  // namespace
 
-Result<SourceFiles> SourceFiles::open(const std::string& root, const object::S3Settings& s3) {
+Result<SourceFiles> SourceFiles::open(const std::string& root, const object::S3Settings& s3,
+                                      const std::vector<UrlPrefix>& urls) {
   SourceFiles files;
   files.s3_ = s3;
+  files.urls_ = urls;
   if (root.empty()) return files;  // of rows without files: nothing is looked for
   files.roots_.push_back(root);
   auto folder = files::Folder::open(root);
@@ -185,11 +187,28 @@ std::string SourceFiles::address(const Location& location) const {
 
 Result<object::Store*> SourceFiles::bucket(const std::string& name) {
   auto& store = buckets_[name];
-  if (!store) store = TRY(object::open({.url = "s3://" + name, .s3 = s3_}));
+  if (store) return store.get();
+  object::StoreTarget target{.url = "s3://" + name, .s3 = s3_};
+  // The store that URLs lead to may have an endpoint and keys of its own. Manifests name what lies in it by its bucket.
+  for (const UrlPrefix& url : urls_)
+    if ((url.store.url + '/').starts_with(target.url + '/')) {
+      target = url.store;
+      target.url = "s3://" + name;
+      break;
+    }
+  store = TRY(object::open(target));
   return store.get();
 }
 
 Result<Seen> SourceFiles::look(const Location& location) {
+  const Seen seen = TRY(look_at(location));
+  if (seen.as != Seen::As::missing) return seen;
+  for (const std::string& address : location.otherwise)
+    if (TRY(look_at(at(address))).as == Seen::As::there) return Seen{Seen::As::otherwise};
+  return seen;
+}
+
+Result<Seen> SourceFiles::look_at(const Location& location) {
   using As = Seen::As;
   if (location.place == Place::object) {
     object::Store* store = TRY(bucket(location.bucket));
@@ -304,7 +323,7 @@ Result<bool> SourceFiles::move_aside(const Location& location, const std::string
   if (seen.as == Seen::As::outside)
     return fail(Kind::refused, fmt::format("{} is no longer a plain file", printable(address(location))), "",
                 "outside");
-  if (seen.as == Seen::As::missing) return false;
+  if (seen.as != Seen::As::there) return false;
   auto moved = root_->rename(location.path, aside, false);
   if (!moved && moved.error().kind == Kind::not_found) return false;
   TRY(moved);

@@ -17,7 +17,12 @@ namespace steward::retention {
 
 /// What a look at a file gave.
 struct Seen {
-  enum class As { there, missing, outside } as = As::missing;
+  enum class As {
+    there,
+    missing,
+    outside,
+    otherwise,  ///< What the URL means is not there, and what it would mean undecoded is.
+  } as = As::missing;
   Bytes size{};
 };
 
@@ -34,10 +39,11 @@ struct CopiedFile {
 class SourceFiles {
  public:
   /// The root may be absent: then no file is there.
-  static Result<SourceFiles> open(const std::string& root, const object::S3Settings& s3);
+  static Result<SourceFiles> open(const std::string& root, const object::S3Settings& s3,
+                                  const std::vector<UrlPrefix>& urls = {});
 
   const std::vector<std::string>& roots() const { return roots_; }
-  Location locate(std::string_view stored) const { return retention::locate(stored, roots_); }
+  Location locate(std::string_view stored) const { return retention::locate(stored, roots_, urls_); }
   /// "/srv/media/a.png" or "s3://bucket/key".
   std::string address(const Location& location) const;
   /// The location that an address of ours means.
@@ -66,6 +72,7 @@ class SourceFiles {
   Result<void> move_back(const Location& location, const std::string& token, std::string& kept_at);
 
  private:
+  Result<Seen> look_at(const Location& location);
   Result<object::Store*> bucket(const std::string& name);
   Result<CopiedFile> copy_file(const Location& location, const std::string& key, object::Store& archive,
                                const std::function<Result<void>()>& tick);
@@ -79,6 +86,7 @@ class SourceFiles {
   std::optional<files::Folder> root_{};
   std::vector<std::string> roots_{};
   object::S3Settings s3_{};
+  std::vector<UrlPrefix> urls_{};
   std::map<std::string, std::unique_ptr<object::Store>> buckets_{};
 };
 

@@ -155,7 +155,7 @@ Result<void> recover_file_rows(const FileRowParts& parts, RunContext& run) {
   const Table table = TRY(Table::open(policy.rows));
   manifest::Archive archive =
       TRY(manifest::Archive::open(policy.archive.store, run.ledger(), run.clock(), run.environment()));
-  SourceFiles files = TRY(SourceFiles::open(policy.root, policy.s3));
+  SourceFiles files = TRY(SourceFiles::open(policy.root, policy.s3, policy.urls));
   const std::string folder = archive_folder(policy.archive, table);
   std::optional<Needs> needs;
   return recover_manifests(
