@@ -58,7 +58,7 @@ void check_planned_row(std::string_view line) {
   const auto row = retention::planned_row(line);
   if (!row) return;
   (void)key_text(row->key);
-  const auto again = retention::planned_row(retention::item_line(row->key, row->file));
+  const auto again = retention::planned_row(retention::item_line(row->key, row->file, row->missing));
   require(again && again->file == row->file && std::ranges::equal(again->key, row->key, same),
           "a planned row reads back from its line");
 }

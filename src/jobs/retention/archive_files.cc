@@ -82,10 +82,10 @@ class Archiver {
   /// Reads the planned rows afresh and leaves out, with the reason, what is no longer as planned.
   Result<std::vector<Moving>> read(const std::vector<PlannedRow>& planned) {
     std::vector<sql::Row> keys;
-    std::map<std::string, std::string> files;
+    std::map<std::string, const PlannedRow*> by_key;
     for (const PlannedRow& row : planned) {
       keys.push_back(row.key);
-      files[manifest::key_text(row.key)] = row.file;
+      by_key[manifest::key_text(row.key)] = &row;
     }
     const Holds* holds = TRY(run_.holds());
     const sql::Rows rows =
@@ -95,24 +95,26 @@ class Archiver {
                                         TRY(table_.key_list("t."))));
     run_.skip("gone or changed since it was planned", "", planned.size() - rows.rows.size());
     std::vector<Moving> batch;
-    for (const sql::Row& row : rows.rows) TRY(take(row, files, *holds, batch));
+    for (const sql::Row& row : rows.rows) TRY(take(row, by_key, *holds, batch));
     return batch;
   }
 
-  Result<void> take(const sql::Row& row, const std::map<std::string, std::string>& planned_files, const Holds& holds,
+  Result<void> take(const sql::Row& row, const std::map<std::string, const PlannedRow*>& planned, const Holds& holds,
                     std::vector<Moving>& batch) {
     const std::size_t columns = columns_.size();
     const sql::Row values(row.begin(), row.begin() + static_cast<std::ptrdiff_t>(columns));
     Moving moving{.key = key_of(table_, values)};
     const std::string key = manifest::key_text(moving.key);
     const std::string stored = stored_file(values);
-    if (stored != planned_files.at(key)) {
+    if (stored != planned.at(key)->file) {
       run_.skip("gone or changed since it was planned", key);
       return {};
     }
     moving.location = files_.locate(stored);
     const std::string address = files_.address(moving.location);
-    FileRowFacts facts{.kept_by_database = sql::to_text(row[columns + 1]), .place = moving.location.place};
+    FileRowFacts facts{.kept_by_database = sql::to_text(row[columns + 1]),
+                       .place = moving.location.place,
+                       .goes_without = planned.at(key)->missing};
     facts.file_held = moving.location.place == Place::file
                           ? holds.covers_file(address)
                           : holds.covers_object("s3://" + moving.location.bucket, moving.location.key);
@@ -125,8 +127,10 @@ class Archiver {
     const std::string at = format_instant(table_.age_of(row[columns]).value_or(cutoff_));
     moving.item = {
         .number = ++number_, .key = key, .row = manifest::row_to_json(columns_, values).dump(), .source = address};
-    moving.item.copy = copy_key(archive_folder(parts_.policy.archive, table_),
-                                fmt::format("{}/{}", at.substr(0, 4), at.substr(5, 2)), key, base_name(address));
+    moving.item.missing = seen.as == Seen::As::missing;
+    if (!moving.item.missing)
+      moving.item.copy = copy_key(archive_folder(parts_.policy.archive, table_),
+                                  fmt::format("{}/{}", at.substr(0, 4), at.substr(5, 2)), key, base_name(address));
     batch.push_back(std::move(moving));
     return {};
   }
@@ -145,6 +149,7 @@ class Archiver {
   }
 
   Result<void> copy(Moving& moving) {
+    if (moving.item.missing) return {};
     TRY(run_.checkpoint("archive-files: copy"));
     const auto copied = files_.copy(moving.location, moving.item.copy, archive_.store(),
                                     [&] { return run_.checkpoint("archive-files: copying"); });
@@ -184,7 +189,7 @@ class Archiver {
   }
 
   Result<void> verify(Moving& moving) {
-    if (moving.item.state != State::copied) return {};
+    if (moving.item.state != State::copied || moving.item.missing) return {};
     TRY(run_.checkpoint("archive-files: verify"));
     return verify_copy(archive_.store(), moving.item);
   }
@@ -248,6 +253,8 @@ class Archiver {
                                  .has_value();
       if (const std::string reason = file_held ? "held" : sql::to_text(row.back()); !reason.empty())
         kept[text] = reason;
+      else if (moving.item.missing && TRY(files_.look(moving.location)).as != Seen::As::missing)
+        kept[text] = "its file has come back";
       else if (manifest::row_to_json(columns_, values).dump() == nlohmann::json::parse(moving.item.row).dump())
         same.push_back(std::move(key));
     }

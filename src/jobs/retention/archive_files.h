@@ -32,16 +32,18 @@ struct FileRowFacts {
   Seen::As seen = Seen::As::missing;
   bool ours = false;             ///< The file belongs to steward.
   bool archived_before = false;  ///< A manifest knows this row.
+  bool goes_without = false;     ///< Where its file is missing it goes all the same.
 };
 
 /// The reason why a row stays, or nothing: it goes. Pure.
 std::optional<std::string> keep_reason(const FileRowFacts& facts);
 
-/// The rows of one plan, one line each: {"key": [...], "file": "..."}.
-std::string item_line(const sql::Row& key, std::string_view file);
+/// The rows of one plan, one line each: {"key": [...], "file": "...", "missing": true}.
+std::string item_line(const sql::Row& key, std::string_view file, bool missing);
 struct PlannedRow {
   sql::Row key{};
-  std::string file{};  ///< As stored when it was planned.
+  std::string file{};    ///< As stored when it was planned.
+  bool missing = false;  ///< And it was not there then. Only such a row may go without its file.
 };
 Result<PlannedRow> planned_row(std::string_view line);
 

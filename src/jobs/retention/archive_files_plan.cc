@@ -32,8 +32,8 @@ class ArchivedBefore {
       std::unordered_set<std::string> some;
       const manifest::Header header =
           TRY(manifest::read(**store, listed, [&](const manifest::Item& item) -> Result<bool> {
-            if (item.state == manifest::State::source_gone || item.state == manifest::State::source_kept)
-              some.insert(item.key);
+            const bool gone = item.state == manifest::State::source_gone || item.state == manifest::State::source_kept;
+            if (gone && !item.missing) some.insert(item.key);
             return true;
           }));
       if (header.table == table_.name()) keys.merge(some);
@@ -67,6 +67,8 @@ class Survey {
   }
 
   const Skips& skips() const { return skips_; }
+  /// Of the planned rows: whose file is missing.
+  std::uint64_t missing() const { return missing_; }
 
  private:
   Result<void> one(const sql::Row& key, const sql::Value& file, const std::optional<Instant>& age,
@@ -79,12 +81,14 @@ class Survey {
       skips_.add(*reason, stored.empty() ? named : fmt::format("{}: {}", named, stored));
       return {};
     }
+    const bool missing = facts.seen == Seen::As::missing;
+    missing_ += missing ? 1 : 0;
     step.planned.add(1, size);
     if (!step.oldest || (age && *age < *step.oldest)) step.oldest = age;
     if (!step.newest || (age && *age > *step.newest)) step.newest = age;
     if (step.samples.size() < 3)
       step.samples.push_back({.item = printable(fmt::format("{}: {}", named, stored)), .at = age, .size = size});
-    return list_.add(item_line(key, stored));
+    return list_.add(item_line(key, stored, missing));
   }
 
   Result<FileRowFacts> facts_of(const sql::Row& key, const std::string& stored, const std::string& kept, Bytes& size) {
@@ -100,6 +104,7 @@ class Survey {
     const Seen seen = TRY(files_.look(location));
     facts.seen = seen.as;
     size = seen.size;
+    facts.goes_without = parts_.policy.archive_missing;
     if (seen.as == Seen::As::missing) facts.archived_before = TRY(before_.knows(manifest::key_text(key)));
     return facts;
   }
@@ -111,7 +116,20 @@ class Survey {
   LineListWriter& list_;
   ArchivedBefore before_;
   Skips skips_{};
+  std::uint64_t missing_ = 0;
 };
+
+/// A mount that is gone looks like files that are missing: then none of the rows may go.
+std::optional<Error> missing_refusal(std::uint64_t missing, std::uint64_t planned, const std::string& root,
+                                     const std::string& task) {
+  if (missing * 10 <= planned) return {};
+  return Error{.kind = Kind::refused,
+               .message = fmt::format("the files of {} of {} planned rows are missing, more than 10 %: is {} mounted?",
+                                      format_count(missing), format_count(planned), root),
+               .hint = fmt::format(
+                   "If they are gone indeed, let the rows go without them for this run: --allow-removal {}", task),
+               .code = "brake-missing"};
+}
 
 }  // namespace
 
@@ -122,8 +140,9 @@ std::optional<std::string> keep_reason(const FileRowFacts& facts) {
   if (facts.ours) return "belongs to steward";
   if (facts.file_held) return "held";
   if (facts.seen == Seen::As::otherwise) return "its URL names a file only as it stands, undecoded";
-  if (facts.seen == Seen::As::missing) return facts.archived_before ? "archived before" : "file missing";
-  return {};
+  if (facts.seen != Seen::As::missing) return {};
+  if (facts.archived_before) return "archived before";  // its file is in the archive: it can come back
+  return facts.goes_without ? std::optional<std::string>() : "file missing";
 }
 
 std::vector<std::string> column_names(const Table& table) {
@@ -162,11 +181,15 @@ Result<Step> plan_file_rows(const FileRowParts& parts, PlanContext& context) {
   TRY(table.count_ageless(skips));
   step.skipped = skips.list();
   step.reason = fmt::format("older than {}", format_age(policy.rows.age));
-  step.filter = fmt::format("{}, its file ({}) is there", table.filter_text(), policy.file_column);
+  step.filter = fmt::format("{}, its file ({}) is there{}", table.filter_text(), policy.file_column,
+                            policy.archive_missing ? " or missing" : "");
   step.strategy =
       fmt::format("copy each file to {}, verify it, delete the row, then the file", policy.archive.store.url);
+  if (survey.missing() > 0)
+    step.notes.push_back(fmt::format("the files of {} of these rows are missing: they go to the archive without them",
+                                     format_count(survey.missing())));
   if (step.planned.items >= count_population_from) step.population = TRY(table.count_all());
-  step.notes = TRY(table.missing_indexes());
+  for (std::string& note : TRY(table.missing_indexes())) step.notes.push_back(std::move(note));
   for (const Skip& skip : step.skipped)
     if (skip.reason == "archived before")
       step.notes.push_back(
@@ -175,6 +198,7 @@ Result<Step> plan_file_rows(const FileRowParts& parts, PlanContext& context) {
                       format_count(skip.items), table.info().name));
   step.brake = TRY(table.clock(context.now));
   if (!step.brake) step.brake = lacking;
+  if (!step.brake) step.brake = missing_refusal(survey.missing(), step.planned.items, policy.root, parts.info.name);
   return step;
 }
 

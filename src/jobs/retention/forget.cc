@@ -213,7 +213,10 @@ class Forget final : public Task {
   }
 
   Result<void> forget_file(Item& item) const {
-    item = {.number = item.number, .state = State::forgotten, .reason = request_.reason, .superseded = {item.copy}};
+    std::vector<std::string> copies;
+    if (!item.missing) copies.push_back(item.copy);
+    item = {
+        .number = item.number, .state = State::forgotten, .reason = request_.reason, .superseded = std::move(copies)};
     return {};
   }
 

@@ -28,6 +28,16 @@ const Case cases[] = {
     {"outside_by_its_name", {.place = Place::outside}, "outside the root"},
     {"outside_by_a_symlink", {.place = Place::file, .seen = As::outside}, "outside the root"},
     {"missing", {.place = Place::file, .seen = As::missing}, "file missing"},
+    {"missing_and_goes_without", {.place = Place::file, .seen = As::missing, .goes_without = true}, std::nullopt},
+    {"missing_and_held",
+     {.kept_by_database = "held", .place = Place::file, .seen = As::missing, .goes_without = true},
+     "held"},
+    {"missing_and_in_the_archive",
+     {.place = Place::file, .seen = As::missing, .archived_before = true, .goes_without = true},
+     "archived before"},
+    {"undecoded",
+     {.place = Place::object, .seen = As::otherwise, .goes_without = true},
+     "its URL names a file only as it stands, undecoded"},
     {"archived_before", {.place = Place::file, .seen = As::missing, .archived_before = true}, "archived before"},
     {"ours", {.place = Place::file, .seen = As::there, .ours = true}, "belongs to steward"},
     {"its_file_is_held", {.file_held = "held: case 12 (h-1)", .place = Place::file, .seen = As::there}, "held"},
@@ -36,10 +46,13 @@ INSTANTIATE_TEST_SUITE_P(Retention, KeepReason, testing::ValuesIn(cases), [](con
 
 TEST(ItemLine, ReadsBackWhatItWrote) {
   const sql::Row key{std::int64_t{17}, std::string("a\"b")};
-  const auto row = planned_row(item_line(key, "x\xff.png"));
-  ASSERT_TRUE(row);
-  EXPECT_EQ(row->key, key);
-  EXPECT_EQ(row->file, "x\xff.png");
+  for (const bool missing : {false, true}) {
+    const auto row = planned_row(item_line(key, "x\xff.png", missing));
+    ASSERT_TRUE(row);
+    EXPECT_EQ(row->key, key);
+    EXPECT_EQ(row->file, "x\xff.png");
+    EXPECT_EQ(row->missing, missing);
+  }
 }
 
 TEST(ItemLine, ALineThatIsNoneIsCorrupt) {

@@ -7,10 +7,12 @@
 
 namespace steward::retention {
 
-std::string item_line(const sql::Row& key, std::string_view file) {
+std::string item_line(const sql::Row& key, std::string_view file, bool missing) {
   nlohmann::json values = nlohmann::json::array();
   for (const sql::Value& value : key) values.push_back(manifest::to_json(value));
-  return nlohmann::json{{"key", std::move(values)}, {"file", manifest::bytes_to_json(file)}}.dump();
+  nlohmann::json line{{"key", std::move(values)}, {"file", manifest::bytes_to_json(file)}};
+  if (missing) line["missing"] = true;
+  return line.dump();
 }
 
 Result<PlannedRow> planned_row(std::string_view line) {
@@ -20,6 +22,7 @@ Result<PlannedRow> planned_row(std::string_view line) {
   PlannedRow row;
   for (const auto& value : document["key"]) row.key.push_back(TRY(manifest::value_from_json(value)));
   row.file = TRY(manifest::bytes_from_json(document["file"]));
+  row.missing = document.value("missing", nlohmann::json()) == true;
   return row;
 }
 

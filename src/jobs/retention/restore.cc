@@ -155,6 +155,8 @@ class Restorer {
     return {};
   }
   std::uint64_t damaged() const { return damaged_; }
+  /// Rows whose files were missing already when they were archived.
+  std::uint64_t without_file() const { return without_file_; }
 
  private:
   Result<void> hold(const std::vector<Returning>& rows) {
@@ -182,7 +184,8 @@ class Restorer {
     const Target& to = *TRY(target);
     if (const std::string column = to.missing_column(row); !column.empty())
       return skip(fmt::format("its column {} is gone", column), key);
-    if (!header.file_column.empty() && !TRY(bring_file(header, item, row, key))) return {};
+    without_file_ += item.missing ? 1 : 0;
+    if (!header.file_column.empty() && !item.missing && !TRY(bring_file(header, item, row, key))) return {};
     TRY(run_.checkpoint("restore: file is back"));
     return bring_row(header, to, item, row, key);
   }
@@ -261,7 +264,7 @@ class Restorer {
   object::Store& archive_;
   RunContext& run_;
   std::map<std::string, Target> tables_{};
-  std::uint64_t damaged_ = 0;
+  std::uint64_t damaged_ = 0, without_file_ = 0;
 };
 
 class Restore final : public Task {
@@ -325,11 +328,16 @@ class Restore final : public Task {
                         rows.clear();
                         return {};
                       }));
-    std::uint64_t damaged = 0;
+    std::uint64_t damaged = 0, without_file = 0;
     for (auto& [home, restorer] : restorers) {
       TRY(restorer->batch(waiting[home]));
       damaged += restorer->damaged();
+      without_file += restorer->without_file();
     }
+    if (without_file > 0)
+      run.note(Level::info, fmt::format("{} of the rows came without a file: theirs was missing already when they were "
+                                        "archived",
+                                        format_count(without_file)));
     if (damaged == 0) return {};
     return fail(Kind::corrupt, fmt::format("{} of the copies are damaged or gone; all others are back", damaged),
                 "`steward archive verify` names them; bring them back from a copy of the cold storage.");
@@ -422,7 +430,7 @@ Result<Verified> verify_archive(const object::StoreTarget& target, const std::fu
   Verified verified;
   for (const manifest::Listed& listed : TRY(manifest::list(archive.store(), "")))
     TRY(manifest::read(archive.store(), listed, [&](const Item& item) -> Result<bool> {
-      if (!left_the_database(item)) return true;
+      if (!left_the_database(item) || item.missing) return true;
       const auto same = verify_copy(archive.store(), item);
       if (!same && same.error().kind != Kind::corrupt && same.error().kind != Kind::not_found)
         return std::unexpected(same.error());

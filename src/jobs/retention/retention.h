@@ -109,6 +109,7 @@ struct FileRowPolicy {
   ArchiveRules archive{};
   object::S3Settings s3{};        ///< For file names like s3://bucket/key, in buckets that no URL leads to.
   std::vector<UrlPrefix> urls{};  ///< For file names like https://host/path.
+  bool archive_missing = false;   ///< A row whose file is missing goes without it; else it stays.
 };
 
 /// Files of a folder by their mtime.

@@ -283,6 +283,7 @@ class Reader {
     policy.archive = archive(node).value_or(ArchiveRules{});
     policy.s3 = names_.s3;
     policy.urls = names_.urls;
+    policy.archive_missing = node.text_at("missing_file") == "archive-row";
     return policy;
   }
 
@@ -345,6 +346,14 @@ Shape cleanup_shape() {
                         .shape = scalar(Scalar::text),
                         .fallback = "this file's folder",
                         .example = "/srv/app/media"});
+  with_files.push_back(
+      {.key = "missing_file",
+       .what =
+           "archive-row: a row whose file is missing goes to the archive without it; refused where more than 10 % of "
+           "the planned rows' files are missing, since a mount that is gone looks just like that",
+       .shape = choice({"keep", "archive-row"}),
+       .fallback = "keep",
+       .example = "archive-row"});
   with_files.push_back(archive_field(true));
   const Shape files =
       record("files policy",

@@ -54,13 +54,14 @@ class Settling {
   /// The row is there: what was copied for it is spare, and goes, unless another manifest names it.
   Result<void> undo(const manifest::Header& header, std::span<Item* const> items) {
     std::vector<std::string> copies;
-    for (const Item* item : items) copies.push_back(item->copy);
+    for (const Item* item : items)
+      if (!item->missing) copies.push_back(item->copy);
     const std::vector<std::string> named = TRY(named_elsewhere(archive_.store(), folder_, header.run, copies));
     for (Item* item : items) {
       // In the state planned the copy may be there without a record that this run made it; no other manifest names it,
       // so it is ours.
-      const bool spare =
-          (item->made || item->state == State::planned) && std::ranges::find(named, item->copy) == named.end();
+      const bool spare = !item->missing && (item->made || item->state == State::planned) &&
+                         std::ranges::find(named, item->copy) == named.end();
       item->state = State::undone;
       item->reason = "interrupted";
       if (spare) TRY(archive_.store().remove({.key = item->copy}));
@@ -86,7 +87,13 @@ Result<std::set<std::string>> SourceRemoval::needed(std::span<Item* const> items
   return found;
 }
 
-Result<void> SourceRemoval::remove(std::span<Item* const> items) {
+Result<void> SourceRemoval::remove(std::span<Item* const> all) {
+  std::vector<Item*> items;
+  for (Item* item : all)
+    if (item->missing)
+      item->state = State::source_gone;  // whatever lies there now came later
+    else
+      items.push_back(item);
   if (items.empty()) return {};
   std::vector<Item*> aside;
   TRY(move_aside(items, aside));

@@ -57,7 +57,8 @@ struct Item {
   std::string copy{};    ///< The key of the copy in the archive.
   std::string sha256{};  ///< Of the copy's bytes, from `copied` on.
   Bytes size{};
-  bool made = false;  ///< The copy was made by this run; else it lay there with the same bytes.
+  bool made = false;     ///< The copy was made by this run; else it lay there with the same bytes.
+  bool missing = false;  ///< The row's file was not there: it went without it, and there is no copy.
   std::optional<std::uint32_t>
       mode{};  ///< Of a source file: its permission bits, owner and mtime, to be given back with it.
   std::uint32_t owner = 0, group = 0;

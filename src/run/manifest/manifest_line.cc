@@ -58,6 +58,14 @@ Result<void> take_count(const json& document, const char* name, std::uint64_t& t
   return {};
 }
 
+Result<void> take_flag(const json& document, const char* name, bool& to) {
+  const auto it = document.find(name);
+  if (it == document.end()) return {};
+  if (!it->is_boolean()) return not_a_line(fmt::format("\"{}\" is not true or false", name));
+  to = it->get<bool>();
+  return {};
+}
+
 Result<std::vector<std::string>> strings_in(const json& document, const char* name) {
   std::vector<std::string> out;
   const auto it = document.find(name);
@@ -174,9 +182,12 @@ std::string line_of(const Item& item, bool whole) {
     if (!item.row.empty()) document["row"] = json::parse(item.row, nullptr, false);
     if (!item.source.empty()) document["source"] = bytes_to_json(item.source);
     if (item.rows > 0) document["rows"] = item.rows;
+    if (item.missing) document["missing"] = true;
   }
-  if (whole || item.state == State::planned || item.state == State::copied) document["copy"] = bytes_to_json(item.copy);
-  if ((whole && !item.sha256.empty()) || item.state == State::copied) {
+  const bool has_copy = !item.missing;
+  if (has_copy && (whole || item.state == State::planned || item.state == State::copied))
+    document["copy"] = bytes_to_json(item.copy);
+  if (has_copy && ((whole && !item.sha256.empty()) || item.state == State::copied)) {
     document["sha256"] = bytes_to_json(item.sha256);
     document["bytes"] = item.size.count;
     document["made"] = item.made;
@@ -218,10 +229,8 @@ Result<Item> item_from_line(std::string_view line, const Item* known) {
     if (!row->is_object()) return not_a_line("\"row\" is not an object");
     item.row = row->dump();
   }
-  if (const auto made = document.find("made"); made != document.end()) {
-    if (!made->is_boolean()) return not_a_line("\"made\" is not true or false");
-    item.made = made->get<bool>();
-  }
+  TRY(take_flag(document, "made", item.made));
+  TRY(take_flag(document, "missing", item.missing));
   TRY(take_attributes(document, item));
   if (document.contains("kept")) item.kept = TRY(strings_in(document, "kept"));
   if (document.contains("superseded")) item.superseded = TRY(strings_in(document, "superseded"));

@@ -33,6 +33,20 @@ TEST(ManifestLine, AnItemReadsBackWhateverItsBytes) {
   EXPECT_EQ(again->sha256, "\xff");
 }
 
+TEST(ManifestLine, AnItemWithoutItsFileSaysSoAndNamesNoCopy) {
+  const Item item{.number = 1, .state = State::planned, .key = "1", .row = "{}", .source = "/a", .missing = true};
+  const std::string planned = line_of(item, false);
+  EXPECT_EQ(planned, R"({"item":1,"key":"1","missing":true,"row":{},"source":"/a","state":"planned"})");
+  const auto first = item_from_line(planned, nullptr);
+  ASSERT_TRUE(first) << first.error().message;
+  const auto gone = item_from_line(R"({"item":1,"state":"source_gone"})", &*first);
+  ASSERT_TRUE(gone) << gone.error().message;
+  EXPECT_TRUE(gone->missing);
+  EXPECT_EQ(line_of(*gone, true),
+            R"({"item":1,"key":"1","missing":true,"row":{},"source":"/a","state":"source_gone"})");
+  EXPECT_EQ(item_from_line(R"({"item":1,"state":"planned","missing":"yes"})", nullptr).error().kind, Kind::corrupt);
+}
+
 TEST(ManifestLine, AnOwnerThatNoUserCanBeIsCorruptAndNotRoot) {
   for (const char* name : {"owner", "group"}) {
     const auto item =
