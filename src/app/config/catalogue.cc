@@ -26,6 +26,22 @@ retention::Policy as(const Caller& caller, retention::Policy policy) {
   return policy;
 }
 
+/// The step by which the archive of a task forgets what is older than it is to keep. Its name cannot be a task's of a
+/// configuration.
+std::optional<TaskSlot> archive_purge(const retention::TaskSpec& spec, const Caller& caller) {
+  if (!spec.policy) return {};
+  const retention::Policy policy = as(caller, *spec.policy);
+  const retention::ArchiveRules* archive = retention::archive_of(policy);
+  if (archive == nullptr || !archive->keep) return {};
+  const retention::RowRules& rows = *retention::rows_of(policy);
+  TaskSlot slot{.info = {.name = spec.info.name + ".archive",
+                         .title = fmt::format("what {} archived more than {} ago is purged from {}", spec.info.name,
+                                              format_age(*archive->keep), archive->store.url)},
+                .off_by = spec.off_by};
+  if (spec.off_by.empty()) slot.task = retention::expire_archive(slot.info, rows, *archive);
+  return slot;
+}
+
 }  // namespace
 
 sql::Target as(const Caller& caller, sql::Target target) {
@@ -74,6 +90,7 @@ Job cleanup(const Settings& settings, const StateDirectory& state, const Caller&
     else if (spec.off_by.empty())
       slot.task = retention::make_task(spec.info, as(caller, *spec.policy), untouched, state);
     job.tasks.push_back(std::move(slot));
+    if (auto purge = archive_purge(spec, caller)) job.tasks.push_back(*std::move(purge));
   }
   return job;
 }

@@ -3,41 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <nlohmann/json.hpp>
 #include <set>
 
-#include "core/digest.h"
-#include "io/files/compression.h"
-#include "io/files/folder.h"
-#include "jobs/retention/archived_rows.h"
-#include "jobs/retention/recovery.h"
+#include "jobs/retention/forgetting.h"
 #include "jobs/retention/row_step.h"
 #include "run/locks.h"
 #include "run/manifest/archive.h"
 #include "run/manifest/manifest.h"
-#include "run/manifest/row_json.h"
 
 namespace steward::retention {
 namespace {
 
 using manifest::Item;
-using manifest::State;
-
-/// The name of the segment that takes the place of one: "…-000001.jsonl.zst", "…-000001.1.jsonl.zst", "…-000001.2…".
-/// Not made up anew: what a forget that was killed has left under it is overwritten by the next one, and so is never
-/// left behind with rows that are forgotten later.
-std::string next_segment(std::string_view copy) {
-  const std::size_t dot = copy.find('.', copy.rfind('/') + 1);
-  const std::string_view rest = copy.substr(dot + 1);
-  std::uint64_t generation = 0;
-  std::from_chars(rest.data(), rest.data() + rest.size(), generation);  // none: the first one
-  return fmt::format("{}.{}.jsonl.zst", copy.substr(0, dot), generation + 1);
-}
-
-bool left_the_database(const Item& item) {
-  return item.state == State::row_gone || item.state == State::source_gone || item.state == State::source_kept;
-}
 
 class Forget final : public Task {
  public:
@@ -88,6 +65,7 @@ class Forget final : public Task {
   Result<void> execute(const Step&, RunContext& run) const override {
     const manifest::Archive archive = TRY(manifest::Archive::read(settings_.archive));
     object::Store& store = archive.store();
+    const Forgetting forgetting(settings_.archive, store, request_.reason);
     for (const manifest::Listed& listed : TRY(manifest::list(store, ""))) {
       const Concern concern = TRY(concern_of(store, listed));
       if (!concern.any()) continue;
@@ -95,10 +73,19 @@ class Forget final : public Task {
         return fail(Kind::refused, fmt::format("run {} has not ended: its manifest cannot be written anew", listed.run),
                     "Let it end, or run `steward run cleanup`, which finishes it; then forget again.", "unfinished");
       TRY(run.checkpoint("forget: manifest"));
-      for (const std::string& key : keys_)
-        if (is_held(*TRY(run.holds()), key)) return std::unexpected(held());
-      TRY(forget_in(store, listed, concern, run));
-      TRY(remove_half_written(listed.folder));
+      bool done = false;
+      while (!done) {
+        const Holds holds = *TRY(run.holds());
+        for (const std::string& key : keys_)
+          if (is_held(holds, key)) return std::unexpected(held());
+        if (concern.rows > 0)
+          done = TRY(forgetting.forget(listed, goes(), concern.items, holds, run)).has_value();
+        else
+          TRY(forgetting.remove_superseded(listed, run)), done = true;
+      }
+      if (concern.rows > 0) run.done(concern.rows);
+      TRY(run.checkpoint("forget: done"));
+      TRY(forgetting.remove_half_written(listed.folder));
     }
     return {};
   }
@@ -106,7 +93,7 @@ class Forget final : public Task {
  private:
   /// What a manifest has to do with the request.
   struct Concern {
-    std::uint64_t rows = 0;
+    std::uint64_t rows = 0, items = 0;
     bool superseded = false;
     bool any() const { return rows > 0 || superseded; }
   };
@@ -133,8 +120,7 @@ class Forget final : public Task {
       object::Store& store,
       const std::function<Result<void>(const manifest::Listed&, const manifest::Header&, const Item&)>& take) const {
     for (const manifest::Listed& listed : TRY(manifest::list(store, ""))) {
-      const manifest::Header header =
-          TRY(manifest::read(store, listed, [](const Item&) -> Result<bool> { return false; }));
+      const manifest::Header header = TRY(header_of(store, listed));
       if (!covers(header)) continue;
       TRY(manifest::read(store, listed, [&](const Item& item) -> Result<bool> {
         TRY(take(listed, header, item));
@@ -144,112 +130,28 @@ class Forget final : public Task {
     return {};
   }
 
+  Forgetting::Goes goes() const {
+    return [this](const Item&, const std::string& key) { return keys_.contains(key); };
+  }
+
   /// How many rows of an item the request covers.
   Result<std::uint64_t> covered_rows(object::Store& store, const manifest::Header& header, const Item& item) const {
-    if (!left_the_database(item)) return 0;
-    if (item.rows == 0) return keys_.contains(item.key) ? 1 : 0;
-    std::uint64_t found = 0;
-    TRY(each_archived_row(store, item, [&](const ArchivedRow& row) -> Result<bool> {
-      found += keys_.contains(manifest::key_text(TRY(row.values_of(header.key_columns))));
-      return true;
-    }));
-    return found;
+    const Forgetting forgetting(settings_.archive, store, request_.reason);
+    return TRY(forgetting.covered(header, item, goes())).rows;
   }
 
   Result<Concern> concern_of(object::Store& store, const manifest::Listed& listed) const {
     Concern concern;
-    const manifest::Header header =
-        TRY(manifest::read(store, listed, [](const Item&) -> Result<bool> { return false; }));
+    const manifest::Header header = TRY(header_of(store, listed));
     if (!covers(header)) return concern;
     TRY(manifest::read(store, listed, [&](const Item& item) -> Result<bool> {
-      concern.rows += TRY(covered_rows(store, header, item));
+      const std::uint64_t rows = TRY(covered_rows(store, header, item));
+      concern.rows += rows;
+      concern.items += rows > 0 ? 1 : 0;
       concern.superseded = concern.superseded || !item.superseded.empty();
       return true;
     }));
     return concern;
-  }
-
-  /// What a crash left half written in a table's folder may hold what is forgotten, and no listing of the store shows
-  /// it. The table's lock keeps out whoever writes there.
-  Result<void> remove_half_written(const std::string& folder) const {
-    if (!settings_.archive.url.starts_with("file://")) return {};
-    const files::Folder place = TRY(files::Folder::open(settings_.archive.url.substr(7) + '/' + folder));
-    return place.walk({}, [&](const files::Found& found) -> Result<bool> {
-      const std::size_t name = found.path.rfind('/') + 1;  // npos + 1 is 0
-      if (std::string_view(found.path).substr(name).starts_with(files::temporary_prefix)) TRY(place.unlink(found.path));
-      return true;
-    });
-  }
-
-  /// First the manifest names what is to go and no longer what it was; then it goes; then nothing names it.
-  Result<void> forget_in(object::Store& store, const manifest::Listed& listed, const Concern& concern,
-                         RunContext& run) const {
-    const manifest::Header header =
-        TRY(manifest::read(store, listed, [](const Item&) -> Result<bool> { return false; }));
-    if (concern.rows > 0) {
-      TRY(manifest::rewrite(store, listed, run.state(), [&](Item& item) -> Result<void> {
-        const std::uint64_t found = TRY(covered_rows(store, header, item));
-        if (found == 0) return {};
-        TRY(run.checkpoint("forget: item"));
-        return item.rows == 0 ? forget_file(item) : forget_rows(store, header, item, found);
-      }));
-      TRY(run.checkpoint("forget: recorded"));
-    }
-    std::vector<std::string> copies;
-    TRY(manifest::read(store, listed, [&](const Item& item) -> Result<bool> {
-      copies.insert(copies.end(), item.superseded.begin(), item.superseded.end());
-      return true;
-    }));
-    const std::vector<std::string> needed = TRY(named_elsewhere(store, listed.folder, listed.run, copies));
-    for (const std::string& copy : copies)
-      if (std::ranges::find(needed, copy) == needed.end()) TRY(store.remove({.key = copy}));
-    TRY(run.checkpoint("forget: removed"));
-    TRY(manifest::rewrite(store, listed, run.state(), [](Item& item) -> Result<void> {
-      item.superseded.clear();
-      return {};
-    }));
-    if (concern.rows > 0) run.done(concern.rows);
-    return run.checkpoint("forget: done");
-  }
-
-  Result<void> forget_file(Item& item) const {
-    std::vector<std::string> copies;
-    if (!item.missing) copies.push_back(item.copy);
-    item = {
-        .number = item.number, .state = State::forgotten, .reason = request_.reason, .superseded = std::move(copies)};
-    return {};
-  }
-
-  /// A new segment without these rows; the item is about that one from now on. Without any row left it is forgotten.
-  Result<void> forget_rows(object::Store& store, const manifest::Header& header, Item& item,
-                           std::uint64_t found) const {
-    const std::string old = item.copy;
-    std::erase_if(item.kept, [&](const std::string& key) { return keys_.contains(key); });
-    if (found == item.rows) {
-      item = {.number = item.number, .state = State::forgotten, .reason = request_.reason, .superseded = {old}};
-      return {};
-    }
-    StringSink text;  // a segment has 16 MiB at the most
-    files::ZstdSink zstd(text);
-    std::string first;
-    TRY(each_archived_row(store, item, [&](const ArchivedRow& row) -> Result<bool> {
-      const std::string key = manifest::key_text(TRY(row.values_of(header.key_columns)));
-      if (keys_.contains(key)) return true;
-      if (first.empty()) first = key;
-      const std::string line = manifest::row_to_json(row.columns, row.values).dump() + '\n';
-      TRY(zstd.write(std::as_bytes(std::span(line))));
-      return true;
-    }));
-    TRY(zstd.finish());
-    item.copy = next_segment(old);
-    StringSource source(text.text);
-    TRY(store.put(item.copy, source, {.size = Bytes{text.text.size()}}));
-    item.key = first;
-    item.sha256 = sha256_hex(text.text);
-    item.size = Bytes{text.text.size()};
-    item.rows -= found;
-    item.superseded = {old};
-    return verify_copy(store, item);
   }
 
   TaskInfo info_;

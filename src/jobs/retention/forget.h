@@ -1,8 +1,4 @@
-/// Forgetting single rows in an archive, for good: what the law calls erasure.
-///
-///   A row with its file   its copy is removed, unless another item has it too; of its line in the manifest stays that
-///                         there was an item, and why it was forgotten.
-///   A row of a segment    the segment is written anew without it, read back, and takes the old one's place.
+/// Forgetting single rows in an archive, for good: what the law calls erasure. How it is done is in forgetting.h.
 ///
 /// Promises  - When it has succeeded, no object of the archive holds the row's content, its key or its file's name.
 ///           - Killed anywhere, the next `forget` of the same archive finishes what was begun.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace steward::retention {
 namespace {
@@ -50,10 +51,11 @@ Result<std::vector<std::string>> named_elsewhere(object::Store& store, const std
                                                  const std::string& run, const std::vector<std::string>& copies) {
   std::vector<std::string> named;
   if (copies.empty()) return named;
+  const std::unordered_set<std::string_view> wanted_copies(copies.begin(), copies.end());
   for (const manifest::Listed& listed : TRY(manifest::list(store, folder))) {
     if (listed.run == run) continue;
     TRY(manifest::read(store, listed, [&](const Item& item) -> Result<bool> {
-      const bool wanted = item.state != manifest::State::undone && std::ranges::find(copies, item.copy) != copies.end();
+      const bool wanted = item.state != manifest::State::undone && wanted_copies.contains(item.copy);
       if (wanted) named.push_back(item.copy);
       return named.size() < copies.size();
     }));

@@ -10,6 +10,7 @@
 #include "core/random.h"
 #include "core/text.h"
 #include "jobs/retention/archived_rows.h"
+#include "jobs/retention/forgetting.h"
 #include "jobs/retention/row_step.h"
 #include "jobs/retention/source_file.h"
 #include "run/locks.h"
@@ -21,14 +22,9 @@ namespace steward::retention {
 namespace {
 
 using manifest::Item;
-using manifest::State;
 
 constexpr std::chrono::days held_for{30};
 constexpr std::size_t rows_at_once = 200;
-
-bool left_the_database(const Item& item) {
-  return item.state == State::row_gone || item.state == State::source_gone || item.state == State::source_kept;
-}
 
 /// Whether a request covers a manifest, and a row of it.
 class Selection {

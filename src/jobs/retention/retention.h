@@ -91,7 +91,8 @@ struct RowRules {
 /// Where rows go before they go.
 struct ArchiveRules {
   object::StoreTarget store{};
-  std::string folder{};  ///< In the archive; empty: the table's bare name. One for each task of an archive.
+  std::string folder{};       ///< In the archive; empty: the table's bare name. One for each task of an archive.
+  std::optional<Age> keep{};  ///< What was archived longer ago is purged from the archive. None: it stays for good.
 };
 
 /// Rows by their age.
@@ -138,6 +139,8 @@ struct ObjectPolicy {
 std::unique_ptr<Task> purge_rows(TaskInfo info, RowPolicy policy);
 std::unique_ptr<Task> archive_rows(TaskInfo info, RowPolicy policy);
 std::unique_ptr<Task> archive_file_rows(TaskInfo info, FileRowPolicy policy, OutOfReach out_of_reach);
+/// Purges from the archive what was archived longer ago than its `keep`, which is given: as `archive forget` does it.
+std::unique_ptr<Task> expire_archive(TaskInfo info, RowRules rows, ArchiveRules archive);
 std::unique_ptr<Task> purge_files(TaskInfo info, FilePolicy policy, OutOfReach out_of_reach);
 /// `state` is where the lock of an S3 bucket lies.
 std::unique_ptr<Task> expire_objects(TaskInfo info, ObjectPolicy policy, OutOfReach out_of_reach,

@@ -125,18 +125,24 @@ Field archive_field(bool required) {
           .what = required
                       ? "where rows and files go before they go"
                       : "where rows are written (JSON lines, zstd) before they go; without it they are gone for good",
-          .shape = record("archive",
-                          {{.key = "to",
-                            .what = "which of the stores",
-                            .shape = scalar(Scalar::text),
-                            .required = true,
-                            .example = "cold"},
-                           {.key = "folder",
-                            .what = "the folder in it; one for each task",
-                            .shape = scalar(Scalar::text),
-                            .fallback = "the table's name",
-                            .example = "old-signals"}},
-                          "to"),
+          .shape =
+              record("archive",
+                     {{.key = "to",
+                       .what = "which of the stores",
+                       .shape = scalar(Scalar::text),
+                       .required = true,
+                       .example = "cold"},
+                      {.key = "folder",
+                       .what = "the folder in it; one for each task",
+                       .shape = scalar(Scalar::text),
+                       .fallback = "the table's name",
+                       .example = "old-signals"},
+                      {.key = "keep",
+                       .what = "what was archived longer ago is purged from the archive for good, by a step of its own",
+                       .shape = scalar(Scalar::age),
+                       .fallback = "it stays",
+                       .example = "7 years"}},
+                     "to"),
           .required = required,
           .example = "cold"};
 }
@@ -263,6 +269,7 @@ class Reader {
     if (rules.folder.contains('/') || rules.folder.starts_with('.'))
       wrong(archive->find("folder")->at, fmt::format("\"{}\" is no folder's name", printable(rules.folder)),
             "Use one name without slashes.");
+    if (const auto keep = parse_age(archive->text_at("keep"))) rules.keep = *keep;
     const std::string table = node.text_at("table");
     const std::string folder = rules.folder.empty() ? table.substr(table.rfind('.') + 1) : rules.folder;
     if (!archive_folders_.insert(store->url + ' ' + folder).second)
