@@ -96,6 +96,15 @@ TEST_P(MissingFiles, OneThatVanishesAfterThePlanKeepsItsRow) {
   EXPECT_EQ(app.value("select id from mockups"), "7");
 }
 
+TEST_P(MissingFiles, OneThatVanishesBeforeItsBatchKeepsItsRow) {
+  rows(app, 101, 0);  // a batch of a hundred, and one
+  const int status = in_a_child(app, [&](std::string_view place) {
+    if (place == "archive-files: batch done") std::filesystem::remove(app.path("media/101.png"));
+  });
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_EQ(app.value("select id from mockups"), "101");
+}
+
 TEST_P(MissingFiles, OneThatComesBackBeforeItsRowIsGoneKeepsIt) {
   rows(app, 20, 1);
   const int status = in_a_child(app, [&](std::string_view place) {
