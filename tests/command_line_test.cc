@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "harness/application.h"
+#include "run/ledger/ledger.h"
 
 namespace steward::harness {
 namespace {
@@ -227,6 +228,48 @@ TEST(CommandLine, CompletionScriptsAreWellFormed) {
   EXPECT_EQ(run_program({"bash", "-n", app.path("completion")}, {{"PATH", "/usr/bin:/bin"}}, app.root()).exit_code, 0);
   EXPECT_NE(app.steward({"completion", "zsh"}).out.find("compdef"), std::string::npos);
   EXPECT_NE(app.steward({"completion", "fish"}).out.find("complete -c steward"), std::string::npos);
+}
+TEST(CommandLine, ATaskThatLosesGroundIsForecastAndNeedsAttention) {
+  Application app;
+  for (int i = 0; i < 30; ++i) app.file("logs/" + std::to_string(i) + ".log", "x", 40);
+  json plan = app.plan_cleanup();
+  EXPECT_EQ(task(plan, "purge-logs")["forecast"]["trend"], "unknown");
+  EXPECT_EQ(app.steward({"status"}).out.find("FORECAST"), std::string::npos) << "nothing has run";
+
+  // Three nights, each of which leaves a little more. The fourth is tonight.
+  const auto ledger = ledger::open({.url = "sqlite:///" + app.path("state/ledger.db")}).value();
+  for (const auto& [days, planned, done] : {std::tuple(3, 20, 10), {2, 24, 10}, {1, 28, 10}}) {
+    for (json& step : plan["tasks"])
+      if (step["task"] == "purge-logs") step["planned"] = {{"items", planned}, {"bytes", planned << 20}};
+    const std::string id = "night-" + std::to_string(3 - days);
+    const Instant then = *parse_instant(days_ago(days));
+    ASSERT_TRUE(ledger->begin_run({.id = id, .job = "cleanup", .started = then, .heartbeat = then}));
+    ASSERT_TRUE(ledger->set_plan(id, "0f", plan.dump()));
+    const json detail{{"task", "purge-logs"},
+                      {"status", "cancelled"},
+                      {"planned", task(plan, "purge-logs")["planned"]},
+                      {"done", {{"items", done}, {"bytes", done << 20}}}};
+    ASSERT_TRUE(ledger->record_task(id, {.task = "purge-logs", .status = "cancelled", .detail = detail.dump()}));
+    ASSERT_TRUE(ledger->end_run(id, ledger::Status::cancelled, then + std::chrono::hours(1), ""));
+  }
+
+  const std::string reason =
+      "losing ground: 14 items (14 MiB) a night come, 10 items (10 MiB) go, so that what waits is never gone";
+  const json again = app.plan_cleanup();
+  const json forecast = task(again, "purge-logs")["forecast"];
+  EXPECT_EQ(forecast["trend"], "losing_ground") << forecast;
+  EXPECT_EQ(forecast["backlog"]["items"], 30);
+  EXPECT_EQ(forecast["come_a_night"], json({{"items", 14.0}, {"bytes", 14.0 * (1 << 20)}}));
+  EXPECT_EQ(forecast["nights"], nullptr);
+  EXPECT_NE(app.steward({"plan", "cleanup"}).out.find("    forecast  " + reason), std::string::npos);
+
+  const json status = app.steward({"status", "--json"}).json();
+  ASSERT_EQ(status["forecasts"].size(), 1U) << status;
+  EXPECT_EQ(status["forecasts"][0]["task"], "purge-logs");
+  EXPECT_EQ(status["forecasts"][0]["backlog"]["items"], 18);
+  const Answer shown = app.steward({"status"});
+  EXPECT_NE(shown.out.find("! purge-logs is " + reason + ": steward plan cleanup/purge-logs"), std::string::npos)
+      << shown.out;
 }
 TEST(CommandLine, EveryCommandAnswersInJson) {
   Application app;

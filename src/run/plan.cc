@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "core/digest.h"
@@ -15,6 +16,15 @@ using nlohmann::json;
 constexpr int format = 1;
 constexpr std::size_t examples_kept = 5;
 constexpr std::array readiness_names{"ready", "not_configured", "off", "failed"};
+
+constexpr std::array trend_names{"unknown", "keeping_up", "catching_up", "standing_still", "losing_ground"};
+
+/// A tenth of an item is as much as a rate means.
+json rate_or_null(const std::optional<Rate>& rate) {
+  if (!rate) return nullptr;
+  return {{"items", std::round(rate->items * 10) / 10},
+          {"bytes", rate->bytes ? json(std::round(*rate->bytes)) : json(nullptr)}};
+}
 
 json instant_or_null(const std::optional<Instant>& instant) {
   return instant ? json(format_instant(*instant)) : json(nullptr);
@@ -145,6 +155,15 @@ std::string page_of(const Error& error) {
   return error.code.empty() ? std::string{} : fmt::format("docs/refusals.md#{}", error.code);
 }
 
+json to_json(const Forecast& forecast) {
+  return {{"trend", trend_names[static_cast<std::size_t>(forecast.trend)]},
+          {"backlog", to_json(forecast.backlog)},
+          {"come_a_night", rate_or_null(forecast.come)},
+          {"go_a_night", rate_or_null(forecast.go)},
+          {"nights", forecast.nights ? json(*forecast.nights) : json(nullptr)},
+          {"reason", forecast.reason}};
+}
+
 json to_json(const Step& step) {
   json samples = json::array();
   for (const Sample& s : step.samples)
@@ -169,6 +188,7 @@ json to_json(const Step& step) {
            {"needs", step.needs},
            {"items", step.items},
            {"error", step.error ? to_json(*step.error) : json(nullptr)}};
+  if (step.forecast) out["forecast"] = to_json(*step.forecast);
   if (step.brake) out["brake"] = to_json(*step.brake);
   return out;
 }
@@ -204,6 +224,7 @@ std::string digest_of(const Plan& plan) {
   document.erase("made");
   for (json& step : document["tasks"]) {
     step.erase("samples");
+    step.erase("forecast");
     for (json& skip : step["skipped"]) skip.erase("examples");
   }
   return sha256_hex(document.dump());  // nlohmann keeps object keys sorted

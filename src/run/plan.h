@@ -45,6 +45,30 @@ class Skips {
   std::vector<Skip> list_{};
 };
 
+/// How much in a night of 24 hours.
+struct Rate {
+  double items = 0;
+  std::optional<double> bytes{};
+};
+
+/// Where a task's backlog is heading.
+enum class Trend {
+  unknown,         ///< Its earlier runs do not tell.
+  keeping_up,      ///< Its last run left nothing.
+  catching_up,     ///< Less is left from run to run.
+  standing_still,  ///< As much is left from run to run.
+  losing_ground,   ///< More is left from run to run.
+};
+
+/// What becomes of a task's backlog if it goes on as in its last runs; see run/forecast.h.
+struct Forecast {
+  Trend trend = Trend::unknown;
+  Amount backlog{};                       ///< What waits now.
+  std::optional<Rate> come{}, go{};       ///< In a night; absent where the runs do not tell.
+  std::optional<std::uint64_t> nights{};  ///< Until nothing waits; absent where that is never, or not known.
+  std::string reason{};                   ///< One line, for people.
+};
+
 enum class Readiness {
   ready,           ///< It was planned.
   not_configured,  ///< `needs` says what to set.
@@ -67,11 +91,12 @@ struct Step {
   std::optional<Instant> oldest{}, newest{};  ///< Of the planned items.
   std::vector<Sample> samples{};
   std::vector<Skip> skipped{};
-  std::vector<std::string> notes{};  ///< What a person should know: "the bytes stay: versioning is on".
-  std::vector<std::string> needs{};  ///< Variables to set, where not configured.
-  std::string items{};               ///< SHA-256 of the item list beside the plan, where the task keeps one.
-  std::optional<Error> brake{};      ///< Why `run` would refuse this step.
-  std::optional<Error> error{};      ///< Why it could not be planned.
+  std::vector<std::string> notes{};    ///< What a person should know: "the bytes stay: versioning is on".
+  std::vector<std::string> needs{};    ///< Variables to set, where not configured.
+  std::string items{};                 ///< SHA-256 of the item list beside the plan, where the task keeps one.
+  std::optional<Error> brake{};        ///< Why `run` would refuse this step.
+  std::optional<Error> error{};        ///< Why it could not be planned.
+  std::optional<Forecast> forecast{};  ///< Of the moment: no part of the digest, and not read back.
 };
 
 struct Plan {
@@ -81,12 +106,13 @@ struct Plan {
   std::vector<Step> steps{};
 };
 
-/// The document of `plan --json` without its digest. `made` and samples are for people.
+/// The document of `plan --json` without its digest. `made`, samples and forecasts are for people.
 nlohmann::json to_json(const Plan& plan);
 nlohmann::json to_json(const Step& step);
 nlohmann::json to_json(const Amount& amount);
 nlohmann::json to_json(const std::vector<Skip>& skips);
 nlohmann::json to_json(const Error& error);
+nlohmann::json to_json(const Forecast& forecast);
 /// Where its code is explained: "docs/refusals.md#freeze"; empty where it has none.
 std::string page_of(const Error& error);
 /// Reads parts back; what is absent or of another form is left at its default.
@@ -96,8 +122,8 @@ Error error_from_json(const nlohmann::json& document);
 /// Reads it back. corrupt where it is not such a document, refused (code "plan-newer") where it is of a newer format.
 Result<Plan> plan_from_json(const nlohmann::json& document);
 
-/// The SHA-256, in hexadecimal, of the plan's canonical JSON (sorted keys, no spaces) without `made`, samples and
-/// examples.
+/// The SHA-256, in hexadecimal, of the plan's canonical JSON (sorted keys, no spaces) without `made`, samples,
+/// examples and forecasts.
 std::string digest_of(const Plan& plan);
 
 }  // namespace steward

@@ -37,6 +37,7 @@ TEST(Plan, ItsDigestIsOfWhatItWouldDoAndNotOfWhenItWasMade) {
   later.made += std::chrono::hours(1);
   later.steps[0].samples.clear();
   later.steps[0].skipped[0].examples.clear();
+  later.steps[0].forecast = {.trend = Trend::losing_ground, .reason = "losing ground"};
   EXPECT_EQ(digest_of(later), digest_of(a_plan()));
   EXPECT_EQ(digest_of(later).size(), 64U);
 }

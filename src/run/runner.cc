@@ -8,6 +8,7 @@
 
 #include "core/text.h"
 #include "run/context.h"
+#include "run/forecast.h"
 
 namespace steward {
 namespace {
@@ -78,7 +79,9 @@ Result<Step> plan_task(const TaskSlot& slot, const Job& job, PlanContext& contex
   Step step = *std::move(planned);
   step.task = slot.info.name;
   if (standing && slot.task->removes()) step.brake = standing;
-  if (ledger == nullptr || step.brake) return step;
+  if (ledger == nullptr) return step;
+  step.forecast = forecast(step.planned, TRY(past_runs(*ledger, job.name, step.task, &step)));
+  if (step.brake) return step;
   const std::vector<std::uint64_t> earlier = TRY(ledger->last_removed(job.name, step.task, 50));
   step.brake = brake(brakes, step, earlier);
   return step;

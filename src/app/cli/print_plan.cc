@@ -40,6 +40,10 @@ std::string ready_text(const Output& output, const Step& step) {
                 fmt::format("{} {}{}", format_count(skip.items), skip.reason, tinted(output, Tint::dim, examples)));
   }
   for (const std::string& note : step.notes) out += line("note", printable(note));
+  if (step.forecast) {
+    const bool bad = step.forecast->trend == Trend::losing_ground;
+    out += line("forecast", bad ? tinted(output, Tint::bad, step.forecast->reason) : step.forecast->reason);
+  }
   if (step.brake) {
     out += line("refused", tinted(output, Tint::bad, printable(step.brake->message)));
     out += line("", printable(step.brake->hint));

@@ -46,6 +46,11 @@ Plan a_plan() {
                .cutoff = at("2026-10-24T03:00:00Z"),
                .final = true};
   signals.planned.items = 9'500'000;
+  signals.forecast = {.trend = Trend::losing_ground,
+                      .backlog = signals.planned,
+                      .reason =
+                          "losing ground: 1,200,000 items a night come, 1,000,000 items go, so that what waits is "
+                          "never gone"};
   signals.brake =
       Error{Kind::refused, "purge-signals would remove 9,500,000 of 10,000,000 items, more than 90 % of its target",
             "If this is right, run it once with --allow-removal purge-signals.", "brake-share"};

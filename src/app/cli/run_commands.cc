@@ -15,6 +15,7 @@
 #include "app/cli/signals.h"
 #include "app/config/catalogue.h"
 #include "core/text.h"
+#include "run/forecast.h"
 #include "run/manifest/archive.h"
 #include "run/runner.h"
 #include "run/upkeep.h"
@@ -118,6 +119,25 @@ class Status {
     return {};
   }
 
+  /// What is left of each task of `job`, and where that is heading.
+  Result<void> add_forecasts(const Job& job) {
+    for (const TaskSlot& slot : job.tasks) {
+      if (!slot.task) continue;
+      const std::vector<PastRun> past = TRY(past_runs(*session_.ledger, job.name, slot.info.name));
+      if (past.empty()) continue;
+      const Forecast found = forecast(past.front().left(), past);
+      json entry = to_json(found);
+      entry["job"] = job.name;
+      entry["task"] = slot.info.name;
+      forecasts_.push_back(std::move(entry));
+      forecast_rows_.push_back({slot.info.name, amount_text(found.backlog), found.reason});
+      if (found.trend == Trend::losing_ground)
+        attention_.push_back(
+            fmt::format("{} is {}: steward plan {}/{}", slot.info.name, found.reason, job.name, slot.info.name));
+    }
+    return {};
+  }
+
   /// Freezes, and what else keeps everything where it is; holds.
   Result<void> add_safeguards() {
     const std::vector<ledger::Freeze> freezes = TRY(session_.ledger->freezes(now_));
@@ -133,6 +153,7 @@ class Status {
 
   json document() const {
     return {{"jobs", jobs_},
+            {"forecasts", forecasts_},
             {"holds", holds_},
             {"freezes", frozen_},
             {"attention", attention_},
@@ -148,6 +169,7 @@ class Status {
 
   std::string text(const Output& output) const {
     std::string out = table(rows_, {3, 4});
+    if (forecast_rows_.size() > 1) out += '\n' + table(forecast_rows_, {}) + '\n';
     for (const std::string& line : attention_) out += tinted(output, Tint::warn, "! " + printable(line)) + '\n';
     if (holds_ > 0)
       out += fmt::format("{} {} in force: steward hold list\n", format_count(holds_), holds_ == 1 ? "hold" : "holds");
@@ -177,8 +199,9 @@ class Status {
 
   const Session& session_;
   Instant now_;
-  json jobs_ = json::array();
+  json jobs_ = json::array(), forecasts_ = json::array();
   std::vector<std::vector<std::string>> rows_{{"JOB", "LAST RUN", "STATUS", "TOOK", "DONE", "LAST SUCCESS"}};
+  std::vector<std::vector<std::string>> forecast_rows_{{"TASK", "LEFT", "FORECAST"}};
   std::vector<std::string> attention_{}, frozen_{};
   std::size_t holds_ = 0;
   StateSizes sizes_{};
@@ -256,6 +279,7 @@ Result<int> status_command(const Output& output) {
   const Session session = TRY(session_saying(output));
   Status status(session);
   for (const std::string& job : job_names()) TRY(status.add(job));
+  TRY(status.add_forecasts(cleanup(session.settings, session.state, caller("cleanup", "status"))));
   TRY(status.add_safeguards());
   if (output.json)
     print_json(status.document());

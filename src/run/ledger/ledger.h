@@ -75,6 +75,14 @@ struct TaskRecord {
   std::string detail{};  ///< JSON: the task's entry of `run --json`.
 };
 
+/// A task of an earlier run, with what that run had planned.
+struct PastTask {
+  std::string run{};
+  Instant started{};
+  TaskRecord record{};
+  std::string plan{};  ///< JSON, of the whole run; empty where it was forgotten.
+};
+
 /// Items that nothing may remove until it is released.
 struct Hold {
   std::string id{};    ///< "h-4f2a91c0".
@@ -164,6 +172,8 @@ class Ledger {
   /// done_items of the last `count` times the task succeeded and removed anything, newest first: for the brake.
   virtual Result<std::vector<std::uint64_t>> last_removed(std::string_view job, std::string_view task,
                                                           std::size_t count) = 0;
+  /// The last `count` times the task had its part in a run, newest first: for forecasts.
+  virtual Result<std::vector<PastTask>> past_tasks(std::string_view job, std::string_view task, std::size_t count) = 0;
   /// The last run of the whole of `job` that succeeded, if any.
   virtual Result<std::optional<Run>> last_success(std::string_view job) = 0;
 

@@ -250,6 +250,31 @@ TEST_P(LedgerContract, TheBrakeSeesWhatSuccessfulTasksRemovedNewestFirst) {
   EXPECT_THAT(ledger->last_removed("backup", "purge-signals", 2).value(), IsEmpty());
 }
 
+TEST_P(LedgerContract, APastTaskComesWithWhatItsRunHadPlannedNewestFirst) {
+  for (const char* id : {"a", "b", "c"}) {
+    enter(a_run(id, noon + std::chrono::hours(*id)));
+    ASSERT_TRUE(ledger->set_plan(id, "0f", std::string("{\"of\": \"") + id + "\"}"));
+    ASSERT_TRUE(ledger->record_task(id, {.task = "purge-signals",
+                                         .status = *id == 'b' ? "failed" : "succeeded",
+                                         .planned_items = 9,
+                                         .done_items = 4,
+                                         .done_bytes = 12,
+                                         .detail = "{}"}));
+    ASSERT_TRUE(ledger->record_task(id, {.task = "other", .status = "succeeded"}));
+  }
+  const auto past = ledger->past_tasks("cleanup", "purge-signals", 2).value();
+  ASSERT_EQ(past.size(), 2U);
+  EXPECT_EQ(past[0].run, "c");
+  EXPECT_EQ(past[0].started, noon + std::chrono::hours('c'));
+  EXPECT_EQ(past[0].plan, "{\"of\": \"c\"}");
+  EXPECT_EQ(past[1].run, "b");
+  EXPECT_EQ(past[1].record.status, "failed");
+  EXPECT_EQ(past[1].record.planned_items, 9U);
+  EXPECT_EQ(past[1].record.done_items, 4U);
+  EXPECT_EQ(past[1].record.done_bytes, 12U);
+  EXPECT_THAT(ledger->past_tasks("backup", "purge-signals", 2).value(), IsEmpty());
+}
+
 TEST_P(LedgerContract, TheLastSuccessOfAJobIsKnown) {
   EXPECT_EQ(ledger->last_success("cleanup").value(), std::nullopt);
   enter(a_run("a"));

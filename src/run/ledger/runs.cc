@@ -45,6 +45,16 @@ Result<Run> run_of(const sql::Row& row) {
              .cancelled_by = text_of(row.at(19))};
 }
 
+/// Of a row that begins with task, status, planned_items, done_items, done_bytes, detail.
+TaskRecord record_of(const sql::Row& row) {
+  return {.task = text_of(row[0]),
+          .status = text_of(row[1]),
+          .planned_items = count_of(row[2]),
+          .done_items = count_of(row[3]),
+          .done_bytes = count_of(row[4]),
+          .detail = text_of(row[5])};
+}
+
 Result<std::vector<Run>> runs_of(const sql::Rows& rows) {
   std::vector<Run> out;
   for (const sql::Row& row : rows.rows) out.push_back(TRY(run_of(row)));
@@ -208,13 +218,7 @@ Result<std::vector<TaskRecord>> tasks_of(LedgerDatabase& db, std::string_view ru
       "select task, status, planned_items, done_items, done_bytes, detail from @tasks where run = ?1 order by position",
       {stored(run)}));
   std::vector<TaskRecord> out;
-  for (const sql::Row& row : rows.rows)
-    out.push_back({.task = text_of(row[0]),
-                   .status = text_of(row[1]),
-                   .planned_items = count_of(row[2]),
-                   .done_items = count_of(row[3]),
-                   .done_bytes = count_of(row[4]),
-                   .detail = text_of(row[5])});
+  for (const sql::Row& row : rows.rows) out.push_back(record_of(row));
   return out;
 }
 
@@ -226,6 +230,20 @@ Result<std::vector<std::uint64_t>> last_removed(LedgerDatabase& db, std::string_
                    {stored(job), stored(task), stored(static_cast<std::uint64_t>(count))}));
   std::vector<std::uint64_t> out;
   for (const sql::Row& row : rows.rows) out.push_back(count_of(row[0]));
+  return out;
+}
+
+Result<std::vector<PastTask>> past_tasks(LedgerDatabase& db, std::string_view job, std::string_view task,
+                                         std::size_t count) {
+  const sql::Rows rows = TRY(db.query(
+      "select t.task, t.status, t.planned_items, t.done_items, t.done_bytes, t.detail, r.id, r.started, r.plan "
+      "from @tasks t join @runs r on r.id = t.run where r.job = ?1 and t.task = ?2 "
+      "order by r.started desc, r.id desc limit ?3",
+      {stored(job), stored(task), stored(static_cast<std::uint64_t>(count))}));
+  std::vector<PastTask> out;
+  for (const sql::Row& row : rows.rows)
+    out.push_back(
+        {.run = text_of(row[6]), .started = instant_of(row[7]), .record = record_of(row), .plan = text_of(row[8])});
   return out;
 }
 

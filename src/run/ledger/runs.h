@@ -25,5 +25,7 @@ Result<std::uint64_t> forget_plans(LedgerDatabase& db, Instant before);
 Result<std::vector<TaskRecord>> tasks_of(LedgerDatabase& db, std::string_view run);
 Result<std::vector<std::uint64_t>> last_removed(LedgerDatabase& db, std::string_view job, std::string_view task,
                                                 std::size_t count);
+Result<std::vector<PastTask>> past_tasks(LedgerDatabase& db, std::string_view job, std::string_view task,
+                                         std::size_t count);
 
 }  // namespace steward::ledger
