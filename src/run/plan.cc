@@ -66,6 +66,8 @@ std::uint64_t count_from(const json& j) { return j.get_ref<const std::uint64_t&>
 Step step_from(const json& j) {
   Step step{.task = j.at("task"),
             .target = j.value("target", ""),
+            .identity = j.value("identity", ""),
+            .age = j.value("age", ""),
             .strategy = j.value("strategy", ""),
             .filter = j.value("filter", ""),
             .reason = j.value("reason", "")};
@@ -173,6 +175,8 @@ json to_json(const Step& step) {
   json out{{"task", step.task},
            {"status", readiness_names[static_cast<std::size_t>(step.readiness)]},
            {"target", printable(step.target)},
+           {"identity", step.identity},
+           {"age", step.age},
            {"strategy", step.strategy},
            {"filter", step.filter},
            {"reason", step.reason},
@@ -217,6 +221,20 @@ Result<Plan> plan_from_json(const json& document) {
   } catch (const json::exception&) {
     return fail(Kind::corrupt, "the saved plan is not a plan", "Make a fresh one with `steward plan`.");
   }
+}
+
+std::vector<PolicyChange> policy_changes(const Step& before, const Step& now) {
+  std::vector<PolicyChange> out;
+  if (before.readiness != Readiness::ready || now.readiness != Readiness::ready) return out;
+  const auto compare = [&](const char* what, const std::string& old_one, const std::string& new_one) {
+    if (old_one != new_one && !old_one.empty()) out.push_back({.what = what, .before = old_one, .now = new_one});
+  };
+  compare("age", before.age, now.age);
+  compare("filter", before.filter, now.filter);
+  compare("target", printable(before.target), printable(now.target));
+  compare("strategy", before.strategy, now.strategy);
+  compare("identity", before.identity, now.identity);
+  return out;
 }
 
 std::string digest_of(const Plan& plan) {

@@ -81,6 +81,8 @@ struct Step {
   std::string task{};
   Readiness readiness = Readiness::ready;
   std::string target{};    ///< Absolute, without secrets: "postgresql://app@db/app table public.signals".
+  std::string identity{};  ///< Names the database or the store itself, whatever it is called; empty where nothing does.
+  std::string age{};       ///< Of the policy, for people: "30 days".
   std::string strategy{};  ///< How: "delete in batches of 10,000 by ctid".
   std::string filter{};    ///< Which items, exactly: "timestamp < cutoff; not referenced; not held".
   std::string reason{};    ///< Why these and why so, for people.
@@ -121,6 +123,16 @@ std::vector<Skip> skips_from_json(const nlohmann::json& document);
 Error error_from_json(const nlohmann::json& document);
 /// Reads it back. corrupt where it is not such a document, refused (code "plan-newer") where it is of a newer format.
 Result<Plan> plan_from_json(const nlohmann::json& document);
+
+/// What of a policy or its target differs between two steps of one task.
+struct PolicyChange {
+  std::string what{};  ///< "age", "filter", "target", "strategy", "identity".
+  std::string before{}, now{};
+  bool operator==(const PolicyChange&) const = default;
+};
+/// Empty where both are of the same policy for the same target: then a run of `now` is but the next one. Steps that
+/// were not planned say nothing, and what an earlier steward did not note does not count as changed. Pure.
+std::vector<PolicyChange> policy_changes(const Step& before, const Step& now);
 
 /// The SHA-256, in hexadecimal, of the plan's canonical JSON (sorted keys, no spaces) without `made`, samples,
 /// examples and forecasts.

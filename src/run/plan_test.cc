@@ -54,8 +54,41 @@ TEST(Plan, AnyOtherDifferenceIsAnotherDigest) {
   EXPECT_TRUE(differs([](Plan& p) { p.steps[0].target += 'x'; }));
   EXPECT_TRUE(differs([](Plan& p) { p.steps[0].filter += 'x'; }));
   EXPECT_TRUE(differs([](Plan& p) { p.steps[0].items = "abc"; }));
+  EXPECT_TRUE(differs([](Plan& p) { p.steps[0].age = "1 day"; }));
+  EXPECT_TRUE(differs([](Plan& p) { p.steps[0].identity = "another"; }));
   EXPECT_TRUE(differs([](Plan& p) { p.environment = "staging"; }));
   EXPECT_TRUE(differs([](Plan& p) { p.steps[0].skipped[0].items = 3; }));
+}
+
+TEST(PolicyChanges, AreWhatAPersonHasToSeeBeforeTheNextRun) {
+  Step before = a_plan().steps[0];
+  before.age = "12 months";
+  before.identity = "7146057/16384";
+  Step now = before;
+  now.planned.items += 1000;
+  now.cutoff += std::chrono::hours(24);
+  EXPECT_TRUE(policy_changes(before, now).empty()) << "a night later";
+
+  now.age = "3 months";
+  now.identity = "7146058/16384";
+  EXPECT_EQ(policy_changes(before, now),
+            (std::vector<PolicyChange>{{.what = "age", .before = "12 months", .now = "3 months"},
+                                       {.what = "identity", .before = "7146057/16384", .now = "7146058/16384"}}));
+  now = before;
+  now.filter += "; id > 7";
+  EXPECT_EQ(policy_changes(before, now).at(0).what, "filter");
+  now = before;
+  now.target += "2";
+  EXPECT_EQ(policy_changes(before, now).at(0).what, "target");
+}
+
+TEST(PolicyChanges, AreNoneWhereAnEarlierStewardNotedNothingOrNothingWasPlanned) {
+  Step before = a_plan().steps[0], now = before;
+  now.age = "3 months";
+  EXPECT_TRUE(policy_changes(before, now).empty());
+  before.age = "12 months";
+  before.readiness = Readiness::failed;
+  EXPECT_TRUE(policy_changes(before, now).empty());
 }
 
 TEST(Plan, OfANewerFormatIsRefused) {

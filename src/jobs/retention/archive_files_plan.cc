@@ -173,7 +173,10 @@ Result<Step> plan_file_rows(const FileRowParts& parts, PlanContext& context) {
   const std::optional<Error> lacking = TRY(table.lacks(table.rights(/*locks_rows=*/true)));
   SourceFiles files = TRY(SourceFiles::open(policy.root, policy.s3, policy.urls));
   LineListWriter list = TRY(LineListWriter::create(*context.state));
-  Step step{.target = table.shown(), .cutoff = context.cutoff.value_or(before(context.now, policy.rows.age))};
+  Step step{.target = table.shown(),
+            .identity = table.db().identity(),
+            .age = format_age(policy.rows.age),
+            .cutoff = context.cutoff.value_or(before(context.now, policy.rows.age))};
   Survey survey(parts, table, files, context, list);
   TRY(survey.go_over(step.cutoff, step));
   step.items = TRY(list.finish());

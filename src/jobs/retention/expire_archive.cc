@@ -49,6 +49,8 @@ class ExpireArchive final : public Task {
     const Table table = TRY(Table::open(rows_));
     const std::string folder = archive_folder(archive_, table);
     Step step{.target = fmt::format("{}/{}", archive_.store.url, folder),
+              .identity = table.db().identity(),
+              .age = format_age(*archive_.keep),
               .strategy = "name what goes in the manifests, remove it, and leave that it was there",
               .filter = fmt::format("archived from {} before the cutoff; not held", table.name()),
               .reason = reason(),

@@ -117,6 +117,8 @@ class ExpireObjects final : public Task {
     step.skipped = skips.list();
     step.population = old.seen();
     step.reason = reason();
+    step.age = format_age(policy_.age);
+    step.identity = TRY(store->identity());
     step.filter = filter();
     step.strategy =
         policy_.versions == Versions::current

@@ -231,6 +231,7 @@ class PurgeFiles final : public Task {
     step.skipped = skips.list();
     step.population = old.files_seen();
     step.reason = fmt::format("not modified for {}", format_age(policy_.age));
+    step.age = format_age(policy_.age);
     step.filter = fmt::format("named {}; mtime < cutoff; not open, locked, held or needed by a row; not below {}",
                               fmt::join(policy_.patterns, " "), fmt::join(policy_.leave_out, ", "));
     step.strategy = "unlink, one by one";

@@ -10,7 +10,7 @@ Result<Step> row_step(const Table& table, const Age& age, bool locks_rows, PlanC
   const std::optional<Error> lacking = TRY(table.lacks(table.rights(locks_rows)));
   const Instant cutoff = context.cutoff.value_or(before(context.now, age));
   Table::Survey survey = TRY(table.survey(cutoff, context.holds));
-  Step step{.target = table.shown(), .cutoff = cutoff};
+  Step step{.target = table.shown(), .identity = table.db().identity(), .age = format_age(age), .cutoff = cutoff};
   step.reason = fmt::format("older than {}", format_age(age));
   step.filter = table.filter_text();
   step.planned.items = survey.planned;
