@@ -7,11 +7,12 @@ namespace {
 using nlohmann::json;
 
 constexpr std::chrono::seconds look_every{1};
+constexpr int looks_to_a_pulse = 10;
 
 }  // namespace
 
-CancelWatch::CancelWatch(ledger::Ledger& ledger, std::string run, std::stop_source stop)
-    : ledger_(ledger), run_(std::move(run)), stop_(std::move(stop)), thread_([this] { watch(); }) {}
+CancelWatch::CancelWatch(ledger::Ledger& ledger, const Clock& clock, std::string run, std::stop_source stop)
+    : ledger_(ledger), clock_(clock), run_(std::move(run)), stop_(std::move(stop)), thread_([this] { watch(); }) {}
 
 CancelWatch::~CancelWatch() {
   {
@@ -23,18 +24,24 @@ CancelWatch::~CancelWatch() {
 }
 
 void CancelWatch::watch() {
+  int looks = 0;
   std::unique_lock guard(mutex_);
   while (!ended_.wait_for(guard, look_every, [this] { return end_; })) {
     guard.unlock();
     // A ledger that cannot be read is found by the next checkpoint, which says so.
-    const auto run = ledger_.run(run_);
-    if (run && (run->cancel_requested || run->status != ledger::Status::running)) {
+    const Result<bool> stop = ++looks % looks_to_a_pulse == 0 ? ledger_.pulse(run_, clock_.now()) : is_cancelled();
+    if (stop && *stop) {
       cancelled_ = true;
       stop_.request_stop();
       return;
     }
     guard.lock();
   }
+}
+
+Result<bool> CancelWatch::is_cancelled() {
+  const ledger::Run run = TRY(ledger_.run(run_));
+  return run.cancel_requested || run.status != ledger::Status::running;
 }
 
 Context::Context(const Surroundings& in, std::string run, const RunSettings& settings)
@@ -113,7 +120,7 @@ void Context::begin(const Task& task, const Amount& planned) {
 
 void Context::watch(std::vector<std::unique_ptr<Lock>> locks) {
   locks_ = std::move(locks);
-  watch_.emplace(in_.ledger, run_, in_.stop);
+  watch_.emplace(in_.ledger, in_.clock, run_, in_.stop);
 }
 
 }  // namespace steward

@@ -16,11 +16,12 @@
 namespace steward {
 
 /// Looks every second whether somebody has asked the ledger to cancel this run, and then requests the stop: a statement
-/// that runs for an hour is stopped by it, where a checkpoint would come an hour later. It writes nothing: the run's
-/// pulse is shown at checkpoints alone, since `hold add` takes it for a sign that the run has seen the holds.
+/// that runs for an hour is stopped by it, where a checkpoint would come an hour later. Every ten seconds it notes the
+/// process's pulse; the run's heartbeat it leaves to checkpoints, since `hold add` takes that for a sign that the run
+/// has seen the holds.
 class CancelWatch {
  public:
-  CancelWatch(ledger::Ledger& ledger, std::string run, std::stop_source stop);
+  CancelWatch(ledger::Ledger& ledger, const Clock& clock, std::string run, std::stop_source stop);
   ~CancelWatch();
   CancelWatch(const CancelWatch&) = delete;
   CancelWatch& operator=(const CancelWatch&) = delete;
@@ -29,7 +30,9 @@ class CancelWatch {
 
  private:
   void watch();
+  Result<bool> is_cancelled();
   ledger::Ledger& ledger_;
+  const Clock& clock_;
   std::string run_;
   std::stop_source stop_;
   std::atomic<bool> cancelled_ = false;

@@ -1,77 +1,60 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
-#include <csignal>
-#include <fstream>
-#include <sstream>
-#include <string>
-
 #include "core/random.h"
+#include "io/process/identity.h"
 #include "run/runner.h"
 
 namespace steward {
 namespace {
 
-std::string first_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
+// A process shows its pulse every ten seconds; one of an earlier steward shows none, and a heartbeat between two acts
+// of its work. The clocks of two machines may differ by the five minutes that are let pass everywhere.
+constexpr std::chrono::minutes without_pulse{10};
+constexpr std::chrono::hours without_heartbeat{1};
 
-/// Field 22 of /proc/PID/stat, counted behind the command's last ')', which may itself hold anything. 0 where there is
-/// no such process, or a dead one whose parent has not asked for it.
-std::int64_t start_of(std::int64_t pid) {
-  const std::string stat = first_line(fmt::format("/proc/{}/stat", pid));
-  const std::size_t paren = stat.rfind(')');
-  if (paren == std::string::npos) return 0;
-  std::istringstream rest(stat.substr(paren + 1));
-  std::string field;
-  for (int i = 3; i <= 22; ++i) {
-    if (!(rest >> field)) return 0;
-    if (i == 3 && (field == "Z" || field == "X")) return 0;
-  }
-  return std::atoll(field.c_str());
+bool is_silent(const ledger::Run& run, Instant now) {
+  return run.pulse ? now - std::max(*run.pulse, run.heartbeat) > without_pulse
+                   : now - run.heartbeat > without_heartbeat;
 }
-
-std::string host() {
-  std::string name(256, '\0');
-  if (gethostname(name.data(), name.size()) != 0) return "unknown";
-  name.resize(name.find('\0'));
-  return name;
-}
-
-constexpr std::chrono::hours silent_for{1};
 
 }  // namespace
 
 ledger::Process this_process() {
-  return {.host = host(),
-          .boot = first_line("/proc/sys/kernel/random/boot_id"),
+  return {.host = process::host_name(),
+          .boot = process::boot_id(),
           .pid = getpid(),
-          .started_ticks = start_of(getpid())};
+          .started_ticks = process::started_ticks(getpid()),
+          .pid_namespace = process::pid_namespace()};
 }
 
-bool is_gone(const ledger::Process& process, Instant heartbeat, Instant now) {
-  const ledger::Process here = this_process();
-  if (process.host != here.host) return now - heartbeat > silent_for;
-  if (process.boot != here.boot) return true;
-  return start_of(process.pid) != process.started_ticks;
+Presence presence_of(const ledger::Process& its) {
+  const std::string boot = process::boot_id();
+  const bool same_boot = !boot.empty() && its.boot == boot;
+  if (!same_boot) return !its.boot.empty() && its.host == process::host_name() ? Presence::gone : Presence::unknown;
+  // An earlier steward did not note the namespace; it is the same wherever the host's name is.
+  const std::string here = process::pid_namespace();
+  const bool same_namespace =
+      its.pid_namespace.empty() ? its.host == process::host_name() : !here.empty() && its.pid_namespace == here;
+  if (!same_namespace) return Presence::unknown;
+  return process::started_ticks(its.pid) == its.started_ticks ? Presence::alive : Presence::gone;
 }
 
-std::string pid_namespace() {
-  std::array<char, 64> name{};
-  const ssize_t size = readlink("/proc/self/ns/pid", name.data(), name.size());
-  return size > 0 ? std::string(name.data(), static_cast<std::size_t>(size)) : std::string{};
+bool is_gone(const ledger::Run& run, Instant now) {
+  switch (presence_of(run.process)) {
+    case Presence::alive: return false;
+    case Presence::gone: return true;
+    default: return is_silent(run, now);
+  }
 }
 
-bool is_gone_here(const ledger::Process& process, std::string_view its_pid_namespace) {
-  const std::string boot = this_process().boot;
+std::string pid_namespace() { return process::pid_namespace(); }
+
+bool is_gone_here(const ledger::Process& its, std::string_view its_pid_namespace) {
+  const std::string boot = process::boot_id();
   const std::string here = pid_namespace();
-  if (boot.empty() || process.boot != boot || here.empty() || its_pid_namespace != here) return false;
-  return start_of(process.pid) != process.started_ticks;
+  if (boot.empty() || its.boot != boot || here.empty() || its_pid_namespace != here) return false;
+  return process::started_ticks(its.pid) != its.started_ticks;
 }
 
 std::string new_run_id(Instant now) { return fmt::format("{}-{}", format_compact(now), random_hex(3)); }

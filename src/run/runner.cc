@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "run/context.h"
 #include "run/forecast.h"
+#include "run/ledger/agenda.h"
 
 namespace steward {
 namespace {
@@ -134,11 +135,15 @@ class Running {
   }
 
   Result<RunResult> carry_out() {
-    auto locks = TRY(lock_all());
+    // A scheduler has entered the run already: whether it can be locked or not is its outcome then.
+    if (!settings_.launch.empty()) TRY(take_over());
+    auto locks = lock_all();
+    if (!locks && !settings_.launch.empty()) return ended_before_it_began(std::move(locks).error());
+    if (!locks) return std::unexpected(std::move(locks).error());
     log_ = TRY(LogReporter::open(in_.state.folder(), id_, in_.clock));
     reporters_.add(*log_);
     TRY(begin());
-    context_.watch(std::move(locks));
+    context_.watch(*std::move(locks));
     auto worked = work();
     return end(worked ? std::nullopt : std::optional(std::move(worked).error()));
   }
@@ -165,25 +170,44 @@ class Running {
     return all;
   }
 
+  ledger::Run as_run(Instant now) const {
+    return {.id = id_,
+            .job = job_.name,
+            .scope = scope_of(settings_.only),
+            .started = now,
+            .heartbeat = now,
+            .process = this_process(),
+            .trigger = settings_.trigger,
+            .actor = settings_.actor,
+            .version = settings_.version,
+            .environment = settings_.environment,
+            .pulse = now};
+  }
+
   Result<void> begin() {
     const Instant now = in_.clock.now();
     TRY(note_dead_runs(now));
-    return in_.ledger.begin_run({.id = id_,
-                                 .job = job_.name,
-                                 .scope = scope_of(settings_.only),
-                                 .started = now,
-                                 .heartbeat = now,
-                                 .process = this_process(),
-                                 .trigger = settings_.trigger,
-                                 .actor = settings_.actor,
-                                 .version = settings_.version,
-                                 .environment = settings_.environment});
+    return settings_.launch.empty() ? in_.ledger.begin_run(as_run(now)) : Result<void>{};
+  }
+
+  Result<void> take_over() {
+    if (TRY(in_.ledger.agenda().take_over(as_run(in_.clock.now()), settings_.launch))) return {};
+    return fail(Kind::busy, fmt::format("run {} has ended, or another process was started for it", id_),
+                fmt::format("`steward runs show {}` tells what became of it.", id_));
+  }
+
+  std::unexpected<Error> ended_before_it_began(Error why) {
+    const auto status =
+        row_of(why.kind).exit_code == 3 || why.kind == Kind::busy ? ledger::Status::refused : ledger::Status::failed;
+    // The error that is told is the first one.
+    (void)in_.ledger.end_run(id_, status, in_.clock.now(), to_json(why).dump());
+    return std::unexpected(std::move(why));
   }
 
   Result<void> note_dead_runs(Instant now) {
     for (const ledger::Run& run :
          TRY(in_.ledger.runs({.job = job_.name, .status = ledger::Status::running, .limit = 100}))) {
-      if (!is_gone(run.process, run.heartbeat, now)) continue;
+      if (run.id == id_ || !is_gone(run, now)) continue;
       TRY(in_.ledger.end_run(run.id, ledger::Status::interrupted, now, ""));
       in_.reporter.note(Level::warning, "",
                         fmt::format("run {} died without a word; this run finishes what it left", run.id));

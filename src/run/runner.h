@@ -31,6 +31,9 @@ struct Surroundings {
 
 struct RunSettings {
   std::string id{};  ///< Of the run; empty: a new one. Given where sessions were named for it before it began.
+  /// Not empty: the run is queued in the ledger, and this process was started for it with this token
+  /// (run/ledger/agenda.h).
+  std::string launch{};
   std::vector<std::string> only{};  ///< Names of tasks; empty: all of the job's.
   std::optional<Plan> approved{};   ///< The plan to carry out; else a fresh one.
   /// Why nothing may be removed, as the caller knows from outside of the ledger ("ledger-foreign"). Like a freeze: it
@@ -86,14 +89,24 @@ Result<Plan> plan_job(const Job& job, const std::vector<std::string>& only, cons
                       const std::optional<Error>& barred = {});
 
 /// Carries out the job. An error only where nothing was begun: bad_input as plan_job, busy where another run has a
-/// target, a ledger that cannot be written. What happens later is in the result.
+/// target, a ledger that cannot be written; where a launch has been followed by a newer one. What happens later is in
+/// the result.
 Result<RunResult> run_job(const Job& job, const RunSettings& settings, const Surroundings& in);
 
 /// This process, as the ledger names it.
 ledger::Process this_process();
-/// Whether the process of a run is certainly gone: of an earlier boot of this host, or no such pid with that start. A
-/// process of another host counts as alive until its heartbeat is an hour old.
-bool is_gone(const ledger::Process& process, Instant heartbeat, Instant now);
+
+/// What this process can tell of another.
+enum class Presence {
+  alive,
+  gone,     ///< Of an earlier boot of this host, or no process has its pid and start.
+  unknown,  ///< Of another host or PID namespace.
+};
+Presence presence_of(const ledger::Process& process);
+
+/// Whether the process of a run is gone; one of which nothing is known counts as alive until its pulse is ten minutes
+/// old.
+bool is_gone(const ledger::Run& run, Instant now);
 
 /// The PID namespace of this process, "pid:[4026531836]"; empty where /proc does not say.
 std::string pid_namespace();

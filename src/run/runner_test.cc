@@ -5,6 +5,8 @@
 namespace steward {
 namespace {
 
+using namespace std::chrono_literals;
+
 struct Case {
   const char* name;
   std::vector<std::string> statuses;
@@ -46,26 +48,48 @@ TEST(ClockRefusal, ToleratesFiveMinutesEitherWay) {
             "this machine's clock says 2026-11-23T12:00:00Z, the database says 2026-11-23T11:54:00Z: 6 min ahead");
 }
 
+ledger::Run run_of(const ledger::Process& process, Instant heartbeat = {}, std::optional<Instant> pulse = {}) {
+  return {.heartbeat = heartbeat, .process = process, .pulse = pulse};
+}
+
 TEST(IsGone, ThisProcessIsThereAndOneOfAnotherBootIsNot) {
-  const Instant now = SystemClock().now();
   ledger::Process process = this_process();
-  EXPECT_FALSE(is_gone(process, now, now));
+  EXPECT_FALSE(is_gone(run_of(process), SystemClock().now()));
+  EXPECT_EQ(presence_of(process), Presence::alive);
   process.boot = "another";
-  EXPECT_TRUE(is_gone(process, now, now));
+  EXPECT_TRUE(is_gone(run_of(process), SystemClock().now()));
 }
 
 TEST(IsGone, AReusedPidIsAnotherProcess) {
   ledger::Process process = this_process();
   process.started_ticks += 1;
-  EXPECT_TRUE(is_gone(process, Instant{}, Instant{}));
+  EXPECT_TRUE(is_gone(run_of(process), SystemClock().now()));
 }
 
-TEST(IsGone, AnotherHostIsBelievedForAnHour) {
+TEST(IsGone, APidOfAnotherNamespaceSaysNothingAndOnlyThePulseCounts) {
   const Instant now = SystemClock().now();
   ledger::Process process = this_process();
-  process.host = "elsewhere";
-  EXPECT_FALSE(is_gone(process, now - std::chrono::minutes(59), now));
-  EXPECT_TRUE(is_gone(process, now - std::chrono::minutes(61), now));
+  process.pid_namespace = "pid:[1]";
+  process.started_ticks += 1;
+  EXPECT_EQ(presence_of(process), Presence::unknown);
+  EXPECT_FALSE(is_gone(run_of(process, now - 2h, now - 9min), now));
+  EXPECT_TRUE(is_gone(run_of(process, now - 2h, now - 11min), now));
+}
+
+TEST(IsGone, AnotherHostThatShowsNoPulseIsBelievedForAnHour) {
+  const Instant now = SystemClock().now();
+  ledger::Process process = this_process();
+  process.host = process.boot = "elsewhere";
+  EXPECT_FALSE(is_gone(run_of(process, now - 59min), now));
+  EXPECT_TRUE(is_gone(run_of(process, now - 61min), now));
+}
+
+TEST(IsGone, ARunOfAnEarlierStewardIsKnownByItsHost) {
+  ledger::Process process = this_process();
+  process.pid_namespace = "";
+  EXPECT_FALSE(is_gone(run_of(process), SystemClock().now()));
+  process.started_ticks += 1;
+  EXPECT_TRUE(is_gone(run_of(process), SystemClock().now()));
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ Result<bool> await_runs(Session& session, Instant since) {
   for (int i = 0; i < polls; ++i) {
     std::size_t behind = 0;
     for (const ledger::Run& run : TRY(session.ledger->runs({.status = ledger::Status::running, .limit = 100})))
-      behind += run.heartbeat <= since && !is_gone(run.process, run.heartbeat, session.clock.now());
+      behind += run.heartbeat <= since && !is_gone(run, session.clock.now());
     if (behind == 0) return true;
     pause_briefly();
   }

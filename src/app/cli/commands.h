@@ -34,11 +34,28 @@ struct RunCommand {
 };
 Result<int> run_command(const Output& output, const RunCommand& command);
 
+/// The daemon. Ends when it is told to (SIGTERM, SIGINT).
+struct ServeCommand {
+  std::string only{};               ///< Jobs, with commas; empty: STEWARD_SERVE_JOBS, else all.
+  std::string shutdown = "leave";   ///< leave, wait or stop: runs that are under way.
+  std::string log_format = "text";  ///< text or json.
+};
+Result<int> serve_command(const Output& output, const ServeCommand& command);
+
+/// No start of a job by its schedule. `job`: a name, or "all".
+struct PauseCommand {
+  std::string job{}, reason{}, until{};
+};
+Result<int> pause_command(const Output& output, const PauseCommand& command);
+Result<int> pause_list_command(const Output& output, bool all);
+Result<int> resume_command(const Output& output, const std::string& job);
+
 Result<int> status_command(const Output& output);
 
 /// The next firings of a job, of all jobs, or of an expression. Reads nothing but the configuration, and of an
 /// expression not even that.
 struct ScheduleCommand {
+  bool past = false;  ///< What became of ticks, instead of those to come.
   std::string job{};  ///< Empty: all.
   std::size_t count = 10;
   std::string from{};  ///< RFC 3339; empty: now.

@@ -94,6 +94,47 @@ class Grammar {
     run->add_flag("--full-speed", run_.full_speed, "wait for nothing that the database feels, for this run");
     command(&app_, "status", "what needs attention", status_command);
     add_schedule();
+    add_serve();
+  }
+
+  void add_serve() {
+    CLI::App* serve = command(&app_, "serve", "start jobs when they are due, and watch them",
+                              [this](const Output& output) { return serve_command(output, serve_); });
+    serve->add_option("--only", serve_.only, "these jobs alone, with commas between them")->type_name("JOBS");
+    serve->add_option("--shutdown", serve_.shutdown, "runs under way when it is stopped: leave, wait for, or stop them")
+        ->check(CLI::IsMember({"leave", "wait", "stop"}))
+        ->capture_default_str();
+    serve->add_option("--log-format", serve_.log_format, "how it tells what happens, on standard output")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
+    serve->footer(
+        "Examples:\n"
+        "  steward serve\n"
+        "  steward serve --only backup          one job, as a container of its own\n"
+        "SIGTERM ends it and leaves what runs: the next `steward serve` finds it. SIGHUP reads the configuration "
+        "again.");
+    CLI::App* pause = app_.add_subcommand("pause", "do not start a job by its schedule: set, list");
+    pause->fallthrough();
+    pause->require_subcommand(0, 1);
+    CLI::Option* job = pause->add_option("JOB", pause_.job, "the job, or all");
+    pause->add_option("--reason", pause_.reason, "why: what the next person reads");
+    pause->add_option("--until", pause_.until, "a date or time; without it, until it is resumed");
+    pause->callback([this, pause, job] {
+      if (!pause->get_subcommands().empty()) return;
+      if (job->count() == 0) throw CLI::RequiredError("JOB");
+      chosen_ = [this](const Output& output) { return pause_command(output, pause_); };
+    });
+    pause->footer(
+        "Examples:\n"
+        "  steward pause cleanup --reason \"an index is being built\" --until 2027-01-31\n"
+        "  steward pause list\n"
+        "  steward resume cleanup");
+    CLI::App* list = command(pause, "list", "what is paused",
+                             [this](const Output& output) { return pause_list_command(output, all_holds_); });
+    list->add_flag("--all", all_holds_, "also those that are over");
+    CLI::App* resume = command(&app_, "resume", "start a job by its schedule again",
+                               [this](const Output& output) { return resume_command(output, pause_.job); });
+    resume->add_option("JOB", pause_.job, "the job, or all")->required();
   }
 
   void add_schedule() {
@@ -117,10 +158,12 @@ class Grammar {
     schedule->add_option("--dst-overlap", schedule_.dst_overlap, "a time that comes twice: first, second or both")
         ->check(CLI::IsMember({"first", "second", "both"}))
         ->needs(cron);
+    schedule->add_flag("--past", schedule_.past, "what became of the last ticks, and why")->excludes(cron);
     schedule->footer(
         "Examples:\n"
         "  steward schedule                     the next ten firings of all jobs\n"
         "  steward schedule cleanup -n 3 --from 2026-10-24T00:00:00Z\n"
+        "  steward schedule cleanup --past      which ticks fired, and why others did not\n"
         "  steward schedule --cron '30 2 * * *' --time-zone Europe/Berlin --from 2026-03-28T00:00:00Z\n"
         "Each is shown in UTC and as the clock in its zone shows it, with a mark where a change of clocks moves it.");
   }
@@ -283,6 +326,8 @@ class Grammar {
   AgainstCommand against_{};
   RunCommand run_{};
   ScheduleCommand schedule_{};
+  ServeCommand serve_{};
+  PauseCommand pause_{};
   RunsCommand runs_{};
   RestoreCommand restore_{};
   ForgetCommand forget_{};

@@ -15,6 +15,7 @@
 #include "app/cli/signals.h"
 #include "app/config/catalogue.h"
 #include "core/text.h"
+#include "engine/supervisor.h"
 #include "run/forecast.h"
 #include "run/manifest/archive.h"
 #include "run/runner.h"
@@ -35,6 +36,11 @@ Result<Session> session_saying(const Output& output) {
   say(output, session.settings.notes);
   for (const std::string& warning : warnings) fmt::print(stderr, "steward: {}\n", printable(warning));
   return session;
+}
+
+std::string variable(std::string_view name) {
+  const char* value = std::getenv(std::string(name).c_str());
+  return value != nullptr ? value : "";
 }
 
 /// cron says nowhere that it is cron: a run without a terminal is some script's.
@@ -67,8 +73,7 @@ std::string name_of(const ledger::Run& run) {
 
 /// A run whose process is gone is not running, whatever the ledger says until the next run notes it.
 ledger::Run as_it_stands(ledger::Run run, Instant now) {
-  if (run.status == ledger::Status::running && is_gone(run.process, run.heartbeat, now))
-    run.status = ledger::Status::interrupted;
+  if (run.status == ledger::Status::running && is_gone(run, now)) run.status = ledger::Status::interrupted;
   return run;
 }
 
@@ -229,9 +234,12 @@ Result<int> plan_command(const Output& output, const PlanCommand& command) {
 Result<int> run_command(const Output& output, const RunCommand& command) {
   const JobName name = TRY(parse_job_name(command.job));
   const Session session = TRY(session_saying(output));
-  const std::string id = new_run_id(session.clock.now());
+  // A scheduler that has entered the run in the ledger names it, and this start of it (engine/supervisor.h).
+  const std::string given = variable(engine::run_variable), launch = variable(engine::launch_variable);
+  const std::string id = given.empty() || launch.empty() ? new_run_id(session.clock.now()) : given;
   const Job job = cleanup(session.settings, session.state, caller(name.job, id));
   RunSettings settings{.id = id,
+                       .launch = given.empty() ? "" : launch,
                        .only = name.only,
                        .allow_removal = {command.allow_removal.begin(), command.allow_removal.end()},
                        .brakes = session.settings.brakes,

@@ -9,6 +9,7 @@
 #include "app/cli/session.h"
 #include "core/text.h"
 #include "engine/schedule.h"
+#include "run/ledger/agenda.h"
 
 namespace steward::app {
 namespace {
@@ -176,9 +177,35 @@ int show_all(const Output& output, const Settings& settings, Instant from, std::
   return 0;
 }
 
+Result<int> show_past(const Output& output, const ScheduleCommand& command) {
+  const Session session = TRY(open_session_saying(output));
+  json all = json::array();
+  std::vector<std::vector<std::string>> rows{{"TICK", "JOB", "OUTCOME", "RUN", "REASON"}};
+  for (const ledger::Tick& tick :
+       TRY(session.ledger->agenda().ticks({.job = command.job, .limit = static_cast<std::size_t>(command.count)}))) {
+    all.push_back({{"job", tick.job},
+                   {"tick", format_instant(tick.due)},
+                   {"outcome", tick.outcome},
+                   {"reason", printable(tick.reason)},
+                   {"since", tick.since ? json(format_instant(*tick.since)) : json(nullptr)},
+                   {"run", tick.run.empty() ? json(nullptr) : json(tick.run)},
+                   {"decided", format_instant(tick.decided)},
+                   {"daemon", tick.daemon}});
+    const std::string since = tick.since ? fmt::format(" (and those since {})", format_instant(*tick.since)) : "";
+    rows.push_back({format_instant(tick.due), tick.job, tick.outcome, tick.run.empty() ? "-" : tick.run,
+                    printable(tick.reason) + since});
+  }
+  if (output.json)
+    print_json({{"ticks", all}});
+  else
+    print(rows.size() == 1 ? "No tick has been decided yet: steward serve\n" : table(rows));
+  return 0;
+}
+
 }  // namespace
 
 Result<int> schedule_command(const Output& output, const ScheduleCommand& command) {
+  if (command.past) return show_past(output, command);
   const Instant from = TRY(from_of(command.from));
   if (command.cron) {
     engine::Schedule schedule{.timing = TRY(Cron::parse(*command.cron)), .origin = "--cron"};

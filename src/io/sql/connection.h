@@ -49,6 +49,9 @@ struct Target {
   std::chrono::milliseconds lock_timeout{
       5'000};  ///< How long a statement may wait for a lock (SQLite: for the database).
   std::chrono::milliseconds statement_timeout{0};  ///< 0: none.
+  /// PostgreSQL: how long a transaction may wait for its client before the server ends it with its locks, as where the
+  /// process was stopped. 0: for ever.
+  std::chrono::milliseconds idle_timeout{0};
   bool create = false;     ///< SQLite only: make the file (0600) if it is absent. For steward's own.
   bool read_only = false;  ///< Every transaction is read-only.
   /// Once it is requested, the running statement is cancelled and no other begins: both fail as interrupted. Ending a

@@ -21,8 +21,8 @@ std::string begin_statement(const Target& target, const SessionFacts& facts) {
   text += "; SET LOCAL row_security TO off; SET LOCAL cursor_tuple_fraction TO 1";
   text += fmt::format("; SET LOCAL lock_timeout TO {}; SET LOCAL statement_timeout TO {}", target.lock_timeout.count(),
                       target.statement_timeout.count());
-  // A transaction may wait for a large file to be copied.
-  text += "; SET LOCAL idle_in_transaction_session_timeout TO 0";
+  // Without a limit a transaction may wait for a large file to be copied.
+  text += fmt::format("; SET LOCAL idle_in_transaction_session_timeout TO {}", target.idle_timeout.count());
   if (facts.server_version >= 170000) text += "; SET LOCAL transaction_timeout TO 0";
   // A deletion that a crash of the server undoes would bring back a row whose file is gone by then.
   if (facts.synchronous_commit_off) text += "; SET LOCAL synchronous_commit TO on";

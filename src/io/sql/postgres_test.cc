@@ -206,9 +206,10 @@ TEST_F(Postgres, TheSessionSaysWhoItIs) {
 }
 
 TEST_F(Postgres, ATransactionHasTheLimitsThatTheTargetSays) {
-  const auto other = database->connect({.lock_timeout = 7000ms, .statement_timeout = 9000ms});
+  const auto other = database->connect({.lock_timeout = 7000ms, .statement_timeout = 9000ms, .idle_timeout = 11'000ms});
   const auto transaction = other->begin();
   EXPECT_EQ(ConnectionContract::one(*other, "show lock_timeout"), "7s");
+  EXPECT_EQ(ConnectionContract::one(*other, "show idle_in_transaction_session_timeout"), "11s");
   EXPECT_EQ(ConnectionContract::one(*other, "show statement_timeout"), "9s");
 }
 

@@ -32,8 +32,9 @@
 
 namespace steward::ledger {
 
-/// How a run stands. `interrupted`: its process died without a word, as the next one to look found.
-enum class Status { running, succeeded, failed, partial, refused, cancelled, waiting, interrupted };
+/// How a run stands. `queued`: a scheduler has entered it, and no process has taken it yet. `interrupted`: its process
+/// died without a word, as the next one to look found.
+enum class Status { queued, running, succeeded, failed, partial, refused, cancelled, waiting, interrupted };
 std::string_view name_of(Status status);
 std::optional<Status> status_named(std::string_view name);
 
@@ -43,6 +44,8 @@ struct Process {
   std::string boot{};  ///< /proc/sys/kernel/random/boot_id: a pid of another boot is another process.
   std::int64_t pid = 0;
   std::int64_t started_ticks = 0;  ///< Field 22 of /proc/PID/stat: tells a reused pid apart.
+  std::string pid_namespace{};     ///< "pid:[4026531836]": only within it does the pid say anything. Empty: unknown.
+  bool operator==(const Process&) const = default;
 };
 
 struct Run {
@@ -64,6 +67,15 @@ struct Run {
   std::string error{};     ///< JSON of the run's own error, or empty.
   bool cancel_requested = false;
   std::string cancelled_by{};
+  std::optional<Instant> pulse{};  ///< When its process last said that it lives, whatever its work; see Ledger::pulse.
+
+  // Of runs that a scheduler has entered (run/ledger/agenda.h):
+  std::optional<Instant> due{};         ///< The tick that it belongs to.
+  std::int64_t attempt = 1;             ///< Grows with each retry.
+  std::string retry_of{};               ///< The run before this attempt.
+  std::optional<Instant> not_before{};  ///< Queued until then.
+  std::string launch{};                 ///< Queued: the token of the process that is being started for it.
+  std::optional<Instant> launched{};    ///< When that was.
 };
 
 /// What became of one task of a run.
@@ -141,7 +153,9 @@ struct RunFilter {
 };
 
 /// The highest schema this program knows.
-inline constexpr int schema_version = 2;
+inline constexpr int schema_version = 3;
+
+class Agenda;
 
 class Ledger {
  public:
@@ -155,13 +169,17 @@ class Ledger {
   /// Notes the run's pulse and how far it is, and answers whether it is to stop: a cancel was asked for, or others have
   /// ended the run (`interrupted`), which then stays as it is.
   virtual Result<bool> heartbeat(std::string_view run, Instant now, std::string_view progress) = 0;
+  /// Notes that the process of the run lives, and answers as `heartbeat` does. It is no sign that the run has seen the
+  /// holds: a statement that takes an hour has a pulse too.
+  virtual Result<bool> pulse(std::string_view run, Instant now) = 0;
   /// What became of a task; a second record for the same task replaces the first.
   virtual Result<void> record_task(std::string_view run, const TaskRecord& record) = 0;
   /// The plan that the run carries out.
   virtual Result<void> set_plan(std::string_view run, std::string_view digest, std::string_view plan) = 0;
-  /// Ends the run, with an audit line "run.end". A run that has ended already stays as it is.
+  /// Ends the run, running or queued, with an audit line "run.end". A run that has ended already stays as it is.
   virtual Result<void> end_run(std::string_view run, Status status, Instant now, std::string_view error) = 0;
-  /// Asks a running run to stop. refused (code "not-running") where it is not.
+  /// Asks a running run to stop; one that is queued is cancelled at once. refused (code "not-running") where it is
+  /// neither.
   virtual Result<void> request_cancel(std::string_view run, std::string_view who, Instant now) = 0;
 
   /// Newest first.
@@ -214,6 +232,9 @@ class Ledger {
 
   /// The latest instant at which a run that was not refused was at work: a clock behind it is wrong.
   virtual Result<std::optional<Instant>> latest() = 0;
+
+  /// Ticks, leases, pauses and runs that are to be started. Lives as long as the ledger.
+  virtual Agenda& agenda() = 0;
 };
 
 struct Settings {

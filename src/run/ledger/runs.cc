@@ -12,10 +12,12 @@ namespace {
 
 constexpr std::string_view columns =
     "id, job, status, started, ended, heartbeat, host, boot, pid, started_ticks, launched_by, actor, version, "
-    "environment, plan_digest, plan, progress, error, cancel_requested, cancelled_by, scope";
+    "environment, plan_digest, plan, progress, error, cancel_requested, cancelled_by, scope, pid_namespace, pulse, "
+    "due, "
+    "attempt, retry_of, not_before, launch, launched";
 
 constexpr std::string_view has_old_plan =
-    "started < ?1 and status not in ('running', 'waiting') and (plan <> '' or progress <> '')";
+    "started < ?1 and status not in ('queued', 'running', 'waiting') and (plan <> '' or progress <> '')";
 
 Result<Run> run_of(const sql::Row& row) {
   const std::string status = text_of(row.at(2));
@@ -32,7 +34,8 @@ Result<Run> run_of(const sql::Row& row) {
              .process = {.host = text_of(row.at(6)),
                          .boot = text_of(row.at(7)),
                          .pid = sql::to_integer(row.at(8)),
-                         .started_ticks = sql::to_integer(row.at(9))},
+                         .started_ticks = sql::to_integer(row.at(9)),
+                         .pid_namespace = text_of(row.at(21))},
              .trigger = text_of(row.at(10)),
              .actor = text_of(row.at(11)),
              .version = text_of(row.at(12)),
@@ -42,7 +45,14 @@ Result<Run> run_of(const sql::Row& row) {
              .progress = text_of(row.at(16)),
              .error = text_of(row.at(17)),
              .cancel_requested = flag_of(row.at(18)),
-             .cancelled_by = text_of(row.at(19))};
+             .cancelled_by = text_of(row.at(19)),
+             .pulse = optional_instant_of(row.at(22)),
+             .due = optional_instant_of(row.at(23)),
+             .attempt = sql::to_integer(row.at(24)),
+             .retry_of = text_of(row.at(25)),
+             .not_before = optional_instant_of(row.at(26)),
+             .launch = text_of(row.at(27)),
+             .launched = optional_instant_of(row.at(28))};
 }
 
 /// Of a row that begins with task, status, planned_items, done_items, done_bytes, detail.
@@ -81,36 +91,92 @@ std::string json(std::initializer_list<std::pair<std::string_view, std::string_v
 
 }  // namespace
 
+Result<void> insert_run(LedgerDatabase& db, const Run& run) {
+  TRY(db.execute(
+      fmt::format("insert into @runs ({}) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
+                  "?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
+                  columns),
+      {stored(run.id),
+       stored(run.job),
+       stored(name_of(run.status)),
+       stored(run.started),
+       stored(run.ended),
+       stored(run.heartbeat),
+       stored(run.process.host),
+       stored(run.process.boot),
+       run.process.pid,
+       run.process.started_ticks,
+       stored(run.trigger),
+       stored(run.actor),
+       stored(run.version),
+       stored(run.environment),
+       stored(run.plan_digest),
+       stored(run.plan),
+       stored(run.progress),
+       stored(run.error),
+       stored(run.cancel_requested),
+       stored(run.cancelled_by),
+       stored(run.scope),
+       stored(run.process.pid_namespace),
+       stored(run.pulse),
+       stored(run.due),
+       run.attempt,
+       stored(run.retry_of),
+       stored(run.not_before),
+       stored(run.launch),
+       stored(run.launched)}));
+  return {};
+}
+
+Result<void> audit_begin(LedgerDatabase& db, const Run& run) {
+  const std::string detail = run.scope.empty()
+                                 ? json({{"job", run.job}, {"trigger", run.trigger}})
+                                 : json({{"job", run.job}, {"scope", run.scope}, {"trigger", run.trigger}});
+  return append(db, {run.actor, "run.begin", run.id, detail, run.started});
+}
+
 Result<void> begin_run(LedgerDatabase& db, const Run& run) {
   return db.change([&]() -> Result<void> {
-    TRY(db.execute(
-        fmt::format("insert into @runs ({}) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
-                    "?16, ?17, ?18, ?19, ?20, ?21)",
-                    columns),
-        {stored(run.id),       stored(run.job),           stored(name_of(run.status)),  stored(run.started),
-         stored(run.ended),    stored(run.heartbeat),     stored(run.process.host),     stored(run.process.boot),
-         run.process.pid,      run.process.started_ticks, stored(run.trigger),          stored(run.actor),
-         stored(run.version),  stored(run.environment),   stored(run.plan_digest),      stored(run.plan),
-         stored(run.progress), stored(run.error),         stored(run.cancel_requested), stored(run.cancelled_by),
-         stored(run.scope)}));
-    const std::string detail = run.scope.empty()
-                                   ? json({{"job", run.job}, {"trigger", run.trigger}})
-                                   : json({{"job", run.job}, {"scope", run.scope}, {"trigger", run.trigger}});
-    return append(db, {run.actor, "run.begin", run.id, detail, run.started});
+    TRY(insert_run(db, run));
+    return audit_begin(db, run);
   });
+}
+
+namespace {
+
+/// Whether the run that an update has returned is to stop: a cancel was asked for, or it is not running any more.
+constexpr std::string_view returning_stop = "returning cancel_requested = 1 or status <> 'running'";
+Result<bool> is_to_stop(const sql::Rows& updated, std::string_view run) {
+  if (updated.rows.empty()) return no_such_run(run);
+  return updated.rows[0][0] == sql::Value{"t"} || sql::to_integer(updated.rows[0][0]) == 1;
+}
+
+}  // namespace
+
+Result<bool> pulse(LedgerDatabase& db, std::string_view run, Instant now) {
+  bool stop = false;
+  TRY(db.change([&]() -> Result<void> {
+    stop = TRY(is_to_stop(TRY(db.query(fmt::format("update @runs set pulse = case when status = 'running' then ?2 else "
+                                                   "pulse end where id = ?1 {}",
+                                                   returning_stop),
+                                       {stored(run), stored(now)})),
+                          run));
+    return {};
+  }));
+  return stop;
 }
 
 Result<bool> heartbeat(LedgerDatabase& db, std::string_view run, Instant now, std::string_view progress) {
   bool stop = false;
   TRY(db.change([&]() -> Result<void> {
     // A run that another process has given up for dead is to stop as well: a new one may have taken its place.
-    const sql::Rows rows =
-        TRY(db.query("update @runs set heartbeat = case when status = 'running' then ?2 else heartbeat end, "
-                     "progress = case when status = 'running' then ?3 else progress end where id = ?1 "
-                     "returning cancel_requested = 1 or status <> 'running'",
+    const sql::Rows updated =
+        TRY(db.query(fmt::format("update @runs set heartbeat = case when status = 'running' then ?2 else heartbeat "
+                                 "end, progress = case when status = 'running' then ?3 else progress end where id = ?1 "
+                                 "{}",
+                                 returning_stop),
                      {stored(run), stored(now), stored(progress)}));
-    if (rows.rows.empty()) return no_such_run(run);
-    stop = rows.rows[0][0] == sql::Value{"t"} || sql::to_integer(rows.rows[0][0]) == 1;
+    stop = TRY(is_to_stop(updated, run));
     return {};
   }));
   return stop;
@@ -140,10 +206,12 @@ Result<void> set_plan(LedgerDatabase& db, std::string_view run, std::string_view
 }
 
 Result<void> end_run(LedgerDatabase& db, std::string_view run, Status status, Instant now, std::string_view error) {
-  if (status == Status::running) return fail(Kind::bug, "a run cannot end as running");
+  if (status == Status::running || status == Status::queued)
+    return fail(Kind::bug, fmt::format("a run cannot end as {}", name_of(status)));
   return db.change([&]() -> Result<void> {
     const sql::Rows rows = TRY(db.query(
-        "update @runs set status = ?2, ended = ?3, error = ?4 where id = ?1 and status = 'running' returning actor",
+        "update @runs set status = ?2, ended = ?3, error = ?4 where id = ?1 and status in ('running', 'queued') "
+        "returning actor",
         {stored(run), stored(name_of(status)), stored(now), stored(error)}));
     if (rows.rows.empty()) {
       TRY(status_of(db, run));
@@ -160,6 +228,11 @@ Result<void> request_cancel(LedgerDatabase& db, std::string_view run, std::strin
         TRY(db.execute("update @runs set cancel_requested = 1, cancelled_by = ?2 where id = ?1 and status = 'running'",
                        {stored(run), stored(who)}));
     if (changed > 0) return append(db, {who, "run.cancel", run, "{}", now});
+    const std::int64_t unbegun = TRY(db.execute(
+        "update @runs set cancel_requested = 1, cancelled_by = ?2, status = 'cancelled', ended = ?3 where id = ?1 "
+        "and status = 'queued'",
+        {stored(run), stored(who), stored(now)}));
+    if (unbegun > 0) return append(db, {who, "run.cancel", run, "{}", now});
     const std::string status = TRY(status_of(db, run));
     return fail(Kind::refused, fmt::format("run {} is not running: it is {}", run, status),
                 "`steward runs` lists those that are.", "not-running");
@@ -173,6 +246,23 @@ Result<std::vector<Run>> find_runs(LedgerDatabase& db, const RunFilter& filter) 
                   "and (scope = '' or ?4 = 0) order by started desc, id desc limit ?3",
                   columns),
       {stored(filter.job), stored(status), stored(static_cast<std::uint64_t>(filter.limit)), stored(filter.whole)})));
+}
+
+Result<std::vector<Run>> unretried_runs(LedgerDatabase& db, Instant since) {
+  return runs_of(TRY(db.query(fmt::format("select {} from @runs where due is not null and ended >= ?1 and retried_by = "
+                                          "'' and status in ('failed', 'partial', 'interrupted') order by ended, id",
+                                          columns),
+                              {stored(since)})));
+}
+
+Result<bool> claim_retry(LedgerDatabase& db, std::string_view run, std::string_view retry) {
+  return TRY(db.execute("update @runs set retried_by = ?2 where id = ?1 and retried_by = ''",
+                        {stored(run), stored(retry)})) > 0;
+}
+
+Result<std::vector<Run>> unended_runs(LedgerDatabase& db) {
+  return runs_of(TRY(db.query(
+      fmt::format("select {} from @runs where status in ('queued', 'running') order by started, id", columns))));
 }
 
 Result<Run> find_run(LedgerDatabase& db, std::string_view id) {

@@ -45,6 +45,27 @@ const Migration second{
     "freeze_until bigint, lifted bigint, lifted_by text not null)",
 };
 
+// `lease_until` is by the clock of the ledger's server, which all that share it have in common; see agenda.cc.
+const Migration third{
+    "alter table @runs add column pid_namespace text not null default ''",
+    "alter table @runs add column pulse bigint",
+    "alter table @runs add column due bigint",
+    "alter table @runs add column attempt bigint not null default 1",
+    "alter table @runs add column retry_of text not null default ''",
+    "alter table @runs add column retried_by text not null default ''",
+    "alter table @runs add column not_before bigint",
+    "alter table @runs add column launch text not null default ''",
+    "alter table @runs add column launched bigint",
+    "create index runs_by_status on @runs (status)",
+    "create table @ticks (job text not null, due bigint not null, outcome text not null, reason text not null, "
+    "since bigint, run text not null, decided bigint not null, daemon text not null, primary key (job, due))",
+    "create index ticks_by_due on @ticks (due)",
+    "create table @leases (name text primary key, holder text not null, term bigint not null, "
+    "lease_until bigint not null)",
+    "create table @pauses (id text primary key, job text not null, reason text not null, who text not null, "
+    "made bigint not null, pause_until bigint, lifted bigint, lifted_by text not null)",
+};
+
 /// SQLite names an index's table without a schema, and the index with one.
 std::string for_sqlite(std::string_view statement) {
   std::string out(statement);
@@ -140,8 +161,8 @@ Result<Founding> read_founding(LedgerDatabase& db) {
 }  // namespace
 
 std::span<const Migration> migrations() {
-  static const std::vector<Migration> steps{first, second};
-  static_assert(schema_version == 2, "a new version needs its migration here");
+  static const std::vector<Migration> steps{first, second, third};
+  static_assert(schema_version == 3, "a new version needs its migration here");
   return steps;
 }
 
@@ -163,7 +184,8 @@ Result<void> migrate(LedgerDatabase& db, std::span<const Migration> steps) {
     if (version > known) return newer(db, version, known);
     if (version == known) return {};
     if (version == 0) TRY(found(db));
-    if (version > 0 && db.is_sqlite()) TRY(copy_before(db, known));
+    // Named as the steward that knows `version` says it where it meets the newer one, however many steps there were.
+    if (version > 0 && db.is_sqlite()) TRY(copy_before(db, version + 1));
     for (int next = version + 1; next <= known; ++next) TRY(apply(db, steps, static_cast<std::size_t>(next)));
     return {};
   });

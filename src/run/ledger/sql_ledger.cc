@@ -10,11 +10,13 @@
 #include "run/ledger/ledger_database.h"
 #include "run/ledger/runs.h"
 #include "run/ledger/schema.h"
+#include "run/ledger/sql_agenda.h"
 
 namespace steward::ledger {
 namespace {
 
-constexpr std::array<std::pair<Status, std::string_view>, 8> names{{{Status::running, "running"},
+constexpr std::array<std::pair<Status, std::string_view>, 9> names{{{Status::queued, "queued"},
+                                                                    {Status::running, "running"},
                                                                     {Status::succeeded, "succeeded"},
                                                                     {Status::failed, "failed"},
                                                                     {Status::partial, "partial"},
@@ -26,12 +28,13 @@ constexpr std::array<std::pair<Status, std::string_view>, 8> names{{{Status::run
 // Where a time is kept; what the audit trail says happened when is among them.
 // A run that was refused did nothing: were its clock's word taken, one wrong clock would lock out every right one.
 constexpr std::string_view latest_instant =
-    "select max(t) from (select max(ended) as t from @runs where status not in ('refused', 'waiting') "
-    "union all select max(heartbeat) from @runs where status not in ('refused', 'waiting')) as times";
+    "select max(t) from (select max(ended) as t from @runs where status not in ('refused', 'waiting', 'queued') "
+    "union all select max(heartbeat) from @runs where status not in ('refused', 'waiting', 'queued')) as times";
 
 class SqlLedger final : public Ledger {
  public:
-  SqlLedger(std::unique_ptr<LedgerDatabase> db, std::string id) : db_(std::move(db)), id_(std::move(id)) {}
+  SqlLedger(std::unique_ptr<LedgerDatabase> db, std::string id)
+      : db_(std::move(db)), id_(std::move(id)), agenda_(*db_) {}
 
   const std::string& shown() const override { return db_->shown(); }
   const std::string& id() const override { return id_; }
@@ -40,6 +43,7 @@ class SqlLedger final : public Ledger {
   Result<bool> heartbeat(std::string_view run, Instant now, std::string_view progress) override {
     return ledger::heartbeat(*db_, run, now, progress);
   }
+  Result<bool> pulse(std::string_view run, Instant now) override { return ledger::pulse(*db_, run, now); }
   Result<void> record_task(std::string_view run, const TaskRecord& record) override {
     return ledger::record_task(*db_, run, record);
   }
@@ -113,6 +117,8 @@ class SqlLedger final : public Ledger {
   }
   Result<std::optional<Instant>> latest() override;
 
+  Agenda& agenda() override { return agenda_; }
+
  private:
   /// The value of a read that LedgerDatabase may have to run again.
   template <class Ask>
@@ -127,6 +133,7 @@ class SqlLedger final : public Ledger {
 
   std::unique_ptr<LedgerDatabase> db_;
   std::string id_;
+  SqlAgenda agenda_;
 };
 
 Result<std::optional<Run>> SqlLedger::last_success(std::string_view job) {
@@ -148,6 +155,8 @@ Result<std::unique_ptr<LedgerDatabase>> connected(const Settings& settings) {
   const sql::Target target{.url = settings.url,
                            .application = "steward ledger",
                            .lock_timeout = 30s,
+                           // A process that is stopped in the middle of a change must not stop all the others.
+                           .idle_timeout = 10s,
                            .create = !settings.read_only,
                            .read_only = settings.read_only};
   Result<std::unique_ptr<sql::Connection>> connection = sql::connect(target);

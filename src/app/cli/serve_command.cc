@@ -1,0 +1,226 @@
+// serve: the daemon
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "app/cli/commands.h"
+#include "app/cli/service_manager.h"
+#include "app/cli/session.h"
+#include "app/cli/signals.h"
+#include "core/text.h"
+#include "engine/daemon.h"
+
+namespace steward::app {
+namespace {
+
+constexpr std::array level_names{"info", "warning", "error"};
+
+/// A line for each thing that happens, for the log of whoever runs the daemon.
+engine::Say log_to_stdout(bool as_json, const Clock& clock) {
+  return [as_json, &clock](Level level, std::string_view job, std::string_view text) {
+    const std::string_view name = level_names.at(static_cast<std::size_t>(level));
+    if (as_json) {
+      nlohmann::ordered_json line{{"at", format_instant(clock.now())}, {"level", name}, {"text", printable(text)}};
+      if (!job.empty()) line["job"] = std::string(job);
+      print(line.dump() + '\n');
+    } else {
+      print(fmt::format("{} {:7} {}{}\n", format_instant(std::chrono::floor<std::chrono::seconds>(clock.now())), name,
+                        job.empty() ? "" : fmt::format("{}: ", job), printable(text)));
+    }
+    std::fflush(stdout);
+  };
+}
+
+Result<std::string> this_program() {
+  std::array<char, PATH_MAX> buffer{};
+  const ssize_t size = ::readlink("/proc/self/exe", buffer.data(), buffer.size());
+  if (size <= 0) return fail(Kind::unavailable, "/proc does not say where this program is", "Mount /proc.");
+  std::string path(buffer.data(), static_cast<std::size_t>(size));
+  // Where it was replaced by a newer one, that is what is to be started.
+  constexpr std::string_view deleted = " (deleted)";
+  if (path.ends_with(deleted)) path.resize(path.size() - deleted.size());
+  return path;
+}
+
+// What children get of the environment, besides what the configuration asks for by name.
+constexpr std::array names_for_all{"PATH",           "HOME",
+                                   "USER",           "LOGNAME",
+                                   "LANG",           "TZ",
+                                   "TZDIR",          "TMPDIR",
+                                   "NO_COLOR",       "SSL_CERT_FILE",
+                                   "SSL_CERT_DIR",   "CURL_CA_BUNDLE",
+                                   "XDG_STATE_HOME", "ASAN_OPTIONS",
+                                   "TSAN_OPTIONS",   "UBSAN_OPTIONS",
+                                   "LD_PRELOAD",     "LD_LIBRARY_PATH",
+                                   "FAKETIME",       "DONT_FAKE_MONOTONIC"};
+constexpr std::array prefixes_for_all{"LC_", "AWS_", "PG", "STEWARD_", "BACKUP_"};
+// Of this process alone.
+constexpr std::array not_for_children{engine::run_variable, engine::launch_variable,
+                                      std::string_view("STEWARD_TRIGGER")};
+
+bool is_for_children(std::string_view name, const std::set<std::string>& asked) {
+  if (std::ranges::find(not_for_children, name) != not_for_children.end()) return false;
+  if (asked.contains(std::string(name)) || std::ranges::find(names_for_all, name) != names_for_all.end()) return true;
+  if (name.ends_with("_proxy") || name.ends_with("_PROXY")) return true;
+  return std::ranges::any_of(prefixes_for_all, [&](const char* prefix) { return name.starts_with(prefix); });
+}
+
+/// The variables that children have: a list, not all that happens to be here.
+Result<std::vector<std::string>> environment_for_children() {
+  std::set<std::string> asked;
+  const Environment of_process = process_environment();
+  const Environment recording = [&](const std::string& name) {
+    asked.insert(name);
+    return of_process(name);
+  };
+  TRY(read_settings(recording, TRY(working_directory())));
+  std::vector<std::string> out;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    if (is_for_children(text.substr(0, text.find('=')), asked)) out.emplace_back(text);
+  }
+  return out;
+}
+
+/// Those that were chosen, by the flag or STEWARD_SERVE_JOBS; empty: all.
+Result<std::set<std::string>> chosen_jobs(const ServeCommand& command, const Settings& settings) {
+  std::string list = command.only;
+  if (list.empty()) list = process_environment()("STEWARD_SERVE_JOBS").value_or("");
+  std::ranges::replace(list, ' ', ',');
+  std::set<std::string> out;
+  for (const std::string_view name : split(list, ',')) {
+    if (name.empty()) continue;
+    std::vector<std::string> known;
+    for (const auto& [job, schedule] : settings.schedules) known.push_back(job);
+    if (std::ranges::find(known, name) == known.end()) {
+      std::string hint = did_you_mean(name, known);
+      return fail(Kind::bad_input, fmt::format("there is no job \"{}\" to serve", printable(name)),
+                  hint.empty() ? fmt::format("The jobs are {}.", join_and(known)) : std::move(hint));
+    }
+    out.emplace(name);
+  }
+  return out;
+}
+
+std::vector<engine::ScheduledJob> scheduled_jobs(const Session& session, const Settings& settings,
+                                                 const std::set<std::string>& only) {
+  std::vector<engine::ScheduledJob> out;
+  for (const auto& [name, schedule] : settings.schedules) {
+    if (!only.empty() && !only.contains(name)) continue;
+    engine::ScheduledJob job{.name = name, .schedule = schedule, .configured = false};
+    for (const std::string& known : job_names()) {
+      if (known != name) continue;
+      const Job made = cleanup(settings, session.state, caller(name, ""));
+      for (const TaskSlot& slot : made.tasks) {
+        job.configured |= slot.task || !slot.off_by.empty();
+        job.removes |= slot.task && slot.task->removes();
+      }
+      const bool any = std::ranges::any_of(made.tasks, [](const TaskSlot& slot) { return slot.task != nullptr; });
+      if (schedule.approval) job.off_by = "approval: required, which this version cannot ask for";
+      if (job.configured && !any) job.off_by = made.tasks.front().off_by;
+    }
+    // What is not configured is known from `status`; a tick of it each night tells nobody anything.
+    if (job.configured) out.push_back(std::move(job));
+  }
+  return out;
+}
+
+engine::Daemon* reloads = nullptr;
+void on_hangup(int) {
+  if (reloads != nullptr) reloads->request_reload();
+}
+
+/// While it lives, SIGHUP makes the daemon read its configuration again.
+class Hangups {
+ public:
+  explicit Hangups(engine::Daemon& daemon) {
+    reloads = &daemon;
+    struct sigaction action{};
+    action.sa_handler = on_hangup;
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGHUP, &action, nullptr);
+  }
+  ~Hangups() {
+    ::signal(SIGHUP, SIG_IGN);
+    reloads = nullptr;
+  }
+  Hangups(const Hangups&) = delete;
+  Hangups& operator=(const Hangups&) = delete;
+};
+
+engine::Shutdown shutdown_named(const std::string& name) {
+  if (name == "wait") return engine::Shutdown::wait;
+  return name == "stop" ? engine::Shutdown::stop : engine::Shutdown::leave;
+}
+
+/// Held for as long as the daemon lives.
+Result<std::shared_ptr<void>> be_alone(const Session& session, const std::string& lease) {
+  std::string name = "serve/" + lease;
+  std::ranges::replace_if(name, [](char c) { return c == ' ' || c == ','; }, '_');
+  TRY(session.state.folder().make_folders(name));
+  const files::Folder folder = TRY(session.state.folder().subfolder(name));
+  auto lock = folder.lock();
+  if (!lock && lock.error().kind == Kind::busy)
+    return fail(Kind::busy, fmt::format("another daemon serves {} already", session.state.folder().path()),
+                "Stop that one first (systemctl stop steward), or give this one another STEWARD_STATE_DIR.", "serving");
+  return lock;
+}
+
+}  // namespace
+
+Result<int> serve_command(const Output&, const ServeCommand& command) {
+  std::vector<std::string> warnings;
+  const Session session = TRY(open_session(warnings));
+  const engine::Say say = log_to_stdout(command.log_format == "json", session.clock);
+  for (const std::string& warning : warnings) say(Level::warning, "", warning);
+  const std::set<std::string> only = TRY(chosen_jobs(command, session.settings));
+  const std::string lease = only.empty() ? "serve" : fmt::format("serve {}", fmt::join(only, ","));
+  const std::shared_ptr<void> alone = TRY(be_alone(session, lease));
+  std::vector<engine::ScheduledJob> jobs = scheduled_jobs(session, session.settings, only);
+  if (jobs.empty())
+    say(Level::warning, "", "no job is configured: this daemon has nothing to start (steward config show)");
+  for (const engine::ScheduledJob& job : jobs)
+    say(Level::info, job.name, fmt::format("{}, {}", engine::words_of(job.schedule), job.schedule.zone.name()));
+  const auto watchdog = watchdog_interval();
+  engine::DaemonSettings settings{
+      .jobs = std::move(jobs),
+      .lease = lease,
+      .shared = !session.settings.ledger_url.empty() && !session.settings.ledger_url.starts_with("sqlite:"),
+      .shutdown = shutdown_named(command.shutdown),
+      .children = {.program = TRY(this_program()),
+                   .environment = TRY(environment_for_children()),
+                   .directory = TRY(working_directory())}};
+  settings.reload = [&]() -> std::optional<std::vector<engine::ScheduledJob>> {
+    const auto fresh = settings_of_process();
+    if (!fresh) {
+      say(Level::error, "", fmt::format("the configuration stays as it was: {}", fresh.error().message));
+      return std::nullopt;
+    }
+    say(Level::info, "", "the configuration was read again");
+    return scheduled_jobs(session, *fresh, only);
+  };
+  if (watchdog) {
+    settings.beat = [] { tell_service_manager("WATCHDOG=1"); };
+    settings.beat_every = *watchdog;
+  }
+
+  const FinishBeforeLeaving finish;
+  engine::Daemon daemon(*session.ledger, session.clock, session.state, std::move(settings), say);
+  const Hangups hangups(daemon);
+  TRY(daemon.serve(stop_of_process().get_token(), [&] {
+    say(Level::info, "", fmt::format("steward {} serves, with the ledger {}", version, session.ledger->shown()));
+    tell_service_manager("READY=1");
+  }));
+  tell_service_manager("STOPPING=1");
+  say(Level::info, "", "stopped");
+  return 0;
+}
+
+}  // namespace steward::app

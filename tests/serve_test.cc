@@ -1,0 +1,374 @@
+// `steward serve`: real daemons, real runs, killed and stopped at any time. Every tick has one outcome, no run is
+// stuck, none is doubled, and what a daemon leaves the next one finds.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "engine/daemon.h"
+#include "harness/application.h"
+#include "harness/world.h"
+#include "run/ledger/agenda.h"
+#include "run/runner.h"
+
+namespace steward::harness {
+namespace {
+using namespace std::chrono_literals;
+using ledger::Status;
+using testing::HasSubstr;
+
+using LedgerRun = ledger::Run;  // in a test's class, Run is Google Test's
+
+/// An application whose `cleanup` a daemon runs when the test says so, by entering a run in the ledger. What is asked
+/// of the ledger is asked past the daemon.
+struct Serve : testing::Test {
+  explicit Serve(DatabaseKind kind = DatabaseKind::sqlite) : app(kind) {}
+
+  void SetUp() override {
+    configure("");
+    app.file("logs/old.log", "x", 40);
+    app.file("logs/new.log", "x", 4);
+    EXPECT_EQ(app.steward({"status"}).exit_code, 0);  // makes the ledger
+    auto opened = ledger::open({.url = ledger_url()});
+    ASSERT_TRUE(opened) << opened.error().message;
+    ledger = *std::move(opened);
+  }
+  virtual std::string tasks() const { return "  logs: {kind: files, folder: logs, age: 30 days}\n"; }
+  virtual std::string ledger_url() const { return "sqlite:///" + app.path("state/ledger.db"); }
+  void configure(const std::string& schedule) {
+    app.file("steward.yaml", "databases:\n  app: ${DATABASE_URL}\ncleanup:\n" + tasks() + "jobs:\n  cleanup: {" +
+                                 (schedule.empty() ? "schedule: '0 3 1 1 *'" : schedule) + "}\n");
+    app.environment["STEWARD_CONFIG"] = app.path("steward.yaml");
+    app.environment["STEWARD_STATE_DIR"] = app.path("state");
+  }
+  std::unique_ptr<Started> daemon(std::vector<std::string> more = {},
+                                  const std::map<std::string, std::string>& different = {}) {
+    more.insert(more.begin(), "serve");
+    auto started = app.start(more, different);
+    return started;
+  }
+  static LedgerRun a_run(const std::string& id) {
+    const Instant now = SystemClock().now();
+    return {.id = id,
+            .job = "cleanup",
+            .status = Status::queued,
+            .started = now,
+            .heartbeat = now,
+            .process = this_process(),
+            .trigger = "serve",
+            .actor = "schedule",
+            .due = now};
+  }
+  void enqueue(const std::string& id, const Started& daemon) {
+    ASSERT_EQ(ledger->agenda().enqueue(a_run(id)), true);
+    poke(daemon);
+  }
+  /// It looks at once, and not only when it is time to.
+  static void poke(const Started& daemon) { ::kill(daemon.pid(), SIGHUP); }
+  LedgerRun run(const std::string& id) const {
+    const auto found = ledger->run(id);
+    EXPECT_TRUE(found) << found.error().message;
+    return found.value_or(LedgerRun{});
+  }
+  /// Until it has ended, or is in that state. A daemon that is not up yet would be ended by a SIGHUP.
+  void await_status(const std::string& id, Status status) {
+    await([&] { return run(id).status == status; }, id + " is " + std::string(name_of(status)));
+  }
+  static void await_ready(const Started& daemon) {
+    await([&] { return handles_hangup(daemon.pid()); }, "the daemon is up");
+  }
+  /// SigCgt of /proc/PID/status: a mask in hexadecimal.
+  static bool handles_hangup(pid_t pid) {
+    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+    for (std::string line; std::getline(status, line);)
+      if (line.starts_with("SigCgt:")) return (std::stoull(line.substr(7), nullptr, 16) & 1) != 0;
+    return false;
+  }
+  std::string error_of(const std::string& id) const { return run(id).error; }
+
+  Application app;
+  std::unique_ptr<ledger::Ledger> ledger{};
+};
+
+TEST_F(Serve, StartsWhatIsQueuedAndKeepsWhatItSaid) {
+  const auto serving = daemon();
+  await_ready(*serving);
+  enqueue("r1", *serving);
+  await_status("r1", Status::succeeded);
+  EXPECT_FALSE(app.exists("logs/old.log"));
+  EXPECT_TRUE(app.exists("logs/new.log"));
+  const LedgerRun run = this->run("r1");
+  EXPECT_NE(run.process.pid, serving->pid()) << "a process of its own";
+  EXPECT_EQ(run.trigger, "serve");
+  await([&] { return app.content("state/runs/r1/output.log").contains("succeeded"); }, "its output is kept");
+  ::kill(serving->pid(), SIGTERM);
+  const Answer answer = serving->wait();
+  EXPECT_EQ(answer.exit_code, 0) << answer.err;
+  EXPECT_THAT(answer.out, HasSubstr("stopped"));
+}
+
+TEST_F(Serve, IsRefusedWhereAnotherOneServesTheSameStateDirectory) {
+  const auto serving = daemon();
+  await_ready(*serving);
+  const Answer second = app.steward({"serve"});
+  EXPECT_EQ(second.exit_code, 75);
+  EXPECT_THAT(second.err, HasSubstr("another daemon serves"));
+}
+
+TEST_F(Serve, ARunWhoseProcessCannotBeginFailsWithWhatItSaid) {
+  const auto serving = daemon();
+  await_ready(*serving);
+  app.file("steward.yaml", "cleanup: {logs: {kind: flies}}\n");
+  ASSERT_EQ(ledger->agenda().enqueue(a_run("r1")), true);
+  poke(*serving);
+  await_status("r1", Status::failed);
+  EXPECT_THAT(error_of("r1"), HasSubstr("exit code 2"));
+}
+
+TEST_F(Serve, AConfigurationThatIsBrokenLeavesTheOldOneInForce) {
+  const auto serving = daemon();
+  await_ready(*serving);
+  const std::string right = app.content("steward.yaml");
+  app.file("steward.yaml", "jobs: {cleanup: {schedule: 'every day'}}\n");
+  poke(*serving);
+  app.file("steward.yaml", right);
+  enqueue("r1", *serving);
+  await_status("r1", Status::succeeded);
+  ::kill(serving->pid(), SIGTERM);
+  EXPECT_EQ(serving->wait().exit_code, 0);
+}
+
+TEST_F(Serve, ARunThatADeadDaemonWasAboutToStartIsStarted) {
+  ASSERT_EQ(ledger->agenda().enqueue(a_run("r1")), true);
+  ledger::Process dead = this_process();
+  dead.started_ticks += 1;
+  ASSERT_EQ(ledger->agenda().launch("r1", "", "a token", dead, SystemClock().now()), true);
+  const auto serving = daemon();
+  await_status("r1", Status::succeeded);
+}
+
+TEST_F(Serve, AProcessThatComesLateForItsRunLeavesAtOnce) {
+  ASSERT_EQ(ledger->agenda().enqueue(a_run("r1")), true);
+  ASSERT_EQ(ledger->agenda().launch("r1", "", "newer", this_process(), SystemClock().now()), true);
+  const auto late = app.start({"run", "cleanup"}, {{"STEWARD_RUN", "r1"}, {"STEWARD_LAUNCH", "older"}});
+  const Answer answer = late->wait();
+  EXPECT_EQ(answer.exit_code, 75) << answer.err;
+  EXPECT_TRUE(app.exists("logs/old.log"));
+  EXPECT_EQ(run("r1").status, Status::queued);
+}
+
+TEST_F(Serve, RunsAtTheMinuteThatTheScheduleSays) {
+  configure("schedule: '* * * * *'");
+  const auto serving = daemon();
+  // Two, so that the second is not the start's. By the clock on the wall: a minute or two.
+  std::vector<ledger::Tick> ticks;
+  const auto begun = std::chrono::steady_clock::now();
+  while (ticks.size() < 2 && std::chrono::steady_clock::now() - begun < 5min) {
+    std::this_thread::sleep_for(20ms);  // between two looks
+    ticks = ledger->agenda().ticks({}).value();
+  }
+  ASSERT_GE(ticks.size(), 2u);
+  EXPECT_EQ(ticks[0].due - ticks[1].due, 1min);
+  for (const ledger::Tick& tick : ticks) {
+    EXPECT_EQ(tick.outcome, "fired");
+    await_status(tick.run, Status::succeeded);
+    EXPECT_EQ(run(tick.run).due, tick.due);
+  }
+  const json past = app.steward({"schedule", "--past", "--json"}).json();
+  EXPECT_EQ(past["ticks"][1]["run"], ticks[1].run);
+}
+
+/// The same with a run that has begun and cannot get on: somebody has a row of its locked.
+struct ServeInTheMiddle : Serve {
+  ServeInTheMiddle() : Serve(DatabaseKind::postgres) {}
+  std::string tasks() const override {
+    return "  signals: {kind: rows, table: signals, age_column: timestamp, age: 30 days}\n";
+  }
+  void SetUp() override {
+    Serve::SetUp();
+    app.sql(
+        "insert into signals select i, 1, now() - interval '40 days', 0.5, null, 'x' from generate_series(1, 20) as "
+        "s(i)");
+    app.sql("insert into signals values (1000, 1, now(), 0.5, null, 'x')");
+    auto connection = sql::connect({.url = app.environment["DATABASE_URL"]});
+    ASSERT_TRUE(connection);
+    other = *std::move(connection);
+    hold_up();
+  }
+  void hold_up() {
+    auto transaction = other->begin();
+    ASSERT_TRUE(transaction);
+    lock.emplace(*std::move(transaction));
+    ASSERT_TRUE(other->query("select 1 from signals where id = 7 for update"));
+  }
+  void let_it_go_on() { (void)lock->rollback(); }
+  void await_middle() {
+    await(
+        [&] {
+          return app.value(
+                     "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = "
+                     "'Lock' and application_name like 'steward cleanup%'") == "1";
+        },
+        "the run waits for the row");
+  }
+  void kill_and_forget(Started& daemon) {
+    ::kill(daemon.pid(), SIGKILL);
+    EXPECT_EQ(daemon.wait().exit_code, 128 + SIGKILL);
+  }
+  pid_t process_of(const std::string& id) { return static_cast<pid_t>(run(id).process.pid); }
+
+  std::unique_ptr<sql::Connection> other{};
+  std::optional<sql::Transaction> lock{};
+};
+
+TEST_F(ServeInTheMiddle, ADaemonThatIsKilledLeavesTheRunAndTheNextOneFindsIt) {
+  const auto first = daemon();
+  await_ready(*first);
+  enqueue("r1", *first);
+  await_middle();
+  const pid_t child = process_of("r1");
+  kill_and_forget(*first);
+  const auto second = daemon();
+  await_ready(*second);
+  poke(*second);
+  let_it_go_on();
+  await_status("r1", Status::succeeded);
+  EXPECT_EQ(process_of("r1"), child);
+  EXPECT_EQ(app.count("signals"), 1);
+  EXPECT_EQ(ledger->runs({})->size(), 1u);
+}
+
+TEST_F(ServeInTheMiddle, ARunThatIsKilledIsInterruptedAtOnceAndRetriedOnce) {
+  configure("schedule: '0 3 1 1 *', retries: {max: 1, backoff: 1s}");
+  const auto serving = daemon();
+  await_ready(*serving);
+  enqueue("r1", *serving);
+  await_middle();
+  ::kill(process_of("r1"), SIGKILL);
+  await_status("r1", Status::interrupted);
+  EXPECT_THAT(error_of("r1"), HasSubstr("SIGKILL"));
+  let_it_go_on();
+  await([&] { return ledger->runs({})->size() == 2; }, "there is another attempt");
+  const LedgerRun retry = ledger->runs({})->front();
+  EXPECT_EQ(retry.attempt, 2);
+  EXPECT_EQ(retry.retry_of, "r1");
+  EXPECT_EQ(retry.due, run("r1").due);
+  await_status(retry.id, Status::succeeded);
+  EXPECT_EQ(app.count("signals"), 1);
+}
+
+TEST_F(ServeInTheMiddle, WhereBothAreKilledTheNextDaemonSaysSo) {
+  const auto first = daemon();
+  await_ready(*first);
+  enqueue("r1", *first);
+  await_middle();
+  kill_and_forget(*first);
+  ::kill(process_of("r1"), SIGKILL);
+  const auto second = daemon();
+  await_status("r1", Status::interrupted);
+  EXPECT_THAT(error_of("r1"), HasSubstr("gone"));
+  EXPECT_EQ(ledger->runs({})->size(), 1u) << "no retry was asked for";
+}
+
+TEST_F(ServeInTheMiddle, ARunThatIsCancelledIsStopped) {
+  const auto serving = daemon();
+  await_ready(*serving);
+  enqueue("r1", *serving);
+  await_middle();
+  EXPECT_EQ(app.steward({"runs", "cancel", "r1"}).exit_code, 0);
+  await_status("r1", Status::cancelled);
+  EXPECT_EQ(app.count("signals"), 21);
+}
+
+TEST_F(ServeInTheMiddle, ARunThatTakesLongerThanItMayIsStopped) {
+  configure("schedule: '0 3 1 1 *', max_runtime: 1s");
+  const auto serving = daemon();
+  await_ready(*serving);
+  enqueue("r1", *serving);
+  await_status("r1", Status::cancelled);
+  EXPECT_THAT(run("r1").cancelled_by, HasSubstr("max_runtime"));
+}
+
+TEST_F(ServeInTheMiddle, ToldToStopItsRunsItWaitsUntilTheyHave) {
+  const auto serving = daemon({"--shutdown", "stop"});
+  await_ready(*serving);
+  enqueue("r1", *serving);
+  await_middle();
+  ::kill(serving->pid(), SIGTERM);
+  EXPECT_EQ(serving->wait().exit_code, 0);
+  EXPECT_EQ(run("r1").status, Status::cancelled);
+}
+
+TEST_F(ServeInTheMiddle, ToldToLeaveThemItEndsAndTheyGoOn) {
+  const auto serving = daemon();
+  await_ready(*serving);
+  enqueue("r1", *serving);
+  await_middle();
+  ::kill(serving->pid(), SIGTERM);
+  EXPECT_EQ(serving->wait().exit_code, 0);
+  EXPECT_EQ(run("r1").status, Status::running);
+  let_it_go_on();
+  await_status("r1", Status::succeeded);
+}
+
+/// Three daemons as three hosts have them: state directories of their own, one ledger on PostgreSQL.
+struct ThreeDaemons : Serve {
+  ThreeDaemons() : Serve(DatabaseKind::postgres) {}
+  std::string ledger_url() const override { return app.environment.at("DATABASE_URL"); }
+  void SetUp() override {
+    app.environment["STEWARD_LEDGER_URL"] = app.environment["DATABASE_URL"];
+    Serve::SetUp();
+    configure("schedule: '* * * * *'");
+    for (int i = 0; i < 3; ++i)
+      daemons.push_back(daemon({}, {{"STEWARD_STATE_DIR", app.path("state-" + std::to_string(i))}}));
+  }
+  /// The pid of the one that has the lease; 0 for none.
+  pid_t leader() {
+    const std::string holder = app.value("select holder from steward.leases where name = 'serve'");
+    const std::size_t colon = holder.rfind(':');
+    return colon == std::string::npos ? 0 : std::stoi(holder.substr(colon + 1));
+  }
+  std::size_t ticks() { return ledger->agenda().ticks({.limit = 1000})->size(); }
+  /// For longer than `await` waits: ticks come by the minute.
+  void await_ticks(std::size_t count) {
+    const auto end = std::chrono::steady_clock::now() + 3min;
+    while (ticks() < count && std::chrono::steady_clock::now() < end) pause();
+    EXPECT_GE(ticks(), count);
+  }
+  static void pause() { std::this_thread::sleep_for(20ms); }  // between two looks
+  std::vector<std::unique_ptr<Started>> daemons{};
+};
+
+TEST_F(ThreeDaemons, FireEachTickOnceThroughKillsAndPauses) {
+  await_ticks(1);
+  const pid_t first = leader();
+  ASSERT_GT(first, 0);
+  ::kill(first, SIGKILL);
+  await([&] { return leader() != first && leader() != 0; }, "another one decides");
+  const pid_t second = leader();
+  await_ticks(2);
+  ::kill(second, SIGSTOP);
+  await([&] { return leader() != second && leader() != 0; }, "the third one decides");
+  await_ticks(3);
+  ::kill(second, SIGCONT);
+  const std::size_t then = ticks();
+  await_ticks(then + 1);
+
+  std::vector<ledger::Tick> all = ledger->agenda().ticks({.limit = 1000}).value();
+  std::size_t fired = 0;
+  for (const ledger::Tick& tick : all) fired += tick.outcome == "fired";
+  const std::vector<LedgerRun> runs = ledger->runs({.limit = 1000}).value();
+  EXPECT_EQ(runs.size(), fired) << "a run for each that fired, and no other";
+  for (const ledger::Tick& tick : all)
+    if (tick.outcome == "fired") await_status(tick.run, Status::succeeded);
+}
+
+}  // namespace
+}  // namespace steward::harness
