@@ -167,13 +167,16 @@ TEST_F(Serve, TellsAClientThatWaitsToGoOn) {
   EXPECT_THAT(client.take_to("abc"), StartsWith("HTTP/1.1 200"));
 }
 
-TEST_F(Serve, TakesChunkedBodies) {
-  const std::uint16_t port = start();
-  RawClient client(port);
-  for (const char c : std::string("POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-                                  "3;a=b\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n"))
-    client.send({&c, 1});
+TEST_F(Serve, TakesChunkedBodiesByteByByte) {
+  RawClient client(start());
+  const std::string head = "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const auto send = [&](std::string_view body) {
+    for (const char c : head + std::string(body)) client.send({&c, 1});
+  };
+  send("3;a=b\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n");
   EXPECT_THAT(client.take_to("abcde"), HasSubstr("Content-Length: 5"));
+  send("0\r\n\r\n");
+  EXPECT_THAT(client.take_to("\r\n\r\n"), HasSubstr("Content-Length: 0"));
   client.send(get_hello);
   EXPECT_TRUE(client.await("hello"));
 }
