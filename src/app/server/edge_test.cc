@@ -5,6 +5,7 @@
 
 #include "app/server/events.h"
 #include "app/server/peers.h"
+#include "app/server/request_reader.h"
 #include "app/server/router.h"
 
 namespace steward::server {
@@ -55,6 +56,26 @@ TEST(Router, AsksTheGuardForEachRouteAndAnswersWithWhatItSays) {
   });
   EXPECT_EQ(answer(router, "GET", {"open"}), "200 ada");
   EXPECT_EQ(answer(router, "GET", {"closed"}), "401 ");
+}
+
+TEST(RequestReader, ReadsAChunkedBodyThatComesByteByByte) {
+  const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string body :
+       {"0\r\n\r\n", "0\r\nX: y\r\n\r\n", "3;a=b\r\nabc\r\n0\r\n\r\n", "1\r\na\r\n000000\r\n\r\n"}) {
+    RequestReader reader({});
+    for (const char c : head + body) {
+      ASSERT_NE(reader.state(), RequestReader::State::whole) << body;
+      ASSERT_EQ(reader.feed({&c, 1}), 1U) << body;
+    }
+    EXPECT_EQ(reader.state(), RequestReader::State::whole) << body;
+  }
+}
+
+TEST(RequestReader, LeavesWhatBelongsToTheNext) {
+  RequestReader reader({});
+  const std::string bytes = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabcGET";
+  EXPECT_EQ(reader.feed(bytes), bytes.size() - 3);
+  EXPECT_EQ(reader.take().body, "abc");
 }
 
 TEST(Events, ForgetTheOldestAndLoseWhoFallsBehind) {
