@@ -82,9 +82,7 @@ Response Router::answer(Request& request) const {
   if (!route && request.method == "HEAD") route = find("GET", request.segments);
   if (!route) {
     const std::string methods = allowed(request.segments);
-    if (methods.empty())
-      return problem(404,
-                     {Kind::not_found, "there is nothing at this address", "The routes are in /api/openapi.json."});
+    if (methods.empty()) return problem({Kind::not_found, "there is nothing at this address"});
     Response response = request.method == "OPTIONS" ? Response{.status = 204}
                                                     : problem(405, {Kind::bad_input, "this address takes " + methods});
     response.headers.emplace_back("Allow", methods);

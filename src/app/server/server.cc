@@ -154,12 +154,12 @@ Result<void> Server::Core::listen(const ListenAddress& address) {
   if (error || found.empty())
     return fail(Kind::unavailable, fmt::format("cannot listen on {}: {}", settings.listen, error.message()));
   const tcp::endpoint endpoint = found.begin()->endpoint();
-  acceptor.open(endpoint.protocol(), error);
-  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  (void)acceptor.open(endpoint.protocol(), error);
+  if (!error) (void)acceptor.set_option(tcp::acceptor::reuse_address(true), error);
   // "::" is every address, of IPv4 too, whatever the system's own default is.
-  if (!error && endpoint.address().is_v6()) acceptor.set_option(asio::ip::v6_only(false), error);
-  if (!error) acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
+  if (!error && endpoint.address().is_v6()) (void)acceptor.set_option(asio::ip::v6_only(false), error);
+  if (!error) (void)acceptor.bind(endpoint, error);
+  if (!error) (void)acceptor.listen(tcp::acceptor::max_listen_connections, error);
   if (error)
     return fail(Kind::unavailable, fmt::format("cannot listen on {}: {}", settings.listen, error.message()),
                 "Is another server there? Choose another address with --listen.");
@@ -191,7 +191,7 @@ asio::awaitable<void> Server::Core::accept() {
 void Server::Core::begin_stop() {
   stopping = true;
   error_code ignored;
-  acceptor.close(ignored);
+  (void)acceptor.close(ignored);
   pause.cancel();
   for (Connection* connection : std::unordered_set(connections)) connection->begin_stop();
   if (connections.empty()) {
@@ -232,7 +232,7 @@ Response Server::Core::answer(Request& request, std::string& error) const {
 
 void Server::Connection::start(bool refused) {
   error_code error;
-  socket_.non_blocking(true, error);
+  (void)socket_.non_blocking(true, error);
   set_option(socket_, TCP_NODELAY, 1);
   // A peer that has vanished acknowledges nothing: without this, a stream to it would live on for a quarter of an hour.
   set_option(socket_, TCP_USER_TIMEOUT, static_cast<int>(core_.settings.limits.write_stall.count() * 2));
@@ -255,7 +255,7 @@ void Server::Connection::begin_stop() {
 
 void Server::Connection::cut() {
   error_code ignored;
-  socket_.close(ignored);
+  (void)socket_.close(ignored);
   gone_ = true;
   if (doing_ == Doing::streams) wake();
 }
@@ -274,7 +274,7 @@ void Server::Connection::arm(milliseconds within) {
     if (error || !self || self->deadline_.expiry() > Clock::now()) return;
     self->timed_out_ = true;
     error_code ignored;
-    self->socket_.cancel(ignored);
+    (void)self->socket_.cancel(ignored);
   });
 }
 
@@ -340,7 +340,8 @@ asio::awaitable<bool> Server::Connection::receive(RequestReader& reader, bool fi
     }
     const std::size_t n = within.count() > 0 ? co_await read(within) : 0;
     if (n == 0) {
-      if (!begun || !(timed_out_ || within.count() <= 0)) co_return false;
+      const bool too_late = timed_out_ || within.count() <= 0;
+      if (!begun || !too_late) co_return false;
       reader.refuse(408, "the request did not come in time");
       break;
     }
@@ -473,7 +474,7 @@ asio::awaitable<void> Server::Connection::watch() {
 
 asio::awaitable<void> Server::Connection::linger() {
   error_code ignored;
-  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  (void)socket_.shutdown(tcp::socket::shutdown_send, ignored);
   doing_ = Doing::reads;
   const auto until = Clock::now() + linger_for;
   for (std::size_t dropped = 0; dropped < linger_bytes && !core_.stopping;) {
