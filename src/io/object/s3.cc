@@ -164,6 +164,7 @@ Result<void> S3Store::list(std::string_view prefix, const std::function<Result<b
   do {
     call.query = {{"list-type", "2"}, {"encoding-type", "url"}, {"max-keys", "1000"}, {"prefix", whole_prefix}};
     if (!next.empty()) call.query.emplace_back("continuation-token", next);
+    const auto listed = std::chrono::steady_clock::now();
     const S3Answer answer = TRY(client_.expect_success(call));
     ObjectPage page = TRY(read_object_page(answer.http.body));
     for (ObjectInfo& object : page.objects) {
@@ -173,6 +174,7 @@ Result<void> S3Store::list(std::string_view prefix, const std::function<Result<b
       object.key.erase(0, client_.address().root.size());
       if (object.key.empty()) continue;  // the root's own marker, "prefix/"
       if (!page.encoded && TRY(is_mangled(object.key))) continue;
+      object.listed = listed;
       if (!TRY(take(object))) return {};
     }
     if (!page.next.empty() && page.next == next)
@@ -193,6 +195,7 @@ Result<void> S3Store::list_versions(std::string_view prefix,
     call.query = {{"versions", ""}, {"encoding-type", "url"}, {"max-keys", "1000"}, {"prefix", whole_prefix}};
     if (page.more) call.query.emplace_back("key-marker", page.next_key);
     if (page.more && !page.next_id.empty()) call.query.emplace_back("version-id-marker", page.next_id);
+    const auto listed = std::chrono::steady_clock::now();
     const S3Answer answer = TRY(client_.expect_success(call));
     const std::string last = page.next_key + "/" + page.next_id;
     page = TRY(read_version_page(answer.http.body));
@@ -210,6 +213,7 @@ Result<void> S3Store::list_versions(std::string_view prefix,
       last_id = version.object.version_id;
       key.erase(0, root.size());
       if (key.empty() || (!page.encoded && key.contains("\xef\xbf\xbd"))) continue;  // mangled, perhaps
+      version.object.listed = listed;
       if (!TRY(take(version))) return {};
     }
     if (page.more && page.next_key + "/" + page.next_id == last)

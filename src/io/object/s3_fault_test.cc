@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
+
 #include "io/http/scripted_server_test_support.h"
 #include "io/object/conditionless_server_test_support.h"
 #include "io/object/s3_test_support.h"
@@ -307,11 +310,12 @@ struct S3WithoutConditions : testing::TestWithParam<const char*> {
     return opened(through);
   }();
   /// 40 objects as they were listed; "many/7" has been overwritten since.
-  std::vector<Removal> listed(bool fresh) {
+  std::vector<Removal> listed(std::chrono::seconds ago) {
     put_all(*direct, numbered_keys(40));
     std::vector<Removal> removals;
     EXPECT_TRUE(direct->list("many/", [&](const ObjectInfo& object) -> Result<bool> {
-      removals.push_back({.key = object.key, .etag = object.etag, .fresh = fresh});
+      EXPECT_TRUE(object.listed);
+      removals.push_back({.key = object.key, .etag = object.etag, .listed = object.listed.value() - ago});
       return true;
     }));
     put(*direct, "many/7", "overwritten");
@@ -332,7 +336,7 @@ TEST_P(S3WithoutConditions, NoFeatureIsClaimedThatIsNone) {
 }
 
 TEST_P(S3WithoutConditions, WhatWasListedJustNowGoesInBatchesWithNoSecondLook) {
-  const std::vector<Removal> removals = listed(true);
+  const std::vector<Removal> removals = listed({});
   ASSERT_TRUE(store->features());
   const std::size_t looks = server.count("HEAD", "many/"), batches = server.count("POST", "?delete=");
   const auto done = store->remove_many(removals);
@@ -345,7 +349,7 @@ TEST_P(S3WithoutConditions, WhatWasListedJustNowGoesInBatchesWithNoSecondLook) {
 }
 
 TEST_P(S3WithoutConditions, WhatWasListedLongerAgoIsLookedAtAgainAndStaysIfItHasChanged) {
-  const std::vector<Removal> removals = listed(false);
+  const std::vector<Removal> removals = listed(std::chrono::minutes(1));
   ASSERT_TRUE(store->features());
   const std::size_t batches = server.count("POST", "?delete=");
   const auto done = store->remove_many(removals);
@@ -400,6 +404,40 @@ TEST(S3Answers, AListingOfOtherPrefixesIsCorrupt) {
   StoreTarget target = scripted(server);
   target.url += "/mine";
   EXPECT_EQ(list_error(*opened(target)).kind, Kind::corrupt);
+}
+
+TEST(S3Answers, AnObjectCountsAsListedFromTheMomentItsPageWasAskedFor) {
+  using Moment = std::chrono::steady_clock::time_point;
+  std::array<std::atomic<Moment>, 4> asked{};
+  std::atomic<std::size_t> pages = 0;
+  ScriptedServer server([&](const SeenRequest& request) {
+    const std::size_t page = pages++;
+    asked.at(page) = std::chrono::steady_clock::now();
+    const bool versions = request.target.contains("versions=");
+    const char* const more = page % 2 == 0 ? "true" : "false";
+    return Reply::of(
+        200, fmt::format("<{0}><IsTruncated>{1}</IsTruncated><NextContinuationToken>t</NextContinuationToken>"
+                         "<NextKeyMarker>k</NextKeyMarker><{2}><Key>k{3}</Key><VersionId>v</VersionId>"
+                         "<IsLatest>true</IsLatest><Size>1</Size><LastModified>2026-01-01T00:00:00Z</LastModified>"
+                         "</{2}></{0}>",
+                         versions ? "ListVersionsResult" : "ListBucketResult", more, versions ? "Version" : "Contents",
+                         page));
+  });
+  const auto store = opened(scripted(server));
+  std::vector<std::pair<Moment, Moment>> listed;  // and when it was handed over
+  const auto note = [&](const ObjectInfo& object) {
+    listed.emplace_back(object.listed.value_or(Moment::max()), std::chrono::steady_clock::now());
+    return Result<bool>(true);
+  };
+  ASSERT_TRUE(store->list("", note));
+  ASSERT_TRUE(store->list_versions("", [&](const ObjectVersion& version) { return note(version.object); }));
+  ASSERT_EQ(listed.size(), 4u);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_LE(listed[i].first, asked.at(i).load()) << i;
+    if (i > 0) {
+      EXPECT_GE(listed[i].first, listed[i - 1].second) << i << " has a page of its own";
+    }
+  }
 }
 
 TEST(S3Answers, AListingThatNeverEndsIsCorrupt) {

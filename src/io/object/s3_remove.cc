@@ -49,6 +49,10 @@ std::unexpected<Error> has_changed(const std::string& act) {
   return fail(Kind::refused, fmt::format("cannot {}: it has changed since it was looked at", act), "", "changed");
 }
 
+bool is_fresh(const Removal& removal, std::chrono::steady_clock::time_point now) {
+  return removal.listed && now - *removal.listed < std::chrono::minutes(1);
+}
+
 /// The indices in `all`, in runs of up to `size`.
 std::vector<std::vector<std::size_t>> in_runs(const std::vector<std::size_t>& all, std::size_t size) {
   std::vector<std::vector<std::size_t>> runs;
@@ -123,6 +127,7 @@ Result<std::vector<Removed>> S3Store::remove_many(std::span<const Removal> remov
   const bool has_condition =
       std::ranges::any_of(removals, [](const Removal& r) { return !r.etag.empty() || r.not_modified_since; });
   const Abilities abilities = has_condition ? TRY(this->abilities()) : Abilities{};
+  const auto begun = std::chrono::steady_clock::now();
   std::vector<Removed> done(removals.size());
   in_parallel(removals.size(), client_.tuning().threads, [&](std::size_t i) {
     if (removals[i].noncurrent) done[i].error = error_of(check_noncurrent(removals[i]));
@@ -132,7 +137,7 @@ Result<std::vector<Removed>> S3Store::remove_many(std::span<const Removal> remov
   for (std::size_t i = 0; i < removals.size(); ++i) {
     done[i].key = removals[i].key;
     const bool checked_by_batch = removals[i].etag.empty() || abilities.conditional_batch ||
-                                  (removals[i].fresh && !abilities.features.conditional_remove);
+                                  (is_fresh(removals[i], begun) && !abilities.features.conditional_remove);
     const bool plain = !removals[i].not_modified_since && checked_by_batch;
     if (done[i].error) continue;
     (plain && fits_xml(removals[i].key) && !why_no_key(removals[i].key) ? batched : single).push_back(i);

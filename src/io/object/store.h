@@ -50,6 +50,8 @@ struct ObjectInfo {
   std::string etag{};  ///< Changes when the content does. S3: as sent, with its quotes. Directory: device, inode, size
                        ///< and times.
   std::string version_id{};  ///< Empty where there are no versions.
+  /// S3: when the page of the listing that it comes from was asked for. What is newer than that may not be in it.
+  std::optional<std::chrono::steady_clock::time_point> listed{};
 };
 
 /// What this store can do. Asked for by callers and by the contract tests, so that nobody switches on a kind of store.
@@ -81,8 +83,9 @@ struct Removal {
   std::string key{};
   std::string
       etag{};  ///< If not empty: only if it is still this (where the store can; else a fresh `head` just before).
-  /// The etag was listed within the last minute: where the server cannot check it at all, no second look is taken.
-  bool fresh = false;
+  /// ObjectInfo's, of the listing that gave the etag. Where the server cannot check it at all, no second look is taken
+  /// if that is less than a minute ago when the removal begins.
+  std::optional<std::chrono::steady_clock::time_point> listed{};
   std::optional<Instant> not_modified_since{};  ///< If given: only if its modification time is not later than this.
   std::string version_id{};  ///< If not empty: this version alone, and for good. Not with a condition.
   /// Of a version: only while it is not the current one, by a fresh look just before (no server can compare that).

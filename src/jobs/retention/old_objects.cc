@@ -17,7 +17,7 @@ bool is_lock_or_probe(std::string_view key) {
 }  // namespace
 
 object::Removal OldObject::removal() const {
-  if (as == As::current) return {.key = object.key, .etag = object.etag, .fresh = fresh()};
+  if (as == As::current) return {.key = object.key, .etag = object.etag, .listed = object.listed};
   // A marker, on its own or between versions, has no bytes that could be lost, and need not be looked at again.
   return {.key = object.key, .version_id = object.version_id, .noncurrent = as == As::noncurrent && !hides};
 }
@@ -97,7 +97,6 @@ Result<void> OldObjects::go_over(const std::function<Result<Holds>()>& holds,
     return !stopped;
   };
   TRY(list([&](OldObject one) -> Result<bool> {
-    one.listed = batch.empty() ? std::chrono::steady_clock::now() : batch.front().listed;
     batch.push_back(std::move(one));
     return batch.size() < objects_in_batch ? Result<bool>(true) : pass_on();
   }));

@@ -5,7 +5,6 @@
 ///   noncurrent   a version that another one, or a delete marker, had taken the place of before the cutoff
 ///   marker       a delete marker that hides nothing any more and is older than the cutoff
 #pragma once
-#include <chrono>
 #include <functional>
 #include <optional>
 #include <set>
@@ -39,10 +38,7 @@ struct OldObject {
   Instant since{};     ///< What its age is counted from: LastModified, or that of what took its place.
   std::string address{};
   std::string reason{};  ///< Why it stays; empty: it goes.
-  std::chrono::steady_clock::time_point listed{};
 
-  /// Listed so short a time ago that nobody need look again where the store cannot compare.
-  bool fresh() const { return std::chrono::steady_clock::now() - listed < std::chrono::minutes(1); }
   object::Removal removal() const;
 };
 
