@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "app/cli/commands.h"
 #include "app/cli/session.h"
@@ -89,7 +90,7 @@ std::vector<Due> first_of(const std::map<std::string, const engine::Schedule*>& 
     for (std::size_t i = 0; tick && i < count; ++i, tick = engine::next_tick(*schedule, tick->at))
       all.push_back({.job = job, .firing = *tick, .schedule = schedule});
   }
-  std::ranges::stable_sort(all, {}, [](const Due& due) { return due.firing.at; });
+  std::ranges::sort(all, {}, [](const Due& due) { return std::pair(due.firing.at, due.job); });
   if (all.size() > count) all.resize(count);
   return all;
 }
