@@ -127,10 +127,11 @@ Result<void> Supervisor::see_to_queued(const ledger::Run& run, Known& known, std
 }
 
 Result<void> Supervisor::see_to_running(const ledger::Run& run, Known& known, std::chrono::microseconds monotonic) {
-  if (!known.watch || !known.token.empty()) {
-    // Our own child may have been a wrapper's; who has taken the run over is who counts.
+  // Who has taken the run over is who counts: a child of ours that came late for it ends, and the run goes on.
+  if (known.pid != 0 && known.pid != run.process.pid) known = {};
+  if (!known.watch) {
     const Presence presence = presence_of(run.process);
-    if (presence == Presence::alive && !known.watch) {
+    if (presence == Presence::alive) {
       auto watch = process::watch_process(static_cast<pid_t>(run.process.pid), run.process.started_ticks);
       if (watch) known.watch = *std::move(watch);
     }

@@ -189,14 +189,15 @@ Result<int> serve_command(const Output&, const ServeCommand& command) {
   for (const engine::ScheduledJob& job : jobs)
     say(Level::info, job.name, fmt::format("{}, {}", engine::words_of(job.schedule), job.schedule.zone.name()));
   const auto watchdog = watchdog_interval();
+  std::string program = TRY(this_program()), directory = TRY(working_directory());
+  std::vector<std::string> environment = TRY(environment_for_children());
   engine::DaemonSettings settings{
       .jobs = std::move(jobs),
       .lease = lease,
       .shared = !session.settings.ledger_url.empty() && !session.settings.ledger_url.starts_with("sqlite:"),
       .shutdown = shutdown_named(command.shutdown),
-      .children = {.program = TRY(this_program()),
-                   .environment = TRY(environment_for_children()),
-                   .directory = TRY(working_directory())}};
+      .children = {
+          .program = std::move(program), .environment = std::move(environment), .directory = std::move(directory)}};
   settings.reload = [&]() -> std::optional<std::vector<engine::ScheduledJob>> {
     const auto fresh = settings_of_process();
     if (!fresh) {

@@ -13,8 +13,7 @@ namespace {
 constexpr std::string_view columns =
     "id, job, status, started, ended, heartbeat, host, boot, pid, started_ticks, launched_by, actor, version, "
     "environment, plan_digest, plan, progress, error, cancel_requested, cancelled_by, scope, pid_namespace, pulse, "
-    "due, "
-    "attempt, retry_of, not_before, launch, launched";
+    "due, attempt, retry_of, not_before, launch, launched";
 
 constexpr std::string_view has_old_plan =
     "started < ?1 and status not in ('queued', 'running', 'waiting') and (plan <> '' or progress <> '')";
