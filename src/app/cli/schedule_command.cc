@@ -209,7 +209,8 @@ Result<int> schedule_command(const Output& output, const ScheduleCommand& comman
   if (command.past) return show_past(output, command);
   const Instant from = TRY(from_of(command.from));
   if (command.cron) {
-    engine::Schedule schedule{.timing = TRY(Cron::parse(*command.cron)), .origin = "--cron"};
+    engine::Schedule schedule{.origin = "--cron"};
+    schedule.timing = TRY(Cron::parse(*command.cron));
     schedule.zone = TRY(Zone::load(command.time_zone));
     schedule.dst = {.gap = command.dst_gap == "skip" ? DstGap::skip : DstGap::after,
                     .overlap = command.dst_overlap == "second" ? DstOverlap::second

@@ -134,7 +134,8 @@ class ExpireArchive final : public Task {
   Forgetting forgetting(object::Store& store) const { return {archive_.store, store, reason()}; }
 
   Result<Seen> look(object::Store& store, const manifest::Listed& listed, const Holds& holds) const {
-    Seen seen{.header = TRY(header_of(store, listed))};
+    Seen seen;
+    seen.header = TRY(header_of(store, listed));
     const Forgetting::Goes goes = unheld(holds, seen.header.table);
     TRY(manifest::read(store, listed, [&](const Item& item) -> Result<bool> {
       seen.superseded += item.superseded.size();
