@@ -153,7 +153,7 @@ struct RunFilter {
 };
 
 /// The highest schema this program knows.
-inline constexpr int schema_version = 3;
+inline constexpr int schema_version = 4;
 
 class Agenda;
 

@@ -66,6 +66,16 @@ const Migration third{
     "made bigint not null, pause_until bigint, lifted bigint, lifted_by text not null)",
 };
 
+// An approval's row stays when its run's plan is forgotten: who allowed what is kept for good.
+const Migration fourth{
+    "create table @approvals (run text primary key references @runs (id), job text not null, digest text not null, "
+    "tasks text not null, reasons text not null, asked bigint not null, asked_by text not null, "
+    "expires bigint not null, four_eyes bigint not null, again bigint not null, reminded bigint, "
+    "state text not null, decided bigint, decided_by text not null, decision text not null, "
+    "break_glass bigint not null, used bigint)",
+    "create index approvals_by_state on @approvals (state)",
+};
+
 /// SQLite names an index's table without a schema, and the index with one.
 std::string for_sqlite(std::string_view statement) {
   std::string out(statement);
@@ -161,8 +171,8 @@ Result<Founding> read_founding(LedgerDatabase& db) {
 }  // namespace
 
 std::span<const Migration> migrations() {
-  static const std::vector<Migration> steps{first, second, third};
-  static_assert(schema_version == 3, "a new version needs its migration here");
+  static const std::vector<Migration> steps{first, second, third, fourth};
+  static_assert(schema_version == 4, "a new version needs its migration here");
   return steps;
 }
 
