@@ -164,6 +164,8 @@ Result<Situation> Daemon::situation() {
     for (const ScheduledJob& job : settings_.jobs)
       out.paused.try_emplace(job.name, Pause{.reason = pause.reason, .until = pause.until});
   }
+  for (const ledger::Approval& approval : TRY(ledger_.approvals().approvals({})))
+    out.waiting.emplace(approval.job, approval.run);
   if (const auto refusal = freeze_refusal(TRY(ledger_.freezes(out.now)))) out.frozen = refusal->message;
   return out;
 }
@@ -181,6 +183,7 @@ Result<void> Daemon::take_up_schedules(const Situation& now) {
 Result<void> Daemon::decide() {
   const Situation now = TRY(situation());
   if (!scheduler_) TRY(take_up_schedules(now));
+  if (!now.waiting.empty()) TRY(tend_approvals(now.now));
   // What was decided while the ledger did not answer comes first.
   if (undelivered_.empty()) {
     for (Verdict& verdict : scheduler_->decide(now)) undelivered_.push_back(std::move(verdict));
@@ -197,6 +200,19 @@ Result<void> Daemon::decide() {
     undelivered_.pop_front();
   }
   wake_at_ = scheduler_->wake(now);
+  return {};
+}
+
+Result<void> Daemon::tend_approvals(Instant now) {
+  for (const ledger::Approval& expired : TRY(ledger_.approvals().expire(now)))
+    say_(Level::warning, expired.job,
+         fmt::format("nobody has answered for run {} in time{}", expired.run,
+                     expired.again ? "" : ": a fresh run asks once more"));
+  for (const ledger::Approval& waiting : TRY(ledger_.approvals().remind(now)))
+    say_(Level::warning, waiting.job,
+         fmt::format("run {} waits for an approval since {}, until {}: steward approvals show {}", waiting.run,
+                     format_instant(std::chrono::floor<std::chrono::seconds>(waiting.asked)),
+                     format_instant(std::chrono::floor<std::chrono::seconds>(waiting.expires)), waiting.run));
   return {};
 }
 

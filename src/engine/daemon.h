@@ -27,6 +27,7 @@
 #include "engine/supervisor.h"
 #include "io/files/folder.h"
 #include "run/ledger/agenda.h"
+#include "run/ledger/approvals.h"
 #include "run/ledger/ledger.h"
 #include "run/state.h"
 
@@ -77,6 +78,7 @@ class Daemon {
   Result<Situation> situation();
   Result<void> decide();
   Result<void> enter(const Verdict& verdict);
+  Result<void> tend_approvals(Instant now);
   void wait(const std::stop_token& stop);
   Result<void> wind_up();
   void complain(const Error& error);

@@ -150,7 +150,7 @@ std::map<std::string, Schedule> built_in_schedules() {
   add("analyze-query-plans", "30 6 * * *");
   add("update-dependencies", "0 5 * * 1");
   add("rotate-secrets", "0 0 1 * *");
-  schedules["rotate-secrets"].approval = true;
+  schedules["rotate-secrets"].approval.required = true;
   return schedules;
 }
 

@@ -22,6 +22,7 @@
 #include "core/document.h"
 #include "core/schema.h"
 #include "core/zone.h"
+#include "run/questions.h"
 
 namespace steward::engine {
 
@@ -95,7 +96,7 @@ struct Schedule {
   Retries retries{};
   std::optional<Pause> pause{};
   Owner owner = Owner::steward;
-  bool approval = false;                                      ///< Each run waits for an approval of its plan.
+  ApprovalRule approval{};
   std::chrono::seconds start_grace{std::chrono::minutes{5}};  ///< A start later than this is told of.
   int nice = 0;
   std::string origin = "built-in";  ///< Or the place in the file.

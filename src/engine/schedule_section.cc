@@ -61,11 +61,7 @@ class Reader {
     pause();
     const std::string owner = node_.text_at("scheduler", "steward");
     schedule_.owner = owner == "cron" ? Owner::cron : owner == "dagster" ? Owner::dagster : Owner::steward;
-    if (const Node* approval = node_.find("approval")) {
-      if (schedule_.approval && approval->text == "none")
-        wrong(*approval, "this job never runs without an approval", "Leave the key out.");
-      schedule_.approval = schedule_.approval || approval->text == "required";
-    }
+    approval();
     schedule_.start_grace = span_at(node_, "start_grace").value_or(schedule_.start_grace);
     schedule_.nice = static_cast<int>(number_at(node_, "nice", 0, 19));
   }
@@ -93,6 +89,18 @@ class Reader {
     if (const auto* span = age ? std::get_if<microseconds>(&age->span) : nullptr) return ceil<seconds>(*span);
     wrong(*found, fmt::format("{} is a span of time, not calendar months", key), "Write it like 30m, 6h or 7 days.");
     return {};
+  }
+
+  void approval() {
+    const Node* node = node_.find("approval");
+    if (node == nullptr) return;
+    ApprovalRule& rule = schedule_.approval;
+    const Node* when = node->find("when");
+    if (rule.required && when != nullptr && when->text == "none")
+      wrong(*when, "this job never runs without an approval", "Leave the key out.");
+    rule.required = rule.required || (when != nullptr && when->text == "required");
+    rule.four_eyes = node->text_at("four_eyes") == "true";
+    if (const auto span = span_at(*node, "expires_in")) rule.expires_in = *span;
   }
 
   void zone() {
@@ -264,6 +272,25 @@ Shape schedule_shape() {
                                .shape = text,
                                .example = "2027-01-31"}},
                              "reason");
+  const Shape approval = record(
+      "approval",
+      {{.key = "when",
+        .what = "required: each run waits until a person has approved its plan; none: only where a scheduled run "
+                "trips a brake, or is the first after a policy or its target has changed",
+        .shape = choice({"required", "none"}),
+        .fallback = "none; required for rotate-secrets",
+        .example = "required"},
+       {.key = "expires_in",
+        .what = "a question that nobody has answered by then is asked once more, and then no more",
+        .shape = span,
+        .fallback = "7 days",
+        .example = "3 days"},
+       {.key = "four_eyes",
+        .what = "true: who has started a run cannot approve it",
+        .shape = scalar(Scalar::boolean),
+        .fallback = "false",
+        .example = "true"}},
+      "when");
   return record(
       "job",
       {{.key = "schedule",
@@ -337,9 +364,8 @@ Shape schedule_shape() {
         .fallback = "steward",
         .example = "cron"},
        {.key = "approval",
-        .what = "required: each run waits until a person has approved its plan",
-        .shape = choice({"required", "none"}),
-        .fallback = "none; required for rotate-secrets",
+        .what = "which runs wait until a person has approved their plan",
+        .shape = approval,
         .example = "required"},
        {.key = "start_grace",
         .what = "a start that is later than this is told of",

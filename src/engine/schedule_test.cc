@@ -44,30 +44,30 @@ TEST(Schedules, AreReadWithTheirDefaults) {
   EXPECT_EQ(schedule.missed, Missed::latest);
   EXPECT_EQ(schedule.overlap, Overlap::skip);
   EXPECT_EQ(schedule.owner, Owner::steward);
-  EXPECT_FALSE(schedule.approval);
+  EXPECT_FALSE(schedule.approval.required);
   EXPECT_EQ(schedule.origin, "s.yaml:2:3");
 }
 
 TEST(Schedules, AreReadWithEveryKey) {
-  const auto [schedule, errors] =
-      read({{"schedule", map({{"every", node("6h")}})},
-            {"time_zone", node("Europe/Berlin")},
-            {"dst_gap", node("skip")},
-            {"dst_overlap", node("both")},
-            {"missed", node("all")},
-            {"missed_window", node("12h")},
-            {"missed_limit", node("3")},
-            {"overlap", node("queue")},
-            {"concurrency", node("database")},
-            {"jitter", node("10m")},
-            {"blackout", map({{"from", node("8:00")}, {"to", node("18:00")}, {"days", node("mon-fri")}})},
-            {"max_runtime", node("4h")},
-            {"retries", node("3")},
-            {"pause", map({{"reason", node("moving")}, {"until", node("2027-01-31")}})},
-            {"scheduler", node("dagster")},
-            {"approval", node("required")},
-            {"start_grace", node("15m")},
-            {"nice", node("10")}});
+  const auto [schedule, errors] = read(
+      {{"schedule", map({{"every", node("6h")}})},
+       {"time_zone", node("Europe/Berlin")},
+       {"dst_gap", node("skip")},
+       {"dst_overlap", node("both")},
+       {"missed", node("all")},
+       {"missed_window", node("12h")},
+       {"missed_limit", node("3")},
+       {"overlap", node("queue")},
+       {"concurrency", node("database")},
+       {"jitter", node("10m")},
+       {"blackout", map({{"from", node("8:00")}, {"to", node("18:00")}, {"days", node("mon-fri")}})},
+       {"max_runtime", node("4h")},
+       {"retries", node("3")},
+       {"pause", map({{"reason", node("moving")}, {"until", node("2027-01-31")}})},
+       {"scheduler", node("dagster")},
+       {"approval", map({{"when", node("required")}, {"expires_in", node("3 days")}, {"four_eyes", node("true")}})},
+       {"start_grace", node("15m")},
+       {"nice", node("10")}});
   EXPECT_EQ(errors, std::vector<std::string>{});
   EXPECT_EQ(text_of(schedule), "every 6 hours");
   EXPECT_EQ(schedule.zone.name(), "Europe/Berlin");
@@ -85,7 +85,9 @@ TEST(Schedules, AreReadWithEveryKey) {
   ASSERT_TRUE(schedule.pause);
   EXPECT_EQ(schedule.pause->until, at("2027-01-31T23:00:00Z")) << "the end of that day, in Berlin";
   EXPECT_EQ(schedule.owner, Owner::dagster);
-  EXPECT_TRUE(schedule.approval);
+  EXPECT_TRUE(schedule.approval.required);
+  EXPECT_TRUE(schedule.approval.four_eyes);
+  EXPECT_EQ(schedule.approval.expires_in, 72h);
   EXPECT_EQ(schedule.start_grace, 15min);
   EXPECT_EQ(schedule.nice, 10);
 }
@@ -136,10 +138,11 @@ TEST(Schedules, OfAJobThatThereIsNotNameTheNearest) {
 }
 
 TEST(Schedules, OfRotateSecretsAlwaysNeedAnApproval) {
-  EXPECT_TRUE(built_in_schedules().at("rotate-secrets").approval);
+  EXPECT_TRUE(built_in_schedules().at("rotate-secrets").approval.required);
   std::vector<Error> errors;
-  const auto schedules = read_schedules(map({{"rotate-secrets", map({{"approval", node("none")}})}}), errors);
-  EXPECT_TRUE(schedules.at("rotate-secrets").approval);
+  const auto schedules =
+      read_schedules(map({{"rotate-secrets", map({{"approval", map({{"when", node("none")}})}})}}), errors);
+  EXPECT_TRUE(schedules.at("rotate-secrets").approval.required);
   ASSERT_EQ(errors.size(), 1U);
   EXPECT_EQ(errors[0].message, "s.yaml:3:5: this job never runs without an approval");
 }

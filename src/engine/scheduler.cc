@@ -29,6 +29,7 @@ std::string_view name_of(Outcome outcome) {
     case Outcome::not_configured: return "not-configured";
     case Outcome::off: return "off";
     case Outcome::left: return "left";
+    case Outcome::waiting: return "waiting";
   }
   return "?";
 }
@@ -267,6 +268,10 @@ std::optional<Verdict> Scheduler::verdict_of(const State& state, const Waiting& 
   for (const Blackout& blackout : schedule.blackouts)
     if (covers(blackout, schedule.zone, round.now()))
       return verdict(Outcome::blackout, fmt::format("blackout {}", blackout.text));
+
+  if (const auto run = round.situation.waiting.find(state.job.name);
+      run != round.situation.waiting.end() && schedule.approval.required)
+    return verdict(Outcome::waiting, fmt::format("run {} waits for an approval", run->second));
 
   if (std::string busy = busy_with(state, round); !busy.empty()) {
     if (waiting.missed || schedule.overlap != Overlap::skip) return {};

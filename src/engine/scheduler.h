@@ -50,7 +50,8 @@ enum class Outcome {
   missed,
   not_configured,
   off,
-  left  ///< To cron or Dagster.
+  left,    ///< To cron or Dagster.
+  waiting  ///< An earlier run of it waits for an approval, which each run needs.
 };
 std::string_view name_of(Outcome outcome);  ///< "not-configured", as the ledger and JSON have it.
 
@@ -68,9 +69,10 @@ struct Verdict {
 struct Situation {
   Instant now{};
   std::chrono::microseconds monotonic{};  ///< A clock that nobody sets, and that stands still while the machine sleeps.
-  std::multiset<std::string, std::less<>> running{};   ///< Jobs that run, or wait to be started.
-  std::map<std::string, Pause, std::less<>> paused{};  ///< Besides those of the configuration.
-  std::optional<std::string> frozen{};                 ///< Why nothing may be removed.
+  std::multiset<std::string, std::less<>> running{};          ///< Jobs that run, or wait to be started.
+  std::map<std::string, Pause, std::less<>> paused{};         ///< Besides those of the configuration.
+  std::optional<std::string> frozen{};                        ///< Why nothing may be removed.
+  std::map<std::string, std::string, std::less<>> waiting{};  ///< Jobs a run of which waits for an approval: which run.
 };
 
 class Scheduler {

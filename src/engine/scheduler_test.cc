@@ -131,6 +131,20 @@ TEST(Scheduler, GivesAReasonForEachTickThatDoesNotFire) {
   }
 }
 
+TEST(Scheduler, WhereEachRunNeedsAnApprovalAsksForOneAtATime) {
+  ScheduledJob asks = job("secrets", "0 3 * * *"), now_and_then = job("cleanup", "0 3 * * *");
+  asks.schedule.approval.required = true;
+  World world({asks, now_and_then});
+  world.situation.waiting = {{"secrets", "r1"}, {"cleanup", "r2"}};
+  EXPECT_EQ(world.texts(at("2026-11-23T12:00:00Z")),
+            (Texts{"2026-11-23T03:00:00Z cleanup fired",
+                   "2026-11-23T03:00:00Z secrets waiting: run r1 waits for an approval"}))
+      << "a brake of last night keeps nothing else of cleanup";
+  world.situation.waiting.clear();
+  EXPECT_EQ(world.texts(at("2026-11-24T12:00:00Z")),
+            (Texts{"2026-11-24T03:00:00Z cleanup fired", "2026-11-24T03:00:00Z secrets fired"}));
+}
+
 TEST(Scheduler, QueuesATickUntilTheRunEndsAndOfSeveralTheNewest) {
   ScheduledJob it = job("a", "0 * * * *");
   it.schedule.overlap = Overlap::queue;

@@ -5,6 +5,7 @@
 /// A task knows one kind of target and keeps no state between calls. `plan` reads and never writes; `execute` does what
 /// its step covers and nothing else, and checks each item again as it reaches it.
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,6 +37,7 @@ struct PlanContext {
   std::optional<Instant>
       cutoff{};  ///< Pinned by an earlier plan that is to be carried out; else from the policy and `now`.
   Holds holds{};
+  std::uint64_t count_all_from = 1'000;  ///< With fewer, no brake asks how many there are in all: counting is dear.
   const StateDirectory* state = nullptr;
 };
 
@@ -95,6 +97,7 @@ struct TaskSlot {
   std::unique_ptr<Task> task{};      ///< Null where it is not configured or off.
   std::vector<std::string> needs{};  ///< Not configured: the variables to set.
   std::string off_by{};              ///< Off: where a person said so, "STEWARD_DISABLE".
+  bool approval = false;             ///< It is carried out once a person has approved its plan.
 };
 
 struct Job {

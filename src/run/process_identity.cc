@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "core/random.h"
 #include "io/process/identity.h"
 #include "run/runner.h"
 
@@ -56,7 +55,5 @@ bool is_gone_here(const ledger::Process& its, std::string_view its_pid_namespace
   if (boot.empty() || its.boot != boot || here.empty() || its_pid_namespace != here) return false;
   return process::started_ticks(its.pid) != its.started_ticks;
 }
-
-std::string new_run_id(Instant now) { return fmt::format("{}-{}", format_compact(now), random_hex(3)); }
 
 }  // namespace steward

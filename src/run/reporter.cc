@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/text.h"
+#include "io/files/copy.h"
 
 namespace steward {
 namespace {
@@ -28,11 +29,16 @@ void Reporters::task_ended(std::string_view task, std::string_view status, const
 }
 
 Result<std::unique_ptr<LogReporter>> LogReporter::open(const files::Folder& state, std::string_view run,
-                                                       const Clock& clock) {
+                                                       const Clock& clock, bool goes_on) {
   const std::string path = fmt::format("runs/{}/log.jsonl", run);
   TRY(state.make_folders(fmt::format("runs/{}", run)));
   auto temporary = TRY(state.temporary_beside(path));
-  TRY(state.rename(temporary.path, path, false));
+  if (auto before = state.open_for_reading(path); before && goes_on) {
+    files::FileSource source(before->fd());
+    files::FileSink sink(temporary.handle.fd());
+    TRY(files::copy(source, sink));
+  }
+  TRY(state.rename(temporary.path, path, goes_on));
   return std::unique_ptr<LogReporter>(new LogReporter(std::move(temporary.handle), clock));
 }
 

@@ -51,8 +51,9 @@ class Reporters final : public Reporter {
 /// log that cannot be written does not stop the work.
 class LogReporter final : public Reporter {
  public:
-  static Result<std::unique_ptr<LogReporter>> open(const files::Folder& state, std::string_view run,
-                                                   const Clock& clock);
+  /// A run that goes on after an approval goes on in its log, with `goes_on`; the log of any other is new.
+  static Result<std::unique_ptr<LogReporter>> open(const files::Folder& state, std::string_view run, const Clock& clock,
+                                                   bool goes_on = false);
   void task_began(const Step& step) override;
   void progress(const Progress& progress) override;
   void note(Level level, std::string_view task, std::string_view text) override;

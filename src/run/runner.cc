@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/text.h"
+#include "run/asking.h"
 #include "run/context.h"
 #include "run/forecast.h"
 #include "run/ledger/agenda.h"
@@ -88,8 +89,9 @@ Result<Step> plan_task(const TaskSlot& slot, const Job& job, PlanContext& contex
   return step;
 }
 
-Result<PlanContext> planning(const Clock& clock, const StateDirectory& state, ledger::Ledger* ledger) {
-  PlanContext context{.now = clock.now(), .state = &state};
+Result<PlanContext> planning(const Clock& clock, const StateDirectory& state, ledger::Ledger* ledger,
+                             const Brakes& brakes) {
+  PlanContext context{.now = clock.now(), .count_all_from = brakes.from, .state = &state};
   if (ledger == nullptr) return context;
   const std::int64_t generation = TRY(ledger->hold_generation());
   context.holds = Holds(TRY(ledger->holds(context.now)), generation);
@@ -130,17 +132,21 @@ class Running {
             .interrupted = in.interrupted,
             .stop = in.stop},
         id_(settings.id.empty() ? new_run_id(in.clock.now()) : settings.id),
-        context_(in_, id_, settings) {
+        context_(in_, id_, settings),
+        asking_(in.ledger, in.clock, settings) {
     reporters_.add(in.reporter);
   }
 
   Result<RunResult> carry_out() {
     // A scheduler has entered the run already: whether it can be locked or not is its outcome then.
-    if (!settings_.launch.empty()) TRY(take_over());
+    if (!settings_.launch.empty()) {
+      TRY(take_over());
+      if (auto loaded = asking_.load(id_); !loaded) return ended_before_it_began(std::move(loaded).error());
+    }
     auto locks = lock_all();
     if (!locks && !settings_.launch.empty()) return ended_before_it_began(std::move(locks).error());
     if (!locks) return std::unexpected(std::move(locks).error());
-    log_ = TRY(LogReporter::open(in_.state.folder(), id_, in_.clock));
+    log_ = TRY(LogReporter::open(in_.state.folder(), id_, in_.clock, asking_.approved().has_value()));
     reporters_.add(*log_);
     TRY(begin());
     context_.watch(*std::move(locks));
@@ -149,7 +155,9 @@ class Running {
   }
 
  private:
-  bool takes_part(const TaskSlot& slot) const { return slot.task && is_named(settings_.only, slot.info.name); }
+  bool is_asked_for(const std::string& task) const { return is_named(settings_.only, task) && asking_.has_part(task); }
+  bool takes_part(const TaskSlot& slot) const { return slot.task && is_asked_for(slot.info.name); }
+  const std::optional<Plan>& approved() const { return asking_.approved() ? asking_.approved() : settings_.approved; }
 
   /// All locks before the first act. Busy ends it with nothing done; another error is that task's own.
   Result<std::vector<std::unique_ptr<Lock>>> lock_all() {
@@ -220,11 +228,19 @@ class Running {
     TRY(recover());
     const Plan plan = TRY(make_plan());
     digest_ = TRY(in_.state.save(plan));
-    TRY(in_.ledger.set_plan(id_, digest_, to_json(plan).dump()));
+    if (asking_.approved())
+      digest_ = asking_.digest();  // the ledger keeps the plan that was approved
+    else
+      TRY(in_.ledger.set_plan(id_, digest_, to_json(plan).dump()));
+    results_ = asking_.earlier();
     for (const Step& step : plan.steps) {
-      results_.push_back(context_.cancelled() ? left_out(step) : one(step));
+      results_.push_back(context_.cancelled() ? left_out(step) : TRY(one(step)));
       TRY(in_.ledger.record_task(id_, record_of(results_.back())));
     }
+    if (const auto anew = TRY(asking_.ask_anew(TRY(in_.ledger.run(id_)), plan, results_)))
+      in_.reporter.note(
+          Level::warning, "",
+          fmt::format("run {} waits for an approval of the fresh plan: steward approvals show {}", *anew, *anew));
     return {};
   }
 
@@ -245,10 +261,10 @@ class Running {
 
   Result<Plan> make_plan() {
     Plan plan{.job = job_.name, .made = in_.clock.now(), .environment = settings_.environment};
-    PlanContext context = TRY(planning(in_.clock, in_.state, &in_.ledger));
+    PlanContext context = TRY(planning(in_.clock, in_.state, &in_.ledger, settings_.brakes));
     const std::optional<Error> behind = TRY(behind_ledger(context.now));
     for (const TaskSlot& slot : job_.tasks) {
-      if (!is_named(settings_.only, slot.info.name)) continue;
+      if (!is_asked_for(slot.info.name)) continue;
       if (!slot.task) {
         plan.steps.push_back(unplanned(slot));
         continue;
@@ -275,8 +291,8 @@ class Running {
   }
 
   const Step* approved_step(std::string_view task) const {
-    if (!settings_.approved) return nullptr;
-    for (const Step& step : settings_.approved->steps)
+    if (!approved()) return nullptr;
+    for (const Step& step : approved()->steps)
       if (step.task == task) return &step;
     return nullptr;
   }
@@ -298,19 +314,19 @@ class Running {
   }
 
   std::optional<Error> refusal(const Step& step) const {
-    if (settings_.approved) {
+    if (approved()) {
       const Step* approved = approved_step(step.task);
       if (approved == nullptr)
         return Error{Kind::refused, fmt::format("{}: the plan does not have it", step.task),
                      "Make a fresh plan with `steward plan`.", "plan-outdated"};
       if (auto error = beyond(*approved, step)) return error;
     }
-    const bool allowed =
-        step.brake && step.brake->code.starts_with("brake-") && settings_.allow_removal.contains(step.task);
+    const bool allowed = step.brake && step.brake->code.starts_with("brake-") &&
+                         (settings_.allow_removal.contains(step.task) || asking_.approved().has_value());
     return step.brake && !allowed ? step.brake : std::nullopt;
   }
 
-  TaskResult one(const Step& step) {
+  Result<TaskResult> one(const Step& step) {
     TaskResult result{.task = step.task, .needs = step.needs, .planned = step.planned, .skipped = step.skipped};
     if (const auto notes = recovery_notes_.find(step.task); notes != recovery_notes_.end())
       result.notes = notes->second;
@@ -321,6 +337,10 @@ class Running {
       if (step.error) in_.reporter.task_ended(step.task, result.status, {}, {}, &*step.error);
       return result;
     }
+    if (TRY(asking_.waits(job_, step, task_asks(step.task), result))) {
+      in_.reporter.task_ended(step.task, result.status, {}, step.skipped, nullptr);
+      return result;
+    }
     if (auto error = refusal(step)) {
       result.status = status_of(*error, false);
       result.error = std::move(error);
@@ -329,6 +349,10 @@ class Running {
     }
     execute(step, result);
     return result;
+  }
+
+  bool task_asks(const std::string& task) const {
+    return std::ranges::any_of(job_.tasks, [&](const TaskSlot& s) { return s.info.name == task && s.approval; });
   }
 
   void execute(const Step& step, TaskResult& result) {
@@ -373,6 +397,15 @@ class Running {
     const Verdict verdict = verdict_of(results_);
     result.status = verdict.status;
     result.exit_code = verdict.exit_code;
+    if (!error && !context_.cancelled()) {
+      const auto waits = wait_for_approval();
+      if (waits && *waits) {
+        result.status = ledger::Status::waiting;
+        result.exit_code = 3;
+        return result;
+      }
+      if (!waits) error = waits.error();
+    }
     if (error || context_.cancelled()) {
       result.status = context_.cancelled() ? ledger::Status::cancelled : ledger::Status::failed;
       result.exit_code = error ? std::max(1, row_of(error->kind).exit_code) : 1;
@@ -384,6 +417,15 @@ class Running {
     return result;
   }
 
+  /// Whether the run waits from now on: true, and it has left this process.
+  Result<bool> wait_for_approval() {
+    if (!asking_.has_questions()) return false;
+    const ledger::Run run = TRY(in_.ledger.run(id_));
+    if (TRY(asking_.ask(run, digest_))) return true;
+    in_.stop.request_stop();  // cancelled meanwhile
+    return std::unexpected(context_.why_stopped());
+  }
+
   const Job& job_;
   const RunSettings& settings_;
   Reporters reporters_{};
@@ -391,6 +433,7 @@ class Running {
   Surroundings in_;
   std::string id_;
   Context context_;
+  Asking asking_;
   std::string digest_{};
   std::optional<Error> standing_{};
   std::map<std::string, Error> broken_{};
@@ -443,14 +486,16 @@ json to_json(const RunResult& result) {
 }
 
 Verdict verdict_of(const std::vector<TaskResult>& tasks) {
-  std::size_t succeeded = 0, failed = 0, refused = 0, cancelled = 0;
+  std::size_t succeeded = 0, failed = 0, refused = 0, cancelled = 0, waiting = 0;
   for (const TaskResult& task : tasks) {
     succeeded += task.status == "succeeded";
     failed += task.status == "failed";
     refused += task.status == "refused";
     cancelled += task.status == "cancelled";
+    waiting += task.status == "waiting";
   }
   if (cancelled > 0) return {ledger::Status::cancelled, 1};
+  if (failed + refused + succeeded == 0 && waiting > 0) return {ledger::Status::refused, 3};
   if (failed + refused == 0) return {ledger::Status::succeeded, 0};
   if (succeeded > 0) return {ledger::Status::partial, 4};
   if (failed == 0) return {ledger::Status::refused, 3};
@@ -461,7 +506,7 @@ Result<Plan> plan_job(const Job& job, const std::vector<std::string>& only, cons
                       const Brakes& brakes, const Clock& clock, const StateDirectory& state, ledger::Ledger* ledger,
                       const std::optional<Error>& barred) {
   TRY(check_names(job, only));
-  PlanContext context = TRY(planning(clock, state, ledger));
+  PlanContext context = TRY(planning(clock, state, ledger, brakes));
   const std::optional<Error> standing = TRY(standing_refusal(ledger, context.now, barred));
   Plan plan{.job = job.name, .made = context.now, .environment = environment};
   for (const TaskSlot& slot : job.tasks) {

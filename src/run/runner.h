@@ -13,6 +13,7 @@
 #include "run/brakes.h"
 #include "run/job.h"
 #include "run/ledger/ledger.h"
+#include "run/questions.h"
 
 namespace steward {
 
@@ -41,6 +42,10 @@ struct RunSettings {
   std::optional<Error> barred{};
   std::set<std::string> allow_removal{};  ///< Tasks whose share and median brakes are off for this run.
   Brakes brakes{};
+  /// When it has to ask. What waits is left out, the rest is carried out, and the run ends as `waiting`
+  /// (run/ledger/approvals.h). A run that was queued by an approval carries out what waited.
+  ApprovalRule approval{};
+  bool unattended = false;  ///< Nobody has seen the plan: tripped brakes and changed policies wait for a person.
   ThrottleRules throttle{};
   std::string trigger = "hand";
   std::string actor{};
@@ -51,7 +56,7 @@ struct RunSettings {
 /// What became of one task.
 struct TaskResult {
   std::string task{};
-  std::string status{};  ///< succeeded, failed, refused, cancelled, not_configured, off.
+  std::string status{};  ///< succeeded, failed, refused, cancelled, waiting, not_configured, off.
   std::vector<std::string> needs{};
   Amount planned{}, done{};
   std::vector<Skip> skipped{};
@@ -74,7 +79,8 @@ TaskResult task_result_from(const nlohmann::json& document);
 /// The document of `run --json`.
 nlohmann::json to_json(const RunResult& result);
 
-/// What `status` and exit code the tasks' results add up to. Pure.
+/// What `status` and exit code the tasks' results add up to. What waits for an approval counts where nothing else was
+/// done. Pure.
 struct Verdict {
   ledger::Status status{};
   int exit_code = 0;
@@ -115,8 +121,7 @@ std::string pid_namespace();
 /// containers of one host and clones of one disk are not the same machine.
 bool is_gone_here(const ledger::Process& process, std::string_view its_pid_namespace);
 
-/// "20261123T030000Z-4f2a91".
-std::string new_run_id(Instant now);
+using ledger::new_run_id;
 
 /// The refusal (code "clock") where `now` is more than five minutes off `server`, which `what` names; else nothing.
 std::optional<Error> clock_refusal(Instant now, Instant server, std::string_view what);

@@ -32,6 +32,9 @@ const Case cases[] = {
     {"some_refused", {"succeeded", "refused"}, partial, 4},
     {"all_refused", {"refused", "not_configured"}, refused, 3},
     {"failed_and_refused", {"failed", "refused"}, failed, 1},
+    {"what_waits_of_another_run_counts_where_nothing_was_done", {"waiting", "off"}, refused, 3},
+    {"what_waits_of_another_run_does_not_count_beside_what_was_done", {"waiting", "succeeded"}, succeeded, 0},
+    {"waiting_and_refused", {"waiting", "refused"}, refused, 3},
     {"cancelled", {"succeeded", "cancelled", "failed"}, cancelled, 1},
 };
 INSTANTIATE_TEST_SUITE_P(Run, VerdictOf, testing::ValuesIn(cases), [](const auto& c) { return c.param.name; });

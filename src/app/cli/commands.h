@@ -31,8 +31,20 @@ struct RunCommand {
   std::string plan{};  ///< A digest's prefix.
   std::vector<std::string> allow_removal{};
   bool full_speed = false;  ///< No throttle, for this run.
+  std::string approval{};   ///< A run that waited and was approved: it is carried out now.
 };
 Result<int> run_command(const Output& output, const RunCommand& command);
+
+/// What waits for a person, and the answers. `run`: its id or a beginning of it.
+struct ApprovalsCommand {
+  std::string job{}, run{}, digest{}, reason{};
+  bool all = false;          ///< Those that were answered, too.
+  bool break_glass = false;  ///< Against the rule of four eyes.
+};
+Result<int> approvals_list_command(const Output& output, const ApprovalsCommand& command);
+Result<int> approvals_show_command(const Output& output, const ApprovalsCommand& command);
+Result<int> approvals_approve_command(const Output& output, const ApprovalsCommand& command);
+Result<int> approvals_reject_command(const Output& output, const ApprovalsCommand& command);
 
 /// The daemon. Ends when it is told to (SIGTERM, SIGINT).
 struct ServeCommand {

@@ -46,6 +46,7 @@ class Grammar {
     add_archive();
     add_holds();
     add_freeze();
+    add_approvals();
     add_rest();
   }
 
@@ -91,6 +92,7 @@ class Grammar {
     run->add_option("--plan", run_.plan, "carry out exactly this plan: its digest, eight digits or more");
     run->add_option("--allow-removal", run_.allow_removal, "let this task past its brakes, for this run")
         ->type_name("TASK");
+    run->add_option("--approval", run_.approval, "carry out a run that waited and was approved")->type_name("RUN");
     run->add_flag("--full-speed", run_.full_speed, "wait for nothing that the database feels, for this run");
     command(&app_, "status", "what needs attention", status_command);
     add_schedule();
@@ -254,6 +256,39 @@ class Grammar {
     release->add_option("HOLD", hold_id_, "its id")->required();
   }
 
+  void add_approvals() {
+    CLI::App* approvals = app_.add_subcommand("approvals", "what waits for a person: list, show, approve, reject");
+    approvals->fallthrough();
+    approvals->require_subcommand(0, 1);
+    const auto list_all = [this](const Output& output) { return approvals_list_command(output, approvals_); };
+    approvals->callback([this, approvals, list_all] {
+      if (approvals->get_subcommands().empty()) chosen_ = list_all;
+    });
+    CLI::App* list = command(approvals, "list", "what waits, newest first", list_all);
+    list->add_flag("--all", approvals_.all, "answered ones too");
+    list->add_option("--job", approvals_.job, "of this job alone");
+    CLI::App* show = command(approvals, "show", "why a run waits, and the plan that it would carry out",
+                             [this](const Output& output) { return approvals_show_command(output, approvals_); });
+    CLI::App* approve = command(approvals, "approve", "let a run carry out its plan, once",
+                                [this](const Output& output) { return approvals_approve_command(output, approvals_); });
+    approve->add_option("--digest", approvals_.digest, "of the plan that you have seen: refused where it is another")
+        ->type_name("DIGEST");
+    approve->add_option("--reason", approvals_.reason, "why: kept for good");
+    approve->add_flag("--break-glass", approvals_.break_glass,
+                      "although you have started it yourself: needs a reason, and is announced");
+    CLI::App* reject = command(approvals, "reject", "end a run that waits, with nothing done",
+                               [this](const Output& output) { return approvals_reject_command(output, approvals_); });
+    reject->add_option("--reason", approvals_.reason, "why: what the next person reads");
+    for (CLI::App* sub : {show, approve, reject})
+      sub->add_option("RUN", approvals_.run, "a run's id, or a beginning of it")->required();
+    approvals->footer(
+        "Examples:\n"
+        "  steward approvals\n"
+        "  steward approvals show 20261123T030000Z-4f2a91\n"
+        "  steward approvals approve 20261123T030000Z-4f2a91 --digest 8c1f0a2b77de\n"
+        "  steward approvals reject 20261123T030000Z-4f2a91 --reason \"the import ran twice\"");
+  }
+
   void add_freeze() {
     CLI::App* freeze = app_.add_subcommand("freeze", "no removal from anywhere: set one, list, lift");
     freeze->fallthrough();
@@ -333,6 +368,7 @@ class Grammar {
   ForgetCommand forget_{};
   HoldCommand hold_{};
   FreezeCommand freeze_{};
+  ApprovalsCommand approvals_{};
   bool all_holds_ = false, markdown_ = false, grants_ = false, plan_only_ = false;
   std::string run_id_{}, hold_id_{}, shell_{}, file_{}, role_{};
 };

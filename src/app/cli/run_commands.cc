@@ -14,9 +14,12 @@
 #include "app/cli/session.h"
 #include "app/cli/signals.h"
 #include "app/config/catalogue.h"
+#include "core/random.h"
 #include "core/text.h"
 #include "engine/supervisor.h"
 #include "run/forecast.h"
+#include "run/ledger/agenda.h"
+#include "run/ledger/approvals.h"
 #include "run/manifest/archive.h"
 #include "run/runner.h"
 #include "run/upkeep.h"
@@ -88,6 +91,31 @@ void take_notes_of(const Plan& plan, RunResult& result) {
       if (task.task == step.task) task.notes.insert(task.notes.begin(), step.notes.begin(), step.notes.end());
 }
 
+/// What names a run that is in the ledger already, and this process as the one that carries it out.
+struct RunStart {
+  std::string id{}, launch{};
+};
+
+/// Takes up a run that was approved, in the place of a daemon.
+Result<RunStart> start_of_approved(const Session& session, const std::string& job, const std::string& name) {
+  const ledger::Approval approval = TRY(session.ledger->approvals().approval(name));
+  if (approval.job != job)
+    return fail(Kind::bad_input, fmt::format("run {} is of {}, not of {}", approval.run, approval.job, job),
+                fmt::format("steward run {} --approval {}", approval.job, approval.run));
+  if (approval.state != ledger::Answer::approved)
+    return fail(
+        Kind::refused,
+        fmt::format("run {} is not to be started: its question is {}", approval.run, ledger::name_of(approval.state)),
+        fmt::format("`steward approvals show {}` tells more.", approval.run), "approval-decided");
+  const ledger::Run run = TRY(session.ledger->run(approval.run));
+  const std::string token = random_hex(8);
+  if (run.launch.empty() &&
+      TRY(session.ledger->agenda().launch(run.id, "", token, this_process(), session.clock.now())))
+    return RunStart{.id = run.id, .launch = token};
+  return fail(Kind::busy, fmt::format("a process was started for run {} already", run.id),
+              fmt::format("steward runs show {}", run.id));
+}
+
 std::uint64_t removed_by(const std::vector<ledger::TaskRecord>& tasks) {
   std::uint64_t items = 0;
   for (const ledger::TaskRecord& task : tasks) items += task.done_items;
@@ -143,6 +171,14 @@ class Status {
     return {};
   }
 
+  /// What waits for a person.
+  Result<void> add_approvals() {
+    for (const ledger::Approval& approval : TRY(session_.ledger->approvals().approvals({})))
+      attention_.push_back(fmt::format("{} waits for an approval, asked {}: steward approvals show {}",
+                                       join_and(approval.tasks), when_text(approval.asked, now_), approval.run));
+    return {};
+  }
+
   /// Freezes, and what else keeps everything where it is; holds.
   Result<void> add_safeguards() {
     const std::vector<ledger::Freeze> freezes = TRY(session_.ledger->freezes(now_));
@@ -192,7 +228,8 @@ class Status {
     const std::vector<ledger::TaskRecord> tasks = TRY(session_.ledger->tasks(run.id));
     rows_.push_back({name_of(run), when_text(run.started, now_), std::string(ledger::name_of(run.status)),
                      duration_text(run, now_), format_count(removed_by(tasks)), last_success});
-    if (run.status != ledger::Status::succeeded && run.status != ledger::Status::running)
+    if (run.status != ledger::Status::succeeded && run.status != ledger::Status::running &&
+        run.status != ledger::Status::waiting)
       attention_.push_back(
           fmt::format("{} {} {}: steward runs show {}", name_of(run), run.id, ledger::name_of(run.status), run.id));
     for (const ledger::TaskRecord& task : tasks)
@@ -236,13 +273,20 @@ Result<int> run_command(const Output& output, const RunCommand& command) {
   const Session session = TRY(session_saying(output));
   // A scheduler that has entered the run in the ledger names it, and this start of it (engine/supervisor.h).
   const std::string given = variable(engine::run_variable), launch = variable(engine::launch_variable);
-  const std::string id = given.empty() || launch.empty() ? new_run_id(session.clock.now()) : given;
+  RunStart start{.id = given, .launch = launch};
+  if (!command.approval.empty())
+    start = TRY(start_of_approved(session, name.job, command.approval));
+  else if (given.empty() || launch.empty())
+    start = {.id = new_run_id(session.clock.now())};
+  const std::string& id = start.id;
   const Job job = cleanup(session.settings, session.state, caller(name.job, id));
   RunSettings settings{.id = id,
-                       .launch = given.empty() ? "" : launch,
+                       .launch = start.launch,
                        .only = name.only,
                        .allow_removal = {command.allow_removal.begin(), command.allow_removal.end()},
                        .brakes = session.settings.brakes,
+                       .approval = session.settings.schedules.at(job.name).approval,
+                       .unattended = !start.launch.empty() || trigger() == "dagster",
                        .throttle = session.settings.throttle,
                        .trigger = trigger(),
                        .actor = user_name(),
@@ -288,6 +332,7 @@ Result<int> status_command(const Output& output) {
   Status status(session);
   for (const std::string& job : job_names()) TRY(status.add(job));
   TRY(status.add_forecasts(cleanup(session.settings, session.state, caller("cleanup", "status"))));
+  TRY(status.add_approvals());
   TRY(status.add_safeguards());
   if (output.json)
     print_json(status.document());
@@ -339,6 +384,11 @@ Result<int> runs_show_command(const Output& output, const std::string& id) {
   if (!run.plan_digest.empty()) print(fmt::format("plan {}\n", run.plan_digest.substr(0, 12)));
   if (const auto plan = plan_from_json(json::parse(run.plan, nullptr, false))) take_notes_of(*plan, result);
   print(result_text(output, result));
+  if (const json error = json::parse(run.error, nullptr, false); error.is_object()) {
+    const Error why = error_from_json(error);
+    print(fmt::format("  {}\n", printable(why.message)));
+    if (!why.hint.empty()) print(fmt::format("  {}\n", printable(why.hint)));
+  }
   return 0;
 }
 

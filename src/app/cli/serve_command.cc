@@ -123,7 +123,6 @@ std::vector<engine::ScheduledJob> scheduled_jobs(const Session& session, const S
         job.removes |= slot.task && slot.task->removes();
       }
       const bool any = std::ranges::any_of(made.tasks, [](const TaskSlot& slot) { return slot.task != nullptr; });
-      if (schedule.approval) job.off_by = "approval: required, which this version cannot ask for";
       if (job.configured && !any) job.off_by = made.tasks.front().off_by;
     }
     // What is not configured is known from `status`; a tick of it each night tells nobody anything.

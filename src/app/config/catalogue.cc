@@ -37,7 +37,8 @@ std::optional<TaskSlot> archive_purge(const retention::TaskSpec& spec, const Cal
   TaskSlot slot{.info = {.name = spec.info.name + ".archive",
                          .title = fmt::format("what {} archived more than {} ago is purged from {}", spec.info.name,
                                               format_age(*archive->keep), archive->store.url)},
-                .off_by = spec.off_by};
+                .off_by = spec.off_by,
+                .approval = spec.approval};
   if (spec.off_by.empty()) slot.task = retention::expire_archive(slot.info, rows, *archive);
   return slot;
 }
@@ -84,7 +85,7 @@ Job cleanup(const Settings& settings, const StateDirectory& state, const Caller&
   const retention::OutOfReach untouched = out_of_reach(settings, state, caller);
   Job job{.name = std::string(cleanup_name), .title = "archives and removes what has become old"};
   for (const retention::TaskSpec& spec : settings.cleanup) {
-    TaskSlot slot{.info = spec.info, .off_by = spec.off_by};
+    TaskSlot slot{.info = spec.info, .off_by = spec.off_by, .approval = spec.approval};
     if (!spec.policy)
       slot.needs = spec.needs;
     else if (spec.off_by.empty())
@@ -123,7 +124,9 @@ Result<JobName> parse_job_name(const std::string& text) {
     if (hint.empty()) hint = fmt::format("The jobs are {}.", join_and(known));
     return fail(Kind::bad_input, fmt::format("there is no job \"{}\"", printable(name.job)), std::move(hint));
   }
-  if (slash != std::string::npos) name.only.push_back(text.substr(slash + 1));
+  if (slash != std::string::npos)
+    for (const std::string_view task : split(std::string_view(text).substr(slash + 1), ','))
+      name.only.emplace_back(task);
   return name;
 }
 

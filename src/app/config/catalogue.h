@@ -35,7 +35,7 @@ retention::OutOfReach out_of_reach(const Settings& settings, const StateDirector
 retention::RestoreSettings restore_settings(const Settings& settings, const object::StoreTarget& archive,
                                             const Caller& caller);
 
-/// "cleanup" or "cleanup/purge-signals", taken apart. bad_input for an unknown job.
+/// "cleanup", "cleanup/purge-signals" or "cleanup/purge-signals,purge-logs", taken apart. bad_input for an unknown job.
 struct JobName {
   std::string job{};
   std::vector<std::string> only{};

@@ -191,7 +191,7 @@ Result<Step> plan_file_rows(const FileRowParts& parts, PlanContext& context) {
   if (survey.missing() > 0)
     step.notes.push_back(fmt::format("the files of {} of these rows are missing: they go to the archive without them",
                                      format_count(survey.missing())));
-  if (step.planned.items >= count_population_from) step.population = TRY(table.count_all());
+  if (step.planned.items >= context.count_all_from) step.population = TRY(table.count_all());
   for (std::string& note : TRY(table.missing_indexes())) step.notes.push_back(std::move(note));
   for (const Skip& skip : step.skipped)
     if (skip.reason == "archived before")

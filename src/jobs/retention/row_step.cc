@@ -18,7 +18,7 @@ Result<Step> row_step(const Table& table, const Age& age, bool locks_rows, PlanC
   step.newest = survey.newest;
   step.skipped = survey.skips.list();
   if (survey.planned > 0) step.samples = TRY(table.samples(cutoff, context.holds));
-  if (survey.planned >= count_population_from) step.population = TRY(table.count_all());
+  if (survey.planned >= context.count_all_from) step.population = TRY(table.count_all());
   step.notes = TRY(table.missing_indexes());
   step.brake = TRY(table.clock(context.now));
   if (!step.brake) step.brake = lacking;

@@ -11,9 +11,6 @@ namespace steward::retention {
 /// Table::rights.
 Result<Step> row_step(const Table& table, const Age& age, bool locks_rows, PlanContext& context);
 
-/// The items of a target are counted only where a brake might want the number: counting is dear.
-inline constexpr std::uint64_t count_population_from = 1'000;
-
 /// What the lock of a table is called: by its bare name, so that who writes the schema and who does not keep each other
 /// out.
 std::string lock_name(std::string_view table);

@@ -57,6 +57,14 @@ Field enabled_field() {
           .example = "false"};
 }
 
+Field approval_field() {
+  return {.key = "approval",
+          .what = "required: what it would do waits in each run until a person has approved it",
+          .shape = choice({"required", "none"}),
+          .fallback = "none",
+          .example = "required"};
+}
+
 Field age_field(std::string what) {
   return {.key = "age", .what = std::move(what), .shape = scalar(Scalar::age), .required = true, .example = "30 days"};
 }
@@ -64,6 +72,7 @@ Field age_field(std::string what) {
 std::vector<Field> row_fields() {
   return {
       enabled_field(),
+      approval_field(),
       {.key = "database",
        .what = "which of the databases",
        .shape = scalar(Scalar::text),
@@ -163,6 +172,7 @@ class Reader {
     if (kind == "rows-with-files") spec.policy = rows_with_files(node);
     if (kind == "files") spec.policy = files(node);
     if (kind == "objects") spec.policy = objects(node);
+    spec.approval = node.text_at("approval") == "required";
     if (node.text_at("enabled") == "false") spec.off_by = text_of(node.find("enabled")->at);
     if (spec.policy) spec.info.title = title_of(*spec.policy);
     return spec;
@@ -365,6 +375,7 @@ Shape cleanup_shape() {
   const Shape files =
       record("files policy",
              {enabled_field(),
+              approval_field(),
               {.key = "folder",
                .what = "the folder, with all folders below it",
                .shape = scalar(Scalar::text),
@@ -382,6 +393,7 @@ Shape cleanup_shape() {
                .example = "[archive, current]"},
               age_field("files not modified for this long go")});
   const Shape objects = record("objects policy", {enabled_field(),
+                                                  approval_field(),
                                                   {.key = "store",
                                                    .what = "which of the stores",
                                                    .shape = scalar(Scalar::text),

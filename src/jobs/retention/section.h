@@ -28,6 +28,7 @@ struct TaskSpec {
   std::optional<Policy> policy{};    ///< None: not configured,
   std::vector<std::string> needs{};  ///< and these are the variables to set.
   std::string off_by{};              ///< Not empty: left off, and who said so.
+  bool approval = false;             ///< What it would do waits for a person.
   SourcePlace at{};                  ///< Of its name in the file.
 };
 

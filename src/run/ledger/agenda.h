@@ -93,8 +93,9 @@ class Agenda {
   /// more, or has another token than `before` (empty: none): somebody else has started one.
   virtual Result<bool> launch(std::string_view run, std::string_view before, std::string_view token,
                               const Process& launcher, Instant now) = 0;
-  /// The queued run is this process's from now on, and runs; with an audit line "run.begin". False where it is not
-  /// queued, or has another token. Takes process, started, version, environment and scope from `run`.
+  /// The queued run is this process's from now on, and runs, and its approval, if it was asked for one, is used; with
+  /// an audit line "run.begin". False where it is not queued, or has another token. Takes process, started, version,
+  /// environment and scope from `run`.
   virtual Result<bool> take_over(const Run& run, std::string_view token) = 0;
 
   /// Enters a pause, with an audit line "job.pause".

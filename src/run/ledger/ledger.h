@@ -78,6 +78,9 @@ struct Run {
   std::optional<Instant> launched{};    ///< When that was.
 };
 
+/// "20261123T030000Z-4f2a91".
+std::string new_run_id(Instant now);
+
 /// What became of one task of a run.
 struct TaskRecord {
   std::string task{};
@@ -156,6 +159,7 @@ struct RunFilter {
 inline constexpr int schema_version = 4;
 
 class Agenda;
+class Approvals;
 
 class Ledger {
  public:
@@ -178,8 +182,8 @@ class Ledger {
   virtual Result<void> set_plan(std::string_view run, std::string_view digest, std::string_view plan) = 0;
   /// Ends the run, running or queued, with an audit line "run.end". A run that has ended already stays as it is.
   virtual Result<void> end_run(std::string_view run, Status status, Instant now, std::string_view error) = 0;
-  /// Asks a running run to stop; one that is queued is cancelled at once. refused (code "not-running") where it is
-  /// neither.
+  /// Asks a running run to stop; one that is queued or waits for an approval is cancelled at once. refused (code
+  /// "not-running") where it is none of these.
   virtual Result<void> request_cancel(std::string_view run, std::string_view who, Instant now) = 0;
 
   /// Newest first.
@@ -235,6 +239,8 @@ class Ledger {
 
   /// Ticks, leases, pauses and runs that are to be started. Lives as long as the ledger.
   virtual Agenda& agenda() = 0;
+  /// What people are asked for, and what they answer. Lives as long as the ledger.
+  virtual Approvals& approvals() = 0;
 };
 
 struct Settings {

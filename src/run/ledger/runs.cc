@@ -6,6 +6,7 @@
 
 #include "core/text.h"
 #include "run/ledger/audit_trail.h"
+#include "run/ledger/sql_approvals.h"
 
 namespace steward::ledger {
 namespace {
@@ -229,8 +230,9 @@ Result<void> request_cancel(LedgerDatabase& db, std::string_view run, std::strin
     if (changed > 0) return append(db, {who, "run.cancel", run, "{}", now});
     const std::int64_t unbegun = TRY(db.execute(
         "update @runs set cancel_requested = 1, cancelled_by = ?2, status = 'cancelled', ended = ?3 where id = ?1 "
-        "and status = 'queued'",
+        "and status in ('queued', 'waiting')",
         {stored(run), stored(who), stored(now)}));
+    if (unbegun > 0) TRY(withdraw_approval(db, run, who, now));
     if (unbegun > 0) return append(db, {who, "run.cancel", run, "{}", now});
     const std::string status = TRY(status_of(db, run));
     return fail(Kind::refused, fmt::format("run {} is not running: it is {}", run, status),

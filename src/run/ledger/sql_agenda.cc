@@ -7,6 +7,7 @@
 #include "core/text.h"
 #include "run/ledger/audit_trail.h"
 #include "run/ledger/runs.h"
+#include "run/ledger/sql_approvals.h"
 
 namespace steward::ledger {
 namespace {
@@ -172,6 +173,9 @@ Result<bool> SqlAgenda::take_over(const Run& run, std::string_view token) {
          run.process.pid, run.process.started_ticks, stored(run.process.pid_namespace), stored(run.version),
          stored(run.environment), stored(run.scope)}));
     if (rows.rows.empty()) return {};
+    if (!TRY(use_approval(db_, run.id, run.started)))
+      return fail(Kind::refused, fmt::format("run {} waits for an approval that was not given", run.id),
+                  fmt::format("`steward approvals show {}` tells more.", run.id), "approval-decided");
     taken = true;
     Run begun = run;
     begun.job = text_of(rows.rows[0].at(0));

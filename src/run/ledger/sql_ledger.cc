@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "core/random.h"
 #include "core/url.h"
 #include "run/ledger/audit_trail.h"
 #include "run/ledger/holds.h"
@@ -11,6 +12,7 @@
 #include "run/ledger/runs.h"
 #include "run/ledger/schema.h"
 #include "run/ledger/sql_agenda.h"
+#include "run/ledger/sql_approvals.h"
 
 namespace steward::ledger {
 namespace {
@@ -34,7 +36,7 @@ constexpr std::string_view latest_instant =
 class SqlLedger final : public Ledger {
  public:
   SqlLedger(std::unique_ptr<LedgerDatabase> db, std::string id)
-      : db_(std::move(db)), id_(std::move(id)), agenda_(*db_) {}
+      : db_(std::move(db)), id_(std::move(id)), agenda_(*db_), approvals_(*db_) {}
 
   const std::string& shown() const override { return db_->shown(); }
   const std::string& id() const override { return id_; }
@@ -118,6 +120,7 @@ class SqlLedger final : public Ledger {
   Result<std::optional<Instant>> latest() override;
 
   Agenda& agenda() override { return agenda_; }
+  Approvals& approvals() override { return approvals_; }
 
  private:
   /// The value of a read that LedgerDatabase may have to run again.
@@ -134,6 +137,7 @@ class SqlLedger final : public Ledger {
   std::unique_ptr<LedgerDatabase> db_;
   std::string id_;
   SqlAgenda agenda_;
+  SqlApprovals approvals_;
 };
 
 Result<std::optional<Run>> SqlLedger::last_success(std::string_view job) {
@@ -172,6 +176,8 @@ std::string_view name_of(Status status) {
     if (known == status) return name;
   return "unknown";
 }
+
+std::string new_run_id(Instant now) { return fmt::format("{}-{}", format_compact(now), random_hex(3)); }
 
 std::optional<Status> status_named(std::string_view name) {
   for (const auto& [status, known] : names)
