@@ -146,8 +146,12 @@ Result<void> end_waiting(LedgerDatabase& db, std::string_view run, Instant now, 
   return {};
 }
 
-json error_of(std::string_view code, std::string message, std::string_view hint) {
-  return {{"kind", "refused"}, {"code", code}, {"message", std::move(message)}, {"hint", hint}};
+/// As run/plan.h writes errors.
+json error_of(const Error& error) {
+  return {{"kind", row_of(error.kind).name},
+          {"message", printable(error.message)},
+          {"hint", error.hint},
+          {"code", error.code}};
 }
 
 }  // namespace
@@ -215,10 +219,10 @@ Result<void> SqlApprovals::reject(const Decision& decision) {
   return db_.change([&]() -> Result<void> {
     TRY(check_open(TRY(find(db_, decision.run)), decision.at));
     TRY(decide(db_, decision, Answer::rejected));
-    return end_waiting(db_, decision.run, decision.at,
-                       error_of("approval-rejected",
-                                fmt::format("rejected by {}: {}", printable(decision.who), printable(decision.reason)),
-                                "Change the policy or talk to whoever has rejected it; the next run asks again."));
+    const Error rejected{
+        Kind::refused, fmt::format("rejected by {}: {}", printable(decision.who), printable(decision.reason)),
+        "Change the policy or talk to whoever has rejected it; the next run asks again.", "approval-rejected"};
+    return end_waiting(db_, decision.run, decision.at, error_of(rejected));
   });
 }
 
@@ -233,9 +237,9 @@ Result<std::vector<Approval>> SqlApprovals::expire(Instant now) {
     for (const Approval& expired : out) {
       TRY(append(db_, {"steward", "approval.expire", expired.run,
                        dumped({{"digest", expired.digest}, {"asked_again", !expired.again}}), now}));
-      TRY(end_waiting(db_, expired.run, now,
-                      error_of("approval-expired", "nobody has answered in time",
-                               expired.again ? "The next run asks again." : "A fresh run asks once more.")));
+      const Error why{Kind::refused, "nobody has answered in time",
+                      expired.again ? "The next run asks again." : "A fresh run asks once more.", "approval-expired"};
+      TRY(end_waiting(db_, expired.run, now, error_of(why)));
       if (expired.again) continue;
       const Run old = TRY(find_run(db_, expired.run));
       const Run fresh{.id = new_run_id(now),
