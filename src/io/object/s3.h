@@ -21,7 +21,9 @@
 
 namespace steward::object {
 
-struct Part;  // s3_xml.h
+struct Part;          // s3_xml.h
+struct ObjectPage;    // s3_xml.h
+struct PageQuestion;  // key_ranges.h
 
 class S3Store final : public Store {
  public:
@@ -36,6 +38,8 @@ class S3Store final : public Store {
   Result<void> remove(const Removal& removal) override;
   Result<std::vector<Removed>> remove_many(std::span<const Removal> removals) override;
   Result<void> list(std::string_view prefix, const std::function<Result<bool>(const ObjectInfo&)>& take) override;
+  Result<Ranged> list_by_ranges(std::string_view prefix,
+                                const std::function<Result<bool>(const ObjectInfo&)>& take) override;
   Result<void> list_versions(std::string_view prefix,
                              const std::function<Result<bool>(const ObjectVersion&)>& take) override;
   Result<void> list_uploads(const std::function<Result<bool>(const Upload&)>& take) override;
@@ -61,8 +65,15 @@ class S3Store final : public Store {
   Result<std::string> key_to_write(std::string_view key) const;  // bad_input there
   std::string act(std::string_view verb, std::string_view key) const;
   Result<ObjectInfo> info_of(const S3Answer& answer, std::string_view key) const;
-  Result<bool> is_mangled(const std::string& key);
   Result<bool> is_own_work(const std::string& key, const std::string& word);
+
+  // s3_list.cc
+  std::string act_of_listing() const;
+  Result<bool> is_mangled(const std::string& key);
+  /// With whole keys, and without those that nobody could name.
+  Result<ObjectPage> object_page(const std::string& whole_prefix, const PageQuestion& question);
+  /// Hands it on under the key that it has in this store.
+  Result<bool> hand_on(ObjectInfo object, const std::function<Result<bool>(const ObjectInfo&)>& take) const;
 
   // s3_features.cc
   Result<Abilities> abilities();

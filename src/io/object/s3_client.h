@@ -27,6 +27,8 @@ struct S3Tuning {
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::seconds stall_timeout{60};
   unsigned threads = 8;         ///< Requests that one remove_many keeps under way.
+  unsigned page = 1'000;        ///< Keys that one answer of a listing has.
+  unsigned listings = 6;        ///< Ranges of keys that are listed at once.
   unsigned most_removals = 64;  ///< And all of a store's at once.
   Environment environment = process_environment();
 };

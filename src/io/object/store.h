@@ -103,6 +103,13 @@ struct ObjectVersion {
   bool marker = false;
 };
 
+/// How a listing by ranges went.
+enum class Ranged {
+  whole,
+  stopped,    ///< As `take` wanted.
+  unordered,  ///< The server's order is another: what was given may not be all of it. Begin anew with `list`.
+};
+
 /// An upload that was begun and never finished; its parts are stored and paid for.
 struct Upload {
   std::string key{};
@@ -140,6 +147,18 @@ class Store {
   /// stop early, and may remove what it is given. An object whose key the server's listing mangles (control characters,
   /// where it ignores encoding-type) is left out, since nobody could name it.
   virtual Result<void> list(std::string_view prefix, const std::function<Result<bool>(const ObjectInfo&)>& take) = 0;
+  /// The same by several requests at once, each over a range of the keys, where the store lists in the order of their
+  /// bytes (key_ranges.h). `take` is called by one at a time, in this thread. What is written meanwhile may be left
+  /// out.
+  virtual Result<Ranged> list_by_ranges(std::string_view prefix,
+                                        const std::function<Result<bool>(const ObjectInfo&)>& take) {
+    bool stopped = false;
+    TRY(list(prefix, [&](const ObjectInfo& object) -> Result<bool> {
+      stopped = !TRY(take(object));
+      return !stopped;
+    }));
+    return stopped ? Ranged::stopped : Ranged::whole;
+  }
   /// All versions and delete markers whose key begins with `prefix`: those of one key one after another, the newest
   /// first, however many there are; each once. A store that has no versions gives its objects, each the latest, with no
   /// version_id. corrupt where a server lists in another order: what is current could not be told.

@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "core/url.h"
 #include "jobs/retention/needs.h"
+#include "jobs/retention/object_survey.h"
 #include "jobs/retention/old_objects.h"
 #include "jobs/retention/removed_list.h"
 #include "jobs/retention/retention.h"
@@ -103,18 +104,20 @@ class ExpireObjects final : public Task {
     Step step{.target = "bucket " + store->shown(),
               .cutoff = context.cutoff.value_or(before(context.now, policy_.age)),
               .final = true};
-    step.planned.bytes = Bytes{};
-    Skips skips;
+    ObjectSurvey survey;
     const object::Versioning versioning = TRY(store->versioning());
     OldObjects old(*store, policy_.versions, versioning, out_of_reach_, needs, step.cutoff);
-    Kinds kinds;
     TRY(old.go_over([&]() -> Result<Holds> { return context.holds; },
                     [&](std::vector<OldObject>& judged) -> Result<bool> {
-                      for (const OldObject& one : judged) add(one, step, skips, kinds);
+                      for (const OldObject& one : judged) survey.add(one);
                       return true;
+                    },
+                    [&]() -> Result<void> {
+                      survey = {};
+                      return {};
                     }));
+    survey.tell(step);
     const std::uint64_t uploads = TRY(old_uploads(*store, step.cutoff, {}));
-    step.skipped = skips.list();
     step.population = old.seen();
     step.reason = reason();
     step.age = format_age(policy_.age);
@@ -131,7 +134,7 @@ class ExpireObjects final : public Task {
     if (uploads > 0)
       step.notes.push_back(fmt::format("{} unfinished multipart uploads begun before the cutoff are aborted as well",
                                        format_count(uploads)));
-    note_versions(versioning, kinds, step);
+    note_versions(versioning, survey, step);
     step.brake = clock_refusal(context.now, TRY(store->server_time()), "the store");
     return step;
   }
@@ -153,14 +156,18 @@ class ExpireObjects final : public Task {
       Removals removals(*store, run);
       const auto holds = [&]() -> Result<Holds> { return *TRY(run.holds()); };
       if (left > 0)
-        TRY(old.go_over(holds, [&](std::vector<OldObject>& judged) -> Result<bool> {
-          TRY(run.checkpoint("expire-objects: batch"));
-          std::erase_if(judged, [](const auto& one) { return !one.reason.empty(); });
-          if (judged.size() > left) judged.resize(left);
-          left -= judged.size();
-          TRY(begin(judged, list, removals, run));
-          return left > 0;
-        }));
+        TRY(old.go_over(
+            holds,
+            [&](std::vector<OldObject>& judged) -> Result<bool> {
+              TRY(run.checkpoint("expire-objects: batch"));
+              std::erase_if(judged, [](const auto& one) { return !one.reason.empty(); });
+              if (judged.size() > left) judged.resize(left);
+              left -= judged.size();
+              TRY(begin(judged, list, removals, run));
+              return left > 0;
+            },
+            // What is listed anew must not be what is being removed.
+            [&] { return removals.settle(); }));
       TRY(removals.settle());
     }
     const std::uint64_t aborted =
@@ -195,31 +202,6 @@ class ExpireObjects final : public Task {
     return removals.begin(std::move(batch), std::move(sizes));
   }
 
-  /// How many of what is planned are of each kind.
-  struct Kinds {
-    Amount current{.bytes = Bytes{}};
-    std::uint64_t markers = 0;
-  };
-
-  static void add(const OldObject& one, Step& step, Skips& skips, Kinds& kinds) {
-    if (!one.reason.empty()) {
-      skips.add(one.reason, one.object.key);
-      return;
-    }
-    step.planned.add(1, one.object.size);
-    if (one.as == OldObject::As::current) kinds.current.add(1, one.object.size);
-    if (one.as == OldObject::As::marker || one.hides) ++kinds.markers;
-    if (!step.oldest || one.since < *step.oldest) step.oldest = one.since;
-    if (!step.newest || one.since > *step.newest) step.newest = one.since;
-    if (step.samples.size() < 3) {
-      const std::string version = one.removal().version_id;
-      step.samples.push_back(
-          {.item = printable(one.object.key) + (version.empty() ? "" : " version " + printable(version)),
-           .at = one.since,
-           .size = one.object.size});
-    }
-  }
-
   std::string reason() const {
     const std::string age = format_age(policy_.age);
     if (policy_.versions == Versions::current) return fmt::format("not modified for {}", age);
@@ -238,7 +220,7 @@ class ExpireObjects final : public Task {
     return fmt::format("current versions with LastModified < cutoff; {}; {}", noncurrent, stays);
   }
 
-  void note_versions(object::Versioning versioning, const Kinds& kinds, Step& step) const {
+  void note_versions(object::Versioning versioning, const ObjectSurvey& survey, Step& step) const {
     using object::Versioning;
     if (policy_.versions == Versions::current && versioning == Versioning::enabled)
       step.notes.emplace_back(
@@ -249,15 +231,15 @@ class ExpireObjects final : public Task {
       step.notes.emplace_back("versioning was on: older versions may lie in the bucket, and stay");
     if (policy_.versions != Versions::current && versioning == Versioning::never)
       step.notes.emplace_back("no versions are kept here, as far as can be told: nothing is noncurrent");
-    if (policy_.versions == Versions::all && versioning == Versioning::enabled && kinds.current.items > 0)
+    if (policy_.versions == Versions::all && versioning == Versioning::enabled && survey.current().items > 0)
       step.notes.push_back(
           fmt::format("{} of them are current: each gets a delete marker, and their {} stay until they have not been "
                       "current for {}",
-                      format_count(kinds.current.items), format_bytes(kinds.current.bytes.value_or(Bytes{})),
+                      format_count(survey.current().items), format_bytes(survey.current().bytes.value_or(Bytes{})),
                       format_age(policy_.age)));
-    if (kinds.markers > 0)
+    if (survey.markers() > 0)
       step.notes.push_back(
-          fmt::format("{} of them are delete markers, which hold no bytes", format_count(kinds.markers)));
+          fmt::format("{} of them are delete markers, which hold no bytes", format_count(survey.markers())));
   }
 
   /// Counts the uploads begun before the cutoff that are not in steward's own places, and does `act` to each.

@@ -60,13 +60,19 @@ OldObjects::OldObjects(object::Store& store, Versions which, object::Versioning 
       cutoff_(cutoff),
       addresses_(store) {}
 
-Result<void> OldObjects::list(const std::function<Result<bool>(OldObject)>& take) {
-  if (which_ == Versions::current)
-    return store_.list("", [&](const object::ObjectInfo& info) -> Result<bool> {
-      if (is_lock_or_probe(info.key)) return true;
-      ++seen_;
-      return info.modified >= cutoff_ ? Result<bool>(true) : take({.object = info, .since = info.modified});
-    });
+Result<void> OldObjects::list_current(const Take& take, const std::function<Result<void>()>& begin_anew) {
+  const auto look_at = [&](const object::ObjectInfo& info) -> Result<bool> {
+    if (is_lock_or_probe(info.key)) return true;
+    ++seen_;
+    return info.modified >= cutoff_ ? Result<bool>(true) : take({.object = info, .since = info.modified});
+  };
+  if (TRY(store_.list_by_ranges("", look_at)) != object::Ranged::unordered) return {};
+  seen_ = 0;
+  TRY(begin_anew());
+  return store_.list("", look_at);
+}
+
+Result<void> OldObjects::list_versions(const Take& take) {
   OldVersions old(which_, cutoff_);
   const auto take_all = [&](std::vector<OldObject> found) -> Result<bool> {
     for (OldObject& one : found)
@@ -85,7 +91,8 @@ Result<void> OldObjects::list(const std::function<Result<bool>(OldObject)>& take
 }
 
 Result<void> OldObjects::go_over(const std::function<Result<Holds>()>& holds,
-                                 const std::function<Result<bool>(std::vector<OldObject>&)>& take) {
+                                 const std::function<Result<bool>(std::vector<OldObject>&)>& take,
+                                 const std::function<Result<void>()>& begin_anew) {
   std::vector<OldObject> batch;
   bool stopped = false;
   const auto pass_on = [&]() -> Result<bool> {
@@ -96,10 +103,17 @@ Result<void> OldObjects::go_over(const std::function<Result<Holds>()>& holds,
     batch.clear();
     return !stopped;
   };
-  TRY(list([&](OldObject one) -> Result<bool> {
+  const auto gather = [&](OldObject one) -> Result<bool> {
     batch.push_back(std::move(one));
     return batch.size() < objects_in_batch ? Result<bool>(true) : pass_on();
-  }));
+  };
+  if (which_ == Versions::current)
+    TRY(list_current(gather, [&]() -> Result<void> {
+      batch.clear();
+      return begin_anew();
+    }));
+  else
+    TRY(list_versions(gather));
   if (!stopped) TRY(pass_on());
   return {};
 }

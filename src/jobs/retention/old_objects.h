@@ -66,14 +66,19 @@ class OldObjects {
   OldObjects(object::Store& store, Versions which, object::Versioning versioning, const OutOfReach& out_of_reach,
              Needs& needs, Instant cutoff);
 
+  /// In no promised order. `holds` is asked for each batch; `take` returns false to stop. `begin_anew`: the server
+  /// lists in an order of its own, and what was given so far may come again.
   Result<void> go_over(const std::function<Result<Holds>()>& holds,
-                       const std::function<Result<bool>(std::vector<OldObject>&)>& take);
+                       const std::function<Result<bool>(std::vector<OldObject>&)>& take,
+                       const std::function<Result<void>()>& begin_anew);
 
   /// All that was listed: objects, or versions and delete markers.
   std::uint64_t seen() const { return seen_; }
 
  private:
-  Result<void> list(const std::function<Result<bool>(OldObject)>& take);
+  using Take = std::function<Result<bool>(OldObject)>;
+  Result<void> list_current(const Take& take, const std::function<Result<void>()>& begin_anew);
+  Result<void> list_versions(const Take& take);
   Result<void> judge(std::vector<OldObject>& batch, const Holds& holds);
   Result<std::set<std::string>> needs(const std::vector<OldObject>& batch);
   bool is_folder() const { return store_.shown().starts_with("file://"); }
