@@ -18,6 +18,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/bytes.h"
 #include "core/cron.h"
 #include "core/document.h"
 #include "core/schema.h"
@@ -99,6 +100,7 @@ struct Schedule {
   ApprovalRule approval{};
   std::chrono::seconds start_grace{std::chrono::minutes{5}};  ///< A start later than this is told of.
   int nice = 0;
+  std::optional<Bytes> memory{};    ///< Of its process; see io/process/child.h.
   std::string origin = "built-in";  ///< Or the place in the file.
 };
 

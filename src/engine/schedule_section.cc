@@ -13,6 +13,8 @@ namespace steward::engine {
 namespace {
 using namespace std::chrono;
 
+constexpr std::uint64_t least_memory = std::uint64_t{128} << 20;  // threads and their stacks want as much
+
 Shape blackout_shape() {
   const Shape text = scalar(Scalar::text);
   return record("blackout",
@@ -64,6 +66,7 @@ class Reader {
     approval();
     schedule_.start_grace = span_at(node_, "start_grace").value_or(schedule_.start_grace);
     schedule_.nice = static_cast<int>(number_at(node_, "nice", 0, 19));
+    memory();
   }
 
  private:
@@ -101,6 +104,17 @@ class Reader {
     rule.required = rule.required || (when != nullptr && when->text == "required");
     rule.four_eyes = node->text_at("four_eyes") == "true";
     if (const auto span = span_at(*node, "expires_in")) rule.expires_in = *span;
+  }
+
+  void memory() {
+    const Node* node = node_.find("memory");
+    if (node == nullptr) return;
+    const auto bytes = parse_bytes(node->text);  // its shape says that it is some
+    if (bytes && bytes->count >= least_memory)
+      schedule_.memory = *bytes;
+    else
+      wrong(*node,
+            fmt::format("memory is {}: expected {} or more", printable(node->text), format_bytes(Bytes{least_memory})));
   }
 
   void zone() {
@@ -376,7 +390,12 @@ Shape schedule_shape() {
         .what = "the niceness of its process, 1 to 19",
         .shape = integer,
         .fallback = "0",
-        .example = "10"}});
+        .example = "10"},
+       {.key = "memory",
+        .what = "what its process may reserve, stacks of threads and all: beyond it, it ends",
+        .shape = scalar(Scalar::bytes),
+        .fallback = "no bound",
+        .example = "1 GiB"}});
 }
 
 std::map<std::string, Schedule> read_schedules(const Node& section, std::vector<Error>& errors) {

@@ -67,7 +67,8 @@ TEST(Schedules, AreReadWithEveryKey) {
        {"scheduler", node("dagster")},
        {"approval", map({{"when", node("required")}, {"expires_in", node("3 days")}, {"four_eyes", node("true")}})},
        {"start_grace", node("15m")},
-       {"nice", node("10")}});
+       {"nice", node("10")},
+       {"memory", node("1 GiB")}});
   EXPECT_EQ(errors, std::vector<std::string>{});
   EXPECT_EQ(text_of(schedule), "every 6 hours");
   EXPECT_EQ(schedule.zone.name(), "Europe/Berlin");
@@ -90,6 +91,7 @@ TEST(Schedules, AreReadWithEveryKey) {
   EXPECT_EQ(schedule.approval.expires_in, 72h);
   EXPECT_EQ(schedule.start_grace, 15min);
   EXPECT_EQ(schedule.nice, 10);
+  EXPECT_EQ(schedule.memory, Bytes{1 << 30});
 }
 
 TEST(Schedules, ThatAreWrongSayWhereAndWhy) {
@@ -109,6 +111,7 @@ TEST(Schedules, ThatAreWrongSayWhereAndWhy) {
       {{{"time_zone", node("Berlin")}}, "s.yaml:3:5: there is no time zone \"Berlin\" in /usr/share/zoneinfo"},
       {{{"missed", node("never")}}, "s.yaml:3:5: missed is \"never\": expected skip, latest or all"},
       {{{"nice", node("20")}}, "s.yaml:3:5: nice is 20: expected 1 to 19"},
+      {{{"memory", node("1 MiB")}}, "s.yaml:3:5: memory is 1 MiB: expected 128 MiB or more"},
       {{{"blackout", map({{"from", node("8")}, {"to", node("18:00")}})}},
        "s.yaml:3:5: \"8\" is neither a time of day nor a date and time"},
       {{{"blackout", map({{"from", node("08:00")}, {"to", node("18:00")}, {"days", node("everyday")}})}},
@@ -120,7 +123,7 @@ TEST(Schedules, ThatAreWrongSayWhereAndWhy) {
        "missed, "
        "missed_window, missed_limit, overlap, concurrency, jitter, blackout, max_runtime, retries, pause, scheduler, "
        "approval, "
-       "start_grace or nice"},
+       "start_grace, nice or memory"},
   };
   for (const Case& c : table) {
     const auto [schedule, errors] = read(c.members);

@@ -199,6 +199,7 @@ Result<void> Supervisor::launch(const ledger::Run& run, Known& known, std::chron
       .arguments = {rules_.program, "run", run.scope.empty() ? run.job : fmt::format("{}/{}", run.job, run.scope)},
       .environment = rules_.environment,
       .directory = rules_.directory,
+      .memory = schedules_.at(run.job).memory,
       .nice = schedules_.at(run.job).nice};
   command.environment.push_back(fmt::format("{}={}", run_variable, run.id));
   command.environment.push_back(fmt::format("{}={}", launch_variable, token));

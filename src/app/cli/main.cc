@@ -424,6 +424,12 @@ int start(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     return steward::app::start(argc, argv);
+  } catch (const std::bad_alloc&) {
+    return steward::app::report(
+        steward::app::output_of_process(false),
+        {.kind = steward::Kind::unavailable,
+         .message = "there is no more memory for this process",
+         .hint = "Nothing is lost: the next run goes on. Raise the job's `memory`, or the machine's."});
   } catch (const std::exception& error) {
     return steward::app::report(steward::app::output_of_process(false),
                                 {.kind = steward::Kind::bug,

@@ -86,6 +86,13 @@ void be_kind(pid_t pid, int nice) {
   if (nice > 0) syscall(SYS_ioprio_set, ioprio_who_process, pid, ioprio_best_effort_lowest);
 }
 
+/// Before it has done anything worth the name: its own start takes a few MiB.
+void bound_memory(pid_t pid, const std::optional<Bytes>& memory) {
+  if (!memory) return;
+  const rlimit limit{.rlim_cur = memory->count, .rlim_max = memory->count};
+  prlimit(pid, RLIMIT_DATA, &limit, nullptr);
+}
+
 }  // namespace
 
 Result<pid_t> start(const Command& command) {
@@ -98,6 +105,7 @@ Result<pid_t> start(const Command& command) {
                                     environment.data());
       error != 0)
     return cannot(fmt::format("start {}", command.arguments.front()), error);
+  bound_memory(pid, command.memory);
   be_kind(pid, command.nice);
   return pid;
 }

@@ -16,9 +16,11 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/bytes.h"
 #include "core/result.h"
 #include "io/files/folder.h"
 
@@ -29,7 +31,10 @@ struct Command {
   std::vector<std::string> environment{};  ///< "NAME=value": all of it.
   std::string directory{};                 ///< To work in; empty: ours.
   int output = -1;                         ///< Open for appending: standard output and error. -1: /dev/null.
-  int nice = 0;                            ///< Added to ours; 1 to 19 is kinder to others, also with the disk.
+  /// Of what it may reserve for its data, stacks of threads and all (RLIMIT_DATA, setrlimit(2)); beyond it, it gets no
+  /// more. None: as ours.
+  std::optional<Bytes> memory{};
+  int nice = 0;  ///< Added to ours; 1 to 19 is kinder to others, also with the disk.
 };
 /// Its pid. It is in the process table until `reap` has asked for it.
 Result<pid_t> start(const Command& command);

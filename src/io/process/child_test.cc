@@ -97,6 +97,16 @@ TEST_F(Children, ItIsKinderThanWeAreWhereThatIsAskedFor) {
   EXPECT_EQ(written(), wanted + "\n");
 }
 
+TEST_F(Children, ItGetsNoMoreMemoryThanItsBound) {
+  const std::string script = "dd if=/dev/zero of=/dev/null bs=180M count=1";
+  EXPECT_EQ(run(shell(script)).exit_code, 0);
+  // The bound is set from outside, just after the start: the shell waits until it is there.
+  Command bounded = shell("until [ \"$(ulimit -d)\" = 65536 ]; do :; done; " + script);
+  bounded.memory = Bytes{64 << 20};
+  EXPECT_NE(run(bounded).exit_code, 0);
+  EXPECT_THAT(written(), HasSubstr("memory exhausted"));
+}
+
 TEST_F(Children, ItWorksInTheFolderThatIsNamed) {
   Command command = shell("pwd");
   command.directory = scratch.path();
