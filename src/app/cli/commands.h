@@ -64,6 +64,9 @@ Result<int> resume_command(const Output& output, const std::string& job);
 
 Result<int> status_command(const Output& output);
 
+/// Prometheus's text format on standard output, or in `file`, which is replaced whole.
+Result<int> metrics_command(const Output& output, const std::string& file);
+
 /// The next firings of a job, of all jobs, or of an expression. Reads nothing but the configuration, and of an
 /// expression not even that.
 struct ScheduleCommand {

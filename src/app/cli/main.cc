@@ -95,6 +95,13 @@ class Grammar {
     run->add_option("--approval", run_.approval, "carry out a run that waited and was approved")->type_name("RUN");
     run->add_flag("--full-speed", run_.full_speed, "wait for nothing that the database feels, for this run");
     command(&app_, "status", "what needs attention", status_command);
+    CLI::App* metrics = command(&app_, "metrics", "what monitoring asks, as Prometheus reads it",
+                                [this](const Output& output) { return metrics_command(output, file_); });
+    metrics->add_option("--output", file_, "into this file, which is replaced whole, and not on standard output")
+        ->type_name("FILE");
+    metrics->footer(
+        "Example, for node_exporter's textfile collector, from cron after each run:\n"
+        "  steward metrics --output /var/lib/prometheus/node-exporter/steward.prom");
     add_schedule();
     add_serve();
   }

@@ -160,6 +160,7 @@ inline constexpr int schema_version = 4;
 
 class Agenda;
 class Approvals;
+struct Totals;
 
 class Ledger {
  public:
@@ -234,6 +235,8 @@ class Ledger {
   /// Walks the whole trail. corrupt, with the first line that does not fit; else how many lines there are.
   virtual Result<std::int64_t> verify_audit() = 0;
 
+  /// What all runs, tasks and ticks add up to (run/ledger/totals.h).
+  virtual Result<Totals> totals() = 0;
   /// The latest instant at which a run that was not refused was at work: a clock behind it is wrong.
   virtual Result<std::optional<Instant>> latest() = 0;
 

@@ -13,6 +13,7 @@
 #include "run/ledger/schema.h"
 #include "run/ledger/sql_agenda.h"
 #include "run/ledger/sql_approvals.h"
+#include "run/ledger/totals.h"
 
 namespace steward::ledger {
 namespace {
@@ -116,6 +117,9 @@ class SqlLedger final : public Ledger {
   }
   Result<std::int64_t> verify_audit() override {
     return read([&] { return verify(*db_); });
+  }
+  Result<Totals> totals() override {
+    return read([&] { return add_up(*db_); });
   }
   Result<std::optional<Instant>> latest() override;
 

@@ -1,0 +1,79 @@
+// What totals.h promises, on both databases.
+#include "run/ledger/totals.h"
+
+#include <gmock/gmock.h>
+
+#include "io/sql/connection_contract.h"
+#include "run/ledger/agenda.h"
+
+namespace steward::ledger {
+namespace {
+
+using sql::Dialect;
+using testing::IsEmpty;
+using testing::SizeIs;
+using namespace std::chrono_literals;
+
+using LedgerRun = Run;  // in a test's class, Run is Google Test's
+
+const Instant three{std::chrono::sys_days{std::chrono::year{2026} / 11 / 23} + 3h};
+
+struct TotalsContract : testing::TestWithParam<Dialect> {
+  void SetUp() override {
+    database = sql::TestDatabase::make(GetParam());
+    ASSERT_TRUE(database);
+    if (GetParam() == Dialect::sqlite) std::filesystem::remove(database->path());  // it is for the ledger to make
+    auto opened = open({.url = database->url()});
+    ASSERT_TRUE(opened) << opened.error().message;
+    ledger = *std::move(opened);
+  }
+  void ran(const std::string& id, Instant started, Status status, std::string scope = "", std::uint64_t items = 0) {
+    LedgerRun run{.id = id, .job = "cleanup", .scope = std::move(scope), .started = started, .heartbeat = started};
+    if (id.starts_with("due")) run.due = started - 2s;
+    ASSERT_TRUE(ledger->begin_run(run));
+    ASSERT_TRUE(ledger->record_task(
+        id, {.task = "purge-logs", .status = "succeeded", .done_items = items, .done_bytes = items * 3'000'000'000}));
+    ASSERT_TRUE(ledger->end_run(id, status, started + 90s, ""));
+  }
+  std::unique_ptr<sql::TestDatabase> database;
+  std::unique_ptr<Ledger> ledger;
+};
+
+TEST_P(TotalsContract, OfAnEmptyLedgerAreNothing) {
+  const Totals totals = ledger->totals().value();
+  EXPECT_THAT(totals.runs, IsEmpty());
+  EXPECT_THAT(totals.tasks, IsEmpty());
+  EXPECT_THAT(totals.ticks, IsEmpty());
+  EXPECT_THAT(totals.last, IsEmpty());
+}
+
+TEST_P(TotalsContract, AddUpRunsTasksAndTicks) {
+  ran("r1", three, Status::succeeded, "", 10);
+  ran("r2", three + 24h, Status::succeeded, "", 5);
+  ran("due3", three + 48h, Status::failed);
+  ran("r4", three + 50h, Status::succeeded, "purge-logs", 1);
+  ASSERT_EQ(ledger->agenda().enter({.job = "cleanup", .due = three, .outcome = "paused", .decided = three}, {}, {}),
+            true);
+  const Totals totals = ledger->totals().value();
+  ASSERT_THAT(totals.runs, SizeIs(2));
+  EXPECT_EQ(totals.runs[0].status, Status::failed);
+  EXPECT_EQ(totals.runs[0].runs, 1u);
+  EXPECT_EQ(totals.runs[1].runs, 3u);
+  EXPECT_EQ(totals.runs[1].took, 270s);
+  ASSERT_THAT(totals.tasks, SizeIs(1));
+  EXPECT_EQ(totals.tasks[0].runs, 4u);
+  EXPECT_EQ(totals.tasks[0].items, 16u);
+  EXPECT_EQ(totals.tasks[0].bytes, 48'000'000'000u) << "beyond 32 bits";
+  ASSERT_THAT(totals.ticks, SizeIs(1));
+  EXPECT_EQ(totals.ticks[0].outcome, "paused");
+  ASSERT_THAT(totals.last, SizeIs(1));
+  EXPECT_EQ(totals.last[0].started, three + 48h) << "runs of single tasks are not of the job";
+  EXPECT_EQ(totals.last[0].due, three + 48h - 2s);
+  EXPECT_EQ(totals.last[0].succeeded, three + 24h);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ledger, TotalsContract, testing::Values(Dialect::postgres, Dialect::sqlite),
+                         sql::dialect_name);
+
+}  // namespace
+}  // namespace steward::ledger
