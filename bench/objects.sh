@@ -15,15 +15,7 @@ set -euo pipefail
 
 objects=${BENCH_OBJECTS:-20000}
 kind=${BENCH_SERVER:-versity}
-tools=${STEWARD_TOOLS:-$HOME/.cache/steward-tools}
 bench=$repository/bench
-
-# Where the machine's own Go is too old, s3_versity.sh has fetched another.
-newest_go() {
-  local go=go place
-  for place in "$tools"/toolchain@*/bin/go; do if [ -x "$place" ]; then go=$place; fi; done
-  echo "$go"
-}
 
 # has PEER: whether it is here, or can be had.
 has() {

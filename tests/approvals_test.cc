@@ -3,14 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <csignal>
-#include <fstream>
-
-#include "harness/application.h"
-#include "harness/world.h"
-#include "run/ledger/agenda.h"
+#include "harness/serving.h"
 #include "run/ledger/approvals.h"
-#include "run/runner.h"
 
 namespace steward::harness {
 namespace {
@@ -21,11 +15,10 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-using LedgerRun = ledger::Run;  // in a test's class, Run is Google Test's
 using Said = harness::Answer;
 
 /// An application with old log files and old signals, and the policies that the test sets.
-struct Approving : testing::Test {
+struct Approving : Serve {
   void SetUp() override {
     configure("signals: {kind: rows, table: signals, age_column: timestamp, age: 30 days}",
               "logs: {kind: files, folder: logs, age: 30 days}", "approval: required");
@@ -34,8 +27,7 @@ struct Approving : testing::Test {
     for (int i = 0; i < 10; ++i) old_log(i);
     for (int id = 1; id <= 10; ++id) signal(id, 40 + id);
     for (int id = 11; id <= 30; ++id) signal(id, 20);
-    EXPECT_EQ(app.steward({"status"}).exit_code, 0);  // makes the ledger
-    ledger = ledger::open({.url = "sqlite:///" + app.path("state/ledger.db")}).value();
+    open_ledger();
   }
   void old_log(int i) { app.file("logs/old-" + std::to_string(i) + ".log", "x", 40); }
   void signal(int id, double days) {
@@ -48,7 +40,6 @@ struct Approving : testing::Test {
                                  "\njobs:\n  cleanup: {schedule: '0 3 1 1 *', " + job + "}\n" + more);
   }
   std::size_t logs() const { return app.files("logs").size(); }
-  LedgerRun run(const std::string& id) const { return ledger->run(id).value(); }
   ledger::Approval approval(const std::string& id) const { return ledger->approvals().approval(id).value(); }
   /// Runs by hand what has to wait; its id.
   std::string waiting_run() {
@@ -58,40 +49,6 @@ struct Approving : testing::Test {
     EXPECT_EQ(document["status"], "waiting") << document.dump(2);
     return document["run"];
   }
-
-  std::unique_ptr<Started> daemon(const std::map<std::string, std::string>& different = {}) {
-    auto started = app.start({"serve"}, different);
-    await([&] { return handles_hangup(started->pid()); }, "the daemon is up");
-    return started;
-  }
-  /// SigCgt of /proc/PID/status: a mask in hexadecimal.
-  static bool handles_hangup(pid_t pid) {
-    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-    for (std::string line; std::getline(status, line);)
-      if (line.starts_with("SigCgt:")) return (std::stoull(line.substr(7), nullptr, 16) & 1) != 0;
-    return false;
-  }
-  /// As a tick enters it.
-  void enqueue(const std::string& id, const Started& serving) {
-    const Instant now = SystemClock().now();
-    ASSERT_EQ(ledger->agenda().enqueue({.id = id,
-                                        .job = "cleanup",
-                                        .status = Status::queued,
-                                        .started = now,
-                                        .heartbeat = now,
-                                        .process = this_process(),
-                                        .trigger = "serve",
-                                        .actor = "schedule",
-                                        .due = now}),
-              true);
-    ::kill(serving.pid(), SIGHUP);
-  }
-  void await_status(const std::string& id, Status status) {
-    await([&] { return run(id).status == status; }, id + " is " + std::string(name_of(status)));
-  }
-
-  Application app;
-  std::unique_ptr<ledger::Ledger> ledger{};
 };
 
 TEST_F(Approving, ARunThatNeedsOneDoesNothingAndWaitsWithItsPlan) {
@@ -224,12 +181,13 @@ TEST_F(Approving, APlanThatSomebodyChangedInTheLedgerIsNotCarriedOut) {
 
 TEST_F(Approving, ThroughADaemonItIsCarriedOutWhenItIsApproved) {
   const auto serving = daemon();
+  await_ready(*serving);
   enqueue("r1", *serving);
   await_status("r1", Status::waiting);
   await([&] { return logs() == 10 && !is_gone_here(run("r1").process, pid_namespace()) ? false : true; },
         "it holds no process");
   ASSERT_EQ(app.steward({"approvals", "approve", "r1"}).exit_code, 0);
-  ::kill(serving->pid(), SIGHUP);
+  poke(*serving);
   await_status("r1", Status::succeeded);
   EXPECT_EQ(logs(), 0u);
   EXPECT_EQ(app.count("signals"), 20);
@@ -242,13 +200,14 @@ TEST_F(Approving, ATrippedBrakeWaitsInAScheduledRunAndIsRefusedByHand) {
   const Said by_hand = app.steward({"run", "cleanup/signals", "--json"});
   EXPECT_EQ(by_hand.json()["status"], "refused");
   const auto serving = daemon();
+  await_ready(*serving);
   enqueue("r1", *serving);
   await_status("r1", Status::waiting);
   EXPECT_EQ(app.count("signals"), 30);
   EXPECT_EQ(logs(), 0u) << "the brake of one task holds up no other";
   EXPECT_THAT(app.steward({"approvals", "show", "r1"}).out, HasSubstr("signals: "));
   ASSERT_EQ(app.steward({"approvals", "approve", "r1", "--reason", "all of it was test data"}).exit_code, 0);
-  ::kill(serving->pid(), SIGHUP);
+  poke(*serving);
   await_status("r1", Status::succeeded);
   EXPECT_EQ(app.count("signals"), 0) << "the approval is for this plan, brake and all";
 }
@@ -257,6 +216,7 @@ TEST_F(Approving, TheFirstScheduledRunAfterAPolicyChangedWaitsWithOldBesideNew) 
   configure("signals: {kind: rows, table: signals, age_column: timestamp, age: 45 days}",
             "logs: {kind: files, folder: logs, age: 30 days}", "nice: 1");
   const auto serving = daemon();
+  await_ready(*serving);
   enqueue("r1", *serving);
   await_status("r1", Status::succeeded);
   const std::int64_t left = app.count("signals");
@@ -267,7 +227,7 @@ TEST_F(Approving, TheFirstScheduledRunAfterAPolicyChangedWaitsWithOldBesideNew) 
   EXPECT_EQ(app.count("signals"), left);
   EXPECT_THAT(app.steward({"approvals", "show", "r2"}).out, HasSubstr("signals: age has changed: 45 days -> 30 days"));
   ASSERT_EQ(app.steward({"approvals", "approve", "r2"}).exit_code, 0);
-  ::kill(serving->pid(), SIGHUP);
+  poke(*serving);
   await_status("r2", Status::succeeded);
   EXPECT_EQ(app.count("signals"), 20);
   enqueue("r3", *serving);
@@ -279,11 +239,12 @@ TEST_F(Approving, ADaemonEndsWhatNobodyAnswersAndAsksOnceMore) {
   configure("signals: {kind: rows, table: signals, age_column: timestamp, age: 30 days}",
             "logs: {kind: files, folder: logs, age: 30 days}", "approval: {when: required, expires_in: 2s}");
   const auto serving = daemon();
+  await_ready(*serving);
   enqueue("r1", *serving);
   await([&] { return run("r1").status == Status::waiting || run("r1").status == Status::refused; }, "it asks");
   await(
       [&] {
-        ::kill(serving->pid(), SIGHUP);
+        poke(*serving);
         return run("r1").status == Status::refused;
       },
       "it expires");
@@ -298,7 +259,7 @@ TEST_F(Approving, ADaemonEndsWhatNobodyAnswersAndAsksOnceMore) {
   ASSERT_TRUE(second());
   await(
       [&] {
-        ::kill(serving->pid(), SIGHUP);
+        poke(*serving);
         return second()->status == Status::refused;
       },
       "it was asked again, and has expired again");

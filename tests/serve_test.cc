@@ -13,8 +13,8 @@
 #include <thread>
 
 #include "engine/daemon.h"
-#include "harness/application.h"
-#include "harness/world.h"
+#include "harness/own_server.h"
+#include "harness/serving.h"
 #include "run/ledger/agenda.h"
 #include "run/runner.h"
 
@@ -23,79 +23,6 @@ namespace {
 using namespace std::chrono_literals;
 using ledger::Status;
 using testing::HasSubstr;
-
-using LedgerRun = ledger::Run;  // in a test's class, Run is Google Test's
-
-/// An application whose `cleanup` a daemon runs when the test says so, by entering a run in the ledger. What is asked
-/// of the ledger is asked past the daemon.
-struct Serve : testing::Test {
-  explicit Serve(DatabaseKind kind = DatabaseKind::sqlite) : app(kind) {}
-
-  void SetUp() override {
-    configure("");
-    app.file("logs/old.log", "x", 40);
-    app.file("logs/new.log", "x", 4);
-    EXPECT_EQ(app.steward({"status"}).exit_code, 0);  // makes the ledger
-    auto opened = ledger::open({.url = ledger_url()});
-    ASSERT_TRUE(opened) << opened.error().message;
-    ledger = *std::move(opened);
-  }
-  virtual std::string tasks() const { return "  logs: {kind: files, folder: logs, age: 30 days}\n"; }
-  virtual std::string ledger_url() const { return "sqlite:///" + app.path("state/ledger.db"); }
-  void configure(const std::string& schedule) {
-    app.file("steward.yaml", "databases:\n  app: ${DATABASE_URL}\ncleanup:\n" + tasks() + "jobs:\n  cleanup: {" +
-                                 (schedule.empty() ? "schedule: '0 3 1 1 *'" : schedule) + "}\n");
-    app.environment["STEWARD_CONFIG"] = app.path("steward.yaml");
-    app.environment["STEWARD_STATE_DIR"] = app.path("state");
-  }
-  std::unique_ptr<Started> daemon(std::vector<std::string> more = {},
-                                  const std::map<std::string, std::string>& different = {}) {
-    more.insert(more.begin(), "serve");
-    auto started = app.start(more, different);
-    return started;
-  }
-  static LedgerRun a_run(const std::string& id) {
-    const Instant now = SystemClock().now();
-    return {.id = id,
-            .job = "cleanup",
-            .status = Status::queued,
-            .started = now,
-            .heartbeat = now,
-            .process = this_process(),
-            .trigger = "serve",
-            .actor = "schedule",
-            .due = now};
-  }
-  void enqueue(const std::string& id, const Started& daemon) {
-    ASSERT_EQ(ledger->agenda().enqueue(a_run(id)), true);
-    poke(daemon);
-  }
-  /// It looks at once, and not only when it is time to.
-  static void poke(const Started& daemon) { ::kill(daemon.pid(), SIGHUP); }
-  LedgerRun run(const std::string& id) const {
-    const auto found = ledger->run(id);
-    EXPECT_TRUE(found) << found.error().message;
-    return found.value_or(LedgerRun{});
-  }
-  /// Until it has ended, or is in that state. A daemon that is not up yet would be ended by a SIGHUP.
-  void await_status(const std::string& id, Status status) {
-    await([&] { return run(id).status == status; }, id + " is " + std::string(name_of(status)));
-  }
-  static void await_ready(const Started& daemon) {
-    await([&] { return handles_hangup(daemon.pid()); }, "the daemon is up");
-  }
-  /// SigCgt of /proc/PID/status: a mask in hexadecimal.
-  static bool handles_hangup(pid_t pid) {
-    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-    for (std::string line; std::getline(status, line);)
-      if (line.starts_with("SigCgt:")) return (std::stoull(line.substr(7), nullptr, 16) & 1) != 0;
-    return false;
-  }
-  std::string error_of(const std::string& id) const { return run(id).error; }
-
-  Application app;
-  std::unique_ptr<ledger::Ledger> ledger{};
-};
 
 TEST_F(Serve, StartsWhatIsQueuedAndKeepsWhatItSaid) {
   const auto serving = daemon();
@@ -181,7 +108,7 @@ TEST_F(Serve, RunsAtTheMinuteThatTheScheduleSays) {
     await_status(tick.run, Status::succeeded);
     EXPECT_EQ(run(tick.run).due, tick.due);
   }
-  const json past = app.steward({"schedule", "--past", "--json"}).json();
+  const nlohmann::json past = app.steward({"schedule", "--past", "--json"}).json();
   EXPECT_EQ(past["ticks"][1]["run"], ticks[1].run);
 }
 
@@ -368,6 +295,66 @@ TEST_F(ThreeDaemons, FireEachTickOnceThroughKillsAndPauses) {
   EXPECT_EQ(runs.size(), fired) << "a run for each that fired, and no other";
   for (const ledger::Tick& tick : all)
     if (tick.outcome == "fired") await_status(tick.run, Status::succeeded);
+}
+
+/// The same on a server of its own, which goes away and comes back.
+struct ThreeDaemonsOfARestartedServer : testing::TestWithParam<const char*> {
+  struct Daemons : ThreeDaemons {
+    void TestBody() override {}
+  };
+  void SetUp() override { daemons.SetUp(); }
+  OwnServer server{};
+  Daemons daemons{};
+};
+
+TEST_P(ThreeDaemonsOfARestartedServer, GoOnAsIfNothingHadBeen) {
+  daemons.await_ticks(1);
+  server.restart(GetParam());
+  daemons.app.reconnect();
+  const std::size_t then = daemons.ticks();
+  daemons.await_ticks(then + 1);
+  const std::vector<ledger::Tick> all = daemons.ledger->agenda().ticks({.limit = 1000}).value();
+  std::size_t fired = 0;
+  for (const ledger::Tick& tick : all) {
+    if (tick.outcome != "fired") continue;
+    ++fired;
+    await([&] { return daemons.run(tick.run).ended.has_value(); }, tick.run + " has ended");
+    // One whose process was just about to begin could reach no ledger. It says so, and is not stuck.
+    if (daemons.run(tick.run).status != Status::succeeded)
+      EXPECT_THAT(daemons.error_of(tick.run), HasSubstr("its process ended without a word"));
+  }
+  daemons.await_status(all.front().run, Status::succeeded);
+  EXPECT_GE(fired, then);
+  EXPECT_EQ(daemons.ledger->runs({.limit = 1000})->size(), fired);
+  for (const auto& daemon : daemons.daemons) EXPECT_EQ(::kill(daemon->pid(), 0), 0) << "none has ended";
+}
+
+INSTANTIATE_TEST_SUITE_P(EndToEnd, ThreeDaemonsOfARestartedServer, testing::Values("fast", "immediate"),
+                         [](const auto& how) { return std::string(how.param); });
+
+TEST_F(ServeInTheMiddle, AnUpgradeLeavesTheOldChildAndTheNewDaemonFindsIt) {
+  const std::string program = app.path("steward-upgraded");
+  const auto install = [&] {
+    std::filesystem::copy_file(steward_binary(), program + ".new");
+    std::filesystem::rename(program + ".new", program);  // as a package manager does it
+  };
+  install();
+  auto old_daemon = std::make_unique<Started>(std::vector<std::string>{program, "serve"}, app.environment, app.root());
+  await_ready(*old_daemon);
+  enqueue("r1", *old_daemon);
+  await_middle();
+  const pid_t child = process_of("r1");
+  install();
+  enqueue("r2", *old_daemon);  // what it starts from now on is the new program
+  ::kill(old_daemon->pid(), SIGTERM);
+  EXPECT_EQ(old_daemon->wait().exit_code, 0);
+  const Started new_daemon({program, "serve"}, app.environment, app.root());
+  await_ready(new_daemon);
+  let_it_go_on();
+  await_status("r1", Status::succeeded);
+  EXPECT_EQ(process_of("r1"), child);
+  await([&] { return run("r2").ended.has_value(); }, "r2 has ended");
+  EXPECT_EQ(ledger->runs({})->size(), 2u);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 steward=$(realpath "${STEWARD:-$repository/build/steward}")
 pairs=${BENCH_PAIRS:-3}
+tools=${STEWARD_TOOLS:-$HOME/.cache/steward-tools}
 
 die() {
   echo "${0##*/}: $*" >&2
@@ -42,6 +43,13 @@ clean_up() {
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM HUP
+
+# Where the machine's own Go is too old, s3_versity.sh has fetched another.
+newest_go() {
+  local go=go place
+  for place in "$tools"/toolchain@*/bin/go; do if [ -x "$place" ]; then go=$place; fi; done
+  echo "$go"
+}
 
 # A state directory of its own for every run: no history, no plan of an earlier one.
 fresh_state() {
