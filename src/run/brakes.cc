@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/text.h"
+
 namespace steward {
 namespace {
 
@@ -23,6 +25,14 @@ std::string hint(const Step& step) {
 }  // namespace
 
 std::optional<Error> brake(const Brakes& brakes, const Step& step, std::span<const std::uint64_t> earlier) {
+  for (const Consequence& one : step.consequences)
+    if (one.rows >= brakes.from && one.population &&
+        static_cast<double>(one.rows) > brakes.share * static_cast<double>(*one.population))
+      return Error{Kind::refused,
+                   fmt::format("{} would remove {} of {} rows of {} along with what they refer to, more than {:.0f} %",
+                               step.task, format_count(one.rows), format_count(*one.population), printable(one.target),
+                               brakes.share * 100),
+                   hint(step), "brake-share"};
   const auto planned = static_cast<double>(step.planned.items);
   if (step.planned.items < brakes.from) return {};
   if (step.population && planned > brakes.share * static_cast<double>(*step.population))

@@ -16,7 +16,8 @@ struct Brakes {
   std::size_t runs_for_median = 10;  ///< once there are this many.
 };
 
-/// The refusal (code "brake-share" or "brake-median"), or nothing. Pure. `earlier`: items removed by earlier runs, any
+/// The refusal (code "brake-share" or "brake-median"), or nothing; also for rows of other tables that would go along.
+/// Pure. `earlier`: items removed by earlier runs, any
 /// order.
 std::optional<Error> brake(const Brakes& brakes, const Step& step, std::span<const std::uint64_t> earlier);
 

@@ -88,6 +88,11 @@ Step step_from(const json& j) {
   step.notes = j.value("notes", std::vector<std::string>{});
   step.needs = j.value("needs", std::vector<std::string>{});
   step.items = j.value("items", "");
+  for (const json& one : j.value("consequences", json::array()))
+    step.consequences.push_back({.target = one.at("target"),
+                                 .what = one.at("what"),
+                                 .rows = count_from(one.at("rows")),
+                                 .population = count_in(one, "population")});
   if (j.contains("brake") && !j["brake"].is_null()) step.brake = error_from_json(j["brake"]);
   if (!j.at("error").is_null()) step.error = error_from_json(j["error"]);
   return step;
@@ -194,6 +199,11 @@ json to_json(const Step& step) {
            {"error", step.error ? to_json(*step.error) : json(nullptr)}};
   if (step.forecast) out["forecast"] = to_json(*step.forecast);
   if (step.brake) out["brake"] = to_json(*step.brake);
+  for (const Consequence& one : step.consequences) {
+    json& consequence =
+        out["consequences"].emplace_back(json{{"target", one.target}, {"what", one.what}, {"rows", one.rows}});
+    if (one.population) consequence["population"] = *one.population;
+  }
   return out;
 }
 

@@ -28,6 +28,14 @@ struct Sample {
   std::optional<Bytes> size{};
 };
 
+/// Rows of another table that change because the planned items go.
+struct Consequence {
+  std::string target{};  ///< Which rows: "public.listings (mockup_id)".
+  std::string what{};    ///< What becomes of them: "set-null", "archive-too".
+  std::uint64_t rows = 0;
+  std::optional<std::uint64_t> population{};  ///< All rows of that table, where these are deleted and were many.
+};
+
 /// Items that stay although they are old, by reason.
 struct Skip {
   std::string reason{};  ///< "held", "referenced by listings", "no file", …
@@ -89,6 +97,7 @@ struct Step {
   Instant cutoff{};
   bool final = false;                         ///< What goes is gone for good.
   Amount planned{};                           ///< Without what is skipped. A ceiling for the run.
+  std::vector<Consequence> consequences{};    ///< Of what goes, in other tables. A ceiling for the run, too.
   std::optional<std::uint64_t> population{};  ///< All items of the target, where they were counted.
   std::optional<Instant> oldest{}, newest{};  ///< Of the planned items.
   std::vector<Sample> samples{};

@@ -98,7 +98,8 @@ Result<PlanContext> planning(const Clock& clock, const StateDirectory& state, le
   return context;
 }
 
-/// The fresh step may do no more than the approved one: same target, filter and strategy, no more items.
+/// The fresh step may do no more than the approved one: same target and filter, no more items, and no more
+/// rows of other tables.
 std::optional<Error> beyond(const Step& approved, const Step& fresh) {
   const auto refused = [&](std::string why) {
     return Error{Kind::refused, fmt::format("{}: {}", fresh.task, why),
@@ -111,6 +112,15 @@ std::optional<Error> beyond(const Step& approved, const Step& fresh) {
   if (approved.planned.items < fresh.planned.items)
     return refused(fmt::format("{} items now, the plan has {}", format_count(fresh.planned.items),
                                format_count(approved.planned.items)));
+  for (const Consequence& now : fresh.consequences) {
+    const auto planned = std::ranges::find_if(approved.consequences, [&](const Consequence& one) {
+      return one.target == now.target && one.what == now.what;
+    });
+    const std::uint64_t rows = planned == approved.consequences.end() ? 0 : planned->rows;
+    if (rows < now.rows)
+      return refused(fmt::format("{} rows of {} refer to them now, the plan has {}", format_count(now.rows),
+                                 printable(now.target), format_count(rows)));
+  }
   return {};
 }
 

@@ -42,6 +42,10 @@ struct Compared {
     compare("what", before->reason, after->reason);
     compare("filter", before->filter, after->filter);
     compare("how", before->strategy, after->strategy);
+    for (const Consequence& one : all_of(before->consequences, after->consequences)) {
+      const std::string old = rows(before->consequences, one), now = rows(after->consequences, one);
+      compare(fmt::format("rows of {} {}", one.target, one.what), old, now);
+    }
     return out;
   }
   const std::optional<Error>* error() const {
@@ -51,6 +55,18 @@ struct Compared {
   }
 
  private:
+  /// Those of both, each once.
+  static std::vector<Consequence> all_of(std::vector<Consequence> all, const std::vector<Consequence>& more) {
+    for (const Consequence& one : more)
+      if (rows(all, one).empty()) all.push_back(one);
+    return all;
+  }
+  /// How many rows `list` has of that kind; empty where it has none.
+  static std::string rows(const std::vector<Consequence>& list, const Consequence& of) {
+    for (const Consequence& one : list)
+      if (one.target == of.target && one.what == of.what) return format_count(one.rows);
+    return {};
+  }
   static std::string what(const Step& step) {
     return step.readiness == Readiness::ready ? fmt::format("{}, {}", step.target, step.reason) : step.reason;
   }

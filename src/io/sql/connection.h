@@ -98,8 +98,9 @@ struct Reference {
 struct Right {
   std::string privilege{};  ///< "SELECT", "INSERT", "UPDATE", "DELETE".
   std::string schema{}, table{};
-  /// On these columns; empty: on the whole table. UPDATE of any one column is what a row lock (FOR UPDATE) asks for.
+  /// On these columns; empty: on the whole table. UPDATE of any one column is what a row lock (FOR UPDATE) asks for,
   std::vector<std::string> columns{};
+  bool of_each = false;  ///< UPDATE: of each of these columns, and not of any one.
 };
 
 class Connection;

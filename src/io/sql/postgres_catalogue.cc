@@ -96,10 +96,11 @@ select case when count(*) > 0 and bool_and(c.reltuples >= 0 and (c.relpages > 0 
                                     / current_setting('block_size')::float8 else 0 end)::bigint end
 from family join pg_class c on c.oid = family.oid where c.relkind in ('r', 'm'))";
 
-// Rights on single columns count where those columns are all that is asked for; of UPDATE any column will do.
+// Rights on single columns count where those columns are all that is asked for; of UPDATE any column will do, where
+// nothing but a lock needs it.
 constexpr std::string_view has_right = R"(
 select has_table_privilege(c.oid, $3)
-       or $3 = 'UPDATE' and $4::text[] <> '{}' and has_any_column_privilege(c.oid, $3)
+       or $3 = 'UPDATE' and not $5::boolean and $4::text[] <> '{}' and has_any_column_privilege(c.oid, $3)
        or $4::text[] <> '{}' and (select bool_and(has_column_privilege(c.oid, name, $3)) from unnest($4::text[]) name)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2)";
 
@@ -218,7 +219,9 @@ Result<std::optional<std::uint64_t>> estimated_rows(Connection& db, const TableI
 Result<std::vector<Right>> missing_rights(Connection& db, std::span<const Right> wanted) {
   std::vector<Right> missing;
   for (const Right& right : wanted) {
-    const Rows rows = TRY(ask(db, has_right, {right.schema, right.table, right.privilege, array_of(right.columns)}));
+    const Rows rows = TRY(ask(db, has_right,
+                              {right.schema, right.table, right.privilege, array_of(right.columns),
+                               std::string(right.of_each ? "true" : "false")}));
     if (rows.rows.empty() || !is_true(rows.rows[0][0])) missing.push_back(right);
   }
   return missing;

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "jobs/retention/archive_files.h"
 #include "jobs/retention/archived_rows.h"
 #include "jobs/retention/pace.h"
+#include "jobs/retention/referring_rows.h"
 #include "jobs/retention/row_step.h"
 #include "run/manifest/row_json.h"
 
@@ -30,18 +32,31 @@ struct Moving {
 class Archiver {
  public:
   Archiver(const FileRowParts& parts, const Table& table, SourceFiles& files, manifest::Archive& archive,
-           manifest::Writer& writer, SourceRemoval& removal, Instant cutoff, RunContext& run)
+           manifest::Writer& writer, SourceRemoval& removal, ReferringRows& referring, Instant cutoff, RunContext& run)
       : parts_(parts),
         table_(table),
         files_(files),
         archive_(archive),
         writer_(writer),
         removal_(removal),
+        referring_(referring),
         cutoff_(cutoff),
         run_(run),
         columns_(column_names(table)) {}
 
-  Result<void> batch(const std::vector<PlannedRow>& planned) {
+  Result<void> batch(std::span<const PlannedRow> planned) {
+    std::vector<sql::Row> keys;
+    for (const PlannedRow& row : planned) keys.push_back(row.key);
+    for (std::size_t begin = 0; begin < keys.size();) {
+      const std::size_t some = TRY(referring_.fit(std::span<const sql::Row>(keys).subspan(begin)));
+      TRY(part(planned.subspan(begin, some)));
+      begin += some;
+    }
+    return {};
+  }
+
+ private:
+  Result<void> part(std::span<const PlannedRow> planned) {
     std::vector<Moving> batch = TRY(read(planned));
     TRY(record(batch, State::planned, State::planned));
     for (Moving& moving : batch) TRY(copy(moving));
@@ -60,7 +75,6 @@ class Archiver {
     return run_.checkpoint("archive-files: batch done");
   }
 
- private:
   /// Those still in `from` are in `to` now: recorded, with a place to stop on both sides.
   Result<void> record(std::vector<Moving>& batch, State from, State to) {
     for (Moving& moving : batch)
@@ -80,7 +94,7 @@ class Archiver {
   }
 
   /// Reads the planned rows afresh and leaves out, with the reason, what is no longer as planned.
-  Result<std::vector<Moving>> read(const std::vector<PlannedRow>& planned) {
+  Result<std::vector<Moving>> read(std::span<const PlannedRow> planned) {
     std::vector<sql::Row> keys;
     std::map<std::string, const PlannedRow*> by_key;
     for (const PlannedRow& row : planned) {
@@ -96,7 +110,24 @@ class Archiver {
     run_.skip("gone or changed since it was planned", "", planned.size() - rows.rows.size());
     std::vector<Moving> batch;
     for (const sql::Row& row : rows.rows) TRY(take(row, by_key, *holds, batch));
+    TRY(add_referring(batch));
     return batch;
+  }
+
+  /// What refers to the rows is recorded with them, before anything is done.
+  Result<void> add_referring(std::vector<Moving>& batch) {
+    if (!referring_.any()) return {};
+    std::vector<sql::Row> keys;
+    for (const Moving& moving : batch) keys.push_back(moving.key);
+    ReferringRows::ByKey found = TRY(referring_.find(keys));
+    std::erase_if(batch, [&](Moving& moving) {
+      std::vector<manifest::Referring>& of_row = found[moving.item.key];
+      const bool covered = referring_.take(of_row);
+      if (!covered) run_.skip(refers_more, moving.item.key);
+      moving.item.referring = std::move(of_row);
+      return !covered;
+    });
+    return {};
   }
 
   Result<void> take(const sql::Row& row, const std::map<std::string, const PlannedRow*>& planned, const Holds& holds,
@@ -202,25 +233,44 @@ class Archiver {
       verified[moving.item.key] = &moving;
       keys.push_back(moving.key);
     }
-    if (keys.empty()) return {};
-    while (true) {
+    std::map<std::string, std::string> kept;  // by key, the reason
+    while (!keys.empty()) {
       const Holds holds = *TRY(run_.holds());
       sql::Transaction transaction = TRY(table_.db().begin());
-      std::map<std::string, std::string> kept;
-      const std::vector<sql::Row> same = TRY(lock_same(keys, verified, holds, kept));
-      const std::vector<std::string> gone = same.empty() ? std::vector<std::string>{} : TRY(delete_rows(same, holds));
+      std::map<std::string, std::string> kept_now;
+      const std::vector<sql::Row> same = TRY(lock_same(keys, verified, holds, kept_now));
+      const std::vector<std::string> gone =
+          same.empty() ? std::vector<std::string>{} : TRY(delete_rows(same, verified, holds));
       TRY(run_.checkpoint("archive-files: before commit"));
-      if (TRY(run_.holds())->generation() != holds.generation()) {
+      if (TRY(run_.holds())->generation() != holds.generation() || !TRY(left_alone(same, gone, verified, keys, kept))) {
         TRY(transaction.rollback());
         continue;
       }
       TRY(transaction.commit());
+      referring_.done();
+      kept.merge(kept_now);
       for (const std::string& key : gone) verified.at(key)->item.state = State::row_gone;
-      for (auto& [key, moving] : verified)
-        if (moving->item.state != State::row_gone)
-          TRY(leave(*moving, kept.contains(key) ? kept.at(key) : "gone or changed since it was planned"));
-      return {};
+      break;
     }
+    for (auto& [key, moving] : verified)
+      if (moving->item.state != State::row_gone)
+        TRY(leave(*moving, kept.contains(key) ? kept.at(key) : "gone or changed since it was planned"));
+    return {};
+  }
+
+  /// Whether what refers to rows that were not deleted after all is as it was. Where not, those rows are not tried
+  /// again.
+  Result<bool> left_alone(const std::vector<sql::Row>& same, const std::vector<std::string>& gone,
+                          const std::map<std::string, Moving*>& verified, std::vector<sql::Row>& keys,
+                          std::map<std::string, std::string>& kept) {
+    std::set<std::string> stay;
+    for (const sql::Row& key : same)
+      if (const std::string text = manifest::key_text(key);
+          !verified.at(text)->item.referring.empty() && std::ranges::find(gone, text) == gone.end())
+        stay.insert(text);
+    std::erase_if(keys, [&](const sql::Row& key) { return stay.contains(manifest::key_text(key)); });
+    for (const std::string& key : stay) kept[key] = "referenced anew, or kept by a trigger or rule";
+    return stay.empty();
   }
 
   /// The row stays: its copy is tidied, unless it lay there before this run.
@@ -237,10 +287,12 @@ class Archiver {
     const bool postgres = table_.db().dialect() == sql::Dialect::postgres;
     TRY(sql::query(table_.db(), "select 1 from " + table_.sql_name() + " t where " + table_.with_keys(keys) +
                                     (postgres ? " for update of t" : "")));
+    TRY(referring_.lock(keys));
     // Locked: who was adding a reference has finished, and nobody adds one now. So ask in a statement of its own.
     const sql::Rows rows = TRY(sql::query(
         table_.db(), "select " + TRY(column_list(table_)) + ", " + TRY(table_.verdict(holds)) + " from " +
                          table_.sql_name() + " t where " + table_.with_keys(keys) + " and " + table_.old(cutoff_)));
+    ReferringRows::ByKey refers = TRY(referring_.find(keys));
     std::vector<sql::Row> same;
     for (const sql::Row& row : rows.rows) {
       const sql::Row values(row.begin(), row.end() - 1);
@@ -255,16 +307,24 @@ class Archiver {
         kept[text] = reason;
       else if (moving.item.missing && TRY(files_.look(moving.location)).as != Seen::As::missing)
         kept[text] = "its file has come back";
+      else if (!referring_.as_recorded(moving.item.referring, refers[text]))
+        kept[text] = refers_otherwise;
       else if (manifest::row_to_json(columns_, values).dump() == nlohmann::json::parse(moving.item.row).dump())
         same.push_back(std::move(key));
     }
     return same;
   }
 
-  Result<std::vector<std::string>> delete_rows(const std::vector<sql::Row>& keys, const Holds& holds) {
-    const sql::Rows gone = TRY(
-        sql::query(table_.db(), "delete from " + table_.sql_name() + " as t where " + table_.with_keys(keys) + " and " +
-                                    TRY(table_.removable(cutoff_, holds)) + " returning " + TRY(table_.key_list())));
+  Result<std::vector<std::string>> delete_rows(const std::vector<sql::Row>& keys,
+                                               const std::map<std::string, Moving*>& verified, const Holds& holds) {
+    std::vector<const manifest::Referring*> refer;
+    for (const sql::Row& key : keys)
+      for (const manifest::Referring& one : verified.at(manifest::key_text(key))->item.referring) refer.push_back(&one);
+    TRY(referring_.carry_out(refer));
+    const sql::Rows gone =
+        TRY(sql::query(table_.db(), "delete from " + table_.sql_name() + " as t where " + table_.with_keys(keys) +
+                                        " and " + TRY(table_.removable(cutoff_, holds)) + table_.and_unreferenced() +
+                                        " returning " + TRY(table_.key_list())));
     std::vector<std::string> texts;
     for (const sql::Row& key : gone.rows) texts.push_back(manifest::key_text(key));
     return texts;
@@ -276,6 +336,7 @@ class Archiver {
   manifest::Archive& archive_;
   manifest::Writer& writer_;
   SourceRemoval& removal_;
+  ReferringRows& referring_;
   Instant cutoff_;
   RunContext& run_;
   std::vector<std::string> columns_;
@@ -323,9 +384,11 @@ Result<void> archive_planned_rows(const FileRowParts& parts, const Step& step, R
                                                      .key_columns = table.info().primary_key,
                                                      .file_column = policy.file_column,
                                                      .final_state = "source_gone",
+                                                     .referring = ReferringRows::tables(table),
                                                      .began = run.clock().now()});
   SourceRemoval removal(files, needs, run, run.run());
-  Archiver archiver(parts, table, files, archive, writer, removal, step.cutoff, run);
+  ReferringRows referring(table, step, run);
+  Archiver archiver(parts, table, files, archive, writer, removal, referring, step.cutoff, run);
   Pace pace(policy.rows.database, table.info(), rows_in_batch, rows_in_batch, run);
   std::vector<PlannedRow> batch;
   TRY(each_item(run.state(), step.items, [&](std::string_view line) -> Result<bool> {
@@ -338,6 +401,7 @@ Result<void> archive_planned_rows(const FileRowParts& parts, const Step& step, R
     return true;
   }));
   if (!batch.empty()) TRY(archiver.batch(batch));
+  referring.note();
   return writer.finish(run.state());
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/text.h"
 #include "jobs/retention/archive_files.h"
+#include "jobs/retention/referring_rows.h"
 #include "jobs/retention/row_step.h"
 #include "run/manifest/row_json.h"
 
@@ -54,14 +55,20 @@ class Survey {
   Result<void> go_over(Instant cutoff, Step& step) {
     const std::size_t keys = table_.info().primary_key.size();
     const std::string keys_listed = TRY(table_.key_list("t."));
+    std::string counts;
+    for (const Referrer& referrer : table_.referrers()) counts += ", " + TRY(count_sql(table_.db(), referrer));
+    referring_.resize(table_.referrers().size());
     const sql::Fragment select = "select " + keys_listed + ", t." + TRY(table_.quoted(parts_.policy.file_column)) +
-                                 ", " + table_.age_expression() + ", " + TRY(table_.verdict(context_.holds)) +
+                                 ", " + table_.age_expression() + ", " + TRY(table_.verdict(context_.holds)) + counts +
                                  " from " + table_.sql_name() + " t where " + table_.old(cutoff) + " order by " +
                                  keys_listed;
     step.planned.bytes = Bytes{};
     return sql::stream(table_.db(), select, [&](const sql::Row& row) -> Result<bool> {
       const sql::Row key(row.begin(), row.begin() + static_cast<std::ptrdiff_t>(keys));
+      const std::uint64_t planned = step.planned.items;
       TRY(one(key, row[keys], table_.age_of(row[keys + 1]), sql::to_text(row[keys + 2]), step));
+      for (std::size_t i = 0; step.planned.items > planned && i < referring_.size(); ++i)
+        referring_[i] += static_cast<std::uint64_t>(sql::to_integer(row[keys + 3 + i]));
       return true;
     });
   }
@@ -69,6 +76,8 @@ class Survey {
   const Skips& skips() const { return skips_; }
   /// Of the planned rows: whose file is missing.
   std::uint64_t missing() const { return missing_; }
+  /// How many rows of each of the table's `referrers` refer to the planned rows.
+  const std::vector<std::uint64_t>& referring() const { return referring_; }
 
  private:
   Result<void> one(const sql::Row& key, const sql::Value& file, const std::optional<Instant>& age,
@@ -117,6 +126,7 @@ class Survey {
   ArchivedBefore before_;
   Skips skips_{};
   std::uint64_t missing_ = 0;
+  std::vector<std::uint64_t> referring_{};
 };
 
 /// A mount that is gone looks like files that are missing: then none of the rows may go.
@@ -186,8 +196,10 @@ Result<Step> plan_file_rows(const FileRowParts& parts, PlanContext& context) {
   step.reason = fmt::format("older than {}", format_age(policy.rows.age));
   step.filter = fmt::format("{}, its file ({}) is there{}", table.filter_text(), policy.file_column,
                             policy.archive_missing ? " or missing" : "");
-  step.strategy =
-      fmt::format("copy each file to {}, verify it, delete the row, then the file", policy.archive.store.url);
+  const std::string others = referrers_text(table.referrers());
+  step.strategy = fmt::format("copy each file to {}, verify it, {}{}delete the row, then the file",
+                              policy.archive.store.url, others, others.empty() ? "" : ", ");
+  TRY(enter_consequences(table, survey.referring(), step));
   if (survey.missing() > 0)
     step.notes.push_back(fmt::format("the files of {} of these rows are missing: they go to the archive without them",
                                      format_count(survey.missing())));

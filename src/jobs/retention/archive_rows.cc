@@ -17,6 +17,7 @@
 #include "jobs/retention/pace.h"
 #include "jobs/retention/partitions.h"
 #include "jobs/retention/recovery.h"
+#include "jobs/retention/referring_rows.h"
 #include "jobs/retention/retention.h"
 #include "jobs/retention/row_step.h"
 #include "jobs/retention/table.h"
@@ -37,16 +38,22 @@ constexpr std::size_t bytes_in_segment = 16U << 20;
 struct Segment {
   std::vector<sql::Row> keys{};
   std::vector<std::string> order{};            ///< The keys' texts, as the rows were read.
-  std::map<std::string, std::string> lines{};  ///< By key text: the row's line.
+  std::map<std::string, std::string> lines{};  ///< By key text: the row.
+  ReferringRows::ByKey referring{};            ///< Likewise: what refers to it.
   std::string text{};                          ///< All lines, compressed.
   Bytes size{};
 };
+
+std::span<const manifest::Referring> referring_of(const Segment& segment, const std::string& key) {
+  const auto found = segment.referring.find(key);
+  return found == segment.referring.end() ? std::span<const manifest::Referring>{} : found->second;
+}
 
 Result<std::string> compressed(const Segment& segment) {
   StringSink out;
   files::ZstdSink zstd(out);
   for (const std::string& key : segment.order) {
-    const std::string line = segment.lines.at(key) + '\n';
+    const std::string line = manifest::segment_line(segment.lines.at(key), referring_of(segment, key)) + '\n';
     TRY(zstd.write(std::as_bytes(std::span(line))));
   }
   TRY(zstd.finish());
@@ -58,12 +65,13 @@ void add_line(Sha256& hash, const std::string& line) { hash.update(line + '\n');
 /// Writes, verifies, deletes and records segments, one after another.
 class Archiver {
  public:
-  Archiver(const Table& table, manifest::Archive& archive, std::string folder, manifest::Writer& writer, Instant cutoff,
-           RunContext& run)
+  Archiver(const Table& table, manifest::Archive& archive, std::string folder, manifest::Writer& writer,
+           ReferringRows& referring, Instant cutoff, RunContext& run)
       : table_(table),
         archive_(archive),
         folder_(std::move(folder)),
         writer_(writer),
+        referring_(referring),
         cutoff_(cutoff),
         run_(run),
         columns_(column_names(table)) {}
@@ -73,10 +81,12 @@ class Archiver {
     const Holds* holds = TRY(run_.holds());
     Segment segment = TRY(read("select " + TRY(column_list(table_)) + " from " + table_.sql_name() + " t where " +
                                TRY(table_.removable(cutoff_, *holds)) + fmt::format(" limit {}", limit)));
+    TRY(add_referring(segment));
     taken = segment.keys.size();
     if (segment.keys.empty()) return 0;
+    segment.text = TRY(compressed(segment));
     Item item = TRY(write(segment, number));
-    const std::uint64_t gone = TRY(remove(item, segment.keys, segment.lines));
+    const std::uint64_t gone = TRY(remove(item, segment));
     TRY(step(item, State::row_gone));
     return gone;
   }
@@ -89,6 +99,7 @@ class Archiver {
     for (Segment segment = TRY(read(TRY(page(partition, {})))); !segment.keys.empty();
          segment = TRY(read(TRY(page(partition, segment.keys.back()))))) {
       for (const std::string& key : segment.order) add_line(hash, segment.lines.at(key));
+      segment.text = TRY(compressed(segment));
       items.push_back(TRY(write(segment, number++)));
     }
     const std::string written = hash.finish_hex();
@@ -108,12 +119,12 @@ class Archiver {
   }
 
   /// Deletes what of these rows is still as archived, old, free and there. Those that stay are noted in the item.
-  Result<std::uint64_t> remove(Item& item, const std::vector<sql::Row>& keys,
-                               const std::map<std::string, std::string>& lines) {
+  Result<std::uint64_t> remove(Item& item, const Segment& segment) {
     std::uint64_t gone = 0;
+    const std::span<const sql::Row> keys = segment.keys;
     for (std::size_t begin = 0; begin < keys.size(); begin += table_.keys_at_once()) {
-      const auto some = std::span(keys).subspan(begin, std::min(table_.keys_at_once(), keys.size() - begin));
-      gone += TRY(remove_some(item, some, lines));
+      const auto some = keys.subspan(begin, std::min(table_.keys_at_once(), keys.size() - begin));
+      gone += TRY(remove_some(item, some, segment));
     }
     return gone;
   }
@@ -175,8 +186,32 @@ class Archiver {
       segment.order.push_back(key);
       return bytes < bytes_in_segment;
     }));
-    segment.text = TRY(compressed(segment));
     return segment;
+  }
+
+  /// What refers to the rows lies with them. Where it is too much, or more than was planned, the segment ends before.
+  Result<void> add_referring(Segment& segment) {
+    if (!referring_.any()) return {};
+    const auto cut = [&](std::size_t rows) {
+      segment.keys.resize(rows);
+      segment.order.resize(rows);
+    };
+    cut(TRY(referring_.fit(segment.keys)));
+    ReferringRows::ByKey found = TRY(referring_.find(segment.keys));
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < segment.order.size(); ++i) {
+      const std::string& key = segment.order[i];
+      std::vector<manifest::Referring>& of_row = found[key];
+      bytes += segment.lines.at(key).size();
+      for (const manifest::Referring& one : of_row) bytes += one.row.size();
+      if (bytes > bytes_in_segment && i > 0) return cut(i), Result<void>{};
+      if (!referring_.take(of_row)) {
+        run_.skip(refers_more, key);
+        return cut(i), Result<void>{};
+      }
+      if (!of_row.empty()) segment.referring.emplace(key, std::move(of_row));
+    }
+    return {};
   }
 
   Result<void> copy(Item& item, const Segment& segment) {
@@ -188,59 +223,70 @@ class Archiver {
     return {};
   }
 
-  Result<std::uint64_t> remove_some(Item& item, std::span<const sql::Row> keys,
-                                    const std::map<std::string, std::string>& lines) {
+  Result<std::uint64_t> remove_some(Item& item, std::span<const sql::Row> keys, const Segment& segment) {
     while (true) {
       const Holds holds = *TRY(run_.holds());
       sql::Transaction transaction = TRY(table_.db().begin());
       std::vector<std::string> kept;
-      const std::vector<sql::Row> same = TRY(lock_same(keys, lines, holds, kept));
-      const std::uint64_t gone = same.empty() ? 0 : TRY(delete_rows(same, holds));
+      const std::vector<sql::Row> same = TRY(lock_same(keys, segment, holds, kept));
+      const std::uint64_t gone = same.empty() ? 0 : TRY(delete_rows(same, segment, holds));
       TRY(run_.checkpoint("archive-rows: before commit"));
       if (TRY(run_.holds())->generation() != holds.generation()) {
         TRY(transaction.rollback());
         continue;
       }
       TRY(transaction.commit());
+      referring_.done();
       item.kept.insert(item.kept.end(), kept.begin(), kept.end());
+      for (const std::string& key : kept)
+        if (const auto of_row = segment.referring.find(key); of_row != segment.referring.end())
+          referring_.give_back(of_row->second);
       return gone;
     }
   }
 
   /// Locks the rows and gives the keys of those that still are, to the letter, what the archive has.
-  Result<std::vector<sql::Row>> lock_same(std::span<const sql::Row> keys,
-                                          const std::map<std::string, std::string>& lines, const Holds& holds,
+  Result<std::vector<sql::Row>> lock_same(std::span<const sql::Row> keys, const Segment& segment, const Holds& holds,
                                           std::vector<std::string>& kept) {
     const bool postgres = table_.db().dialect() == sql::Dialect::postgres;
     const sql::Rows rows =
         TRY(sql::query(table_.db(), "select " + TRY(column_list(table_)) + " from " + table_.sql_name() + " t where " +
                                         table_.with_keys(keys) + (postgres ? " for update of t" : "")));
+    TRY(referring_.lock(keys));
     const sql::Rows may_go = TRY(sql::query(table_.db(), "select " + TRY(table_.key_list("t.")) + " from " +
                                                              table_.sql_name() + " t where " + table_.with_keys(keys) +
                                                              " and " + TRY(table_.removable(cutoff_, holds))));
     std::map<std::string, bool> allowed;
     for (const sql::Row& row : may_go.rows) allowed[manifest::key_text(row)] = true;
+    ReferringRows::ByKey refers = TRY(referring_.find(keys));
     std::vector<sql::Row> same;
     for (const sql::Row& row : rows.rows) {
       sql::Row key = key_of(table_, row);
       const std::string text = manifest::key_text(key);
-      const auto line = lines.find(text);
-      const bool equal = line != lines.end() && manifest::row_to_json(columns_, row).dump() == line->second;
-      if (equal && allowed.contains(text)) {
+      const auto line = segment.lines.find(text);
+      const bool equal = line != segment.lines.end() && manifest::row_to_json(columns_, row).dump() == line->second;
+      const bool recorded = referring_.as_recorded(referring_of(segment, text), refers[text]);
+      if (equal && recorded && allowed.contains(text)) {
         same.push_back(std::move(key));
         continue;
       }
       kept.push_back(text);
-      run_.skip(equal ? "held, referenced or no longer old since it was planned" : "changed since it was archived",
+      run_.skip(!equal                    ? "changed since it was archived"
+                : !allowed.contains(text) ? "held, referenced or no longer old since it was planned"
+                                          : refers_otherwise,
                 text);
     }
     return same;
   }
 
-  Result<std::uint64_t> delete_rows(const std::vector<sql::Row>& keys, const Holds& holds) {
+  Result<std::uint64_t> delete_rows(const std::vector<sql::Row>& keys, const Segment& segment, const Holds& holds) {
+    std::vector<const manifest::Referring*> refer;
+    for (const sql::Row& key : keys)
+      for (const manifest::Referring& one : referring_of(segment, manifest::key_text(key))) refer.push_back(&one);
+    TRY(referring_.carry_out(refer));
     const std::int64_t n =
         TRY(sql::execute(table_.db(), "delete from " + table_.sql_name() + " as t where " + table_.with_keys(keys) +
-                                          " and " + TRY(table_.removable(cutoff_, holds))));
+                                          " and " + TRY(table_.removable(cutoff_, holds)) + table_.and_unreferenced()));
     if (static_cast<std::size_t>(n) != keys.size())
       return fail(Kind::refused,
                   fmt::format("{} of {} locked rows of {} could not be deleted: a trigger or rule keeps them",
@@ -254,6 +300,7 @@ class Archiver {
   manifest::Archive& archive_;
   std::string folder_;
   manifest::Writer& writer_;
+  ReferringRows& referring_;
   Instant cutoff_;
   RunContext& run_;
   std::vector<std::string> columns_;
@@ -267,8 +314,10 @@ class ArchiveRows final : public Task {
   Result<Step> plan(PlanContext& context) const override {
     const Table table = TRY(open_table());
     Step step = TRY(row_step(table, policy_.rows.age, /*locks_rows=*/true, context));
-    step.strategy = fmt::format("write to {} in segments of {} rows (JSON lines, zstd), verify, then delete",
-                                policy_.archive->store.url, format_count(rows_in_segment));
+    const std::string others = referrers_text(table.referrers());
+    step.strategy =
+        fmt::format("write to {} in segments of {} rows (JSON lines, zstd), verify, then {}{}delete",
+                    policy_.archive->store.url, format_count(rows_in_segment), others, others.empty() ? "" : ", ");
     if (table.db().dialect() == sql::Dialect::postgres) {
       const PartitionPlan partitions = TRY(plan_partitions(table, policy_, step.cutoff, context.holds));
       const std::string whole = TRY(enter_partitions(partitions, step, context));
@@ -298,7 +347,8 @@ class ArchiveRows final : public Task {
     manifest::Archive archive = TRY(open_archive(run));
     manifest::Writer writer =
         manifest::Writer::begin(archive.store(), archive_folder(*policy_.archive, table), header(table, archive, run));
-    Archiver archiver(table, archive, archive_folder(*policy_.archive, table), writer, step.cutoff, run);
+    ReferringRows referring(table, step, run);
+    Archiver archiver(table, archive, archive_folder(*policy_.archive, table), writer, referring, step.cutoff, run);
     // A segment is what it is, whatever it takes; the pace is between them.
     Pace pace(policy_.rows.database, table.info(), rows_in_segment, rows_in_segment, run);
     std::uint64_t number = 1;
@@ -313,6 +363,7 @@ class ArchiveRows final : public Task {
       // A batch of which nothing went would be picked again and again: what stays has its reason among the skips.
       if (taken == 0 || gone == 0) break;
     }
+    referring.note();
     return writer.finish(run.state());
   }
 
@@ -352,6 +403,7 @@ class ArchiveRows final : public Task {
             .table = table.name(),
             .key_columns = table.info().primary_key,
             .final_state = "row_gone",
+            .referring = ReferringRows::tables(table),
             .began = run.clock().now()};
   }
 

@@ -58,19 +58,28 @@ Result<sql::Row> ArchivedRow::values_of(std::span<const std::string> names) cons
 
 Result<ArchivedRow> archived_row(std::string_view json) {
   const auto document = nlohmann::json::parse(json, nullptr, false);
-  if (!document.is_object()) return fail(Kind::corrupt, "an archived row is not a JSON object");
+  const bool with_others = document.is_array() && document.size() == 2;
+  const nlohmann::json& object = with_others ? document[0] : document;
+  if (!object.is_object()) return fail(Kind::corrupt, "an archived row is not a JSON object");
   ArchivedRow row;
-  for (const auto& [name, value] : document.items()) {
+  if (with_others) row.referring = TRY(manifest::referring_from_json(document[1]));
+  for (const auto& [name, value] : object.items()) {
     row.columns.push_back(name);
     row.values.push_back(TRY(manifest::value_from_json(value)));
   }
   return row;
 }
 
+Result<std::string> key_text_of(const manifest::Referring& one) {
+  const ArchivedRow row = TRY(archived_row(one.row));
+  return manifest::key_text(TRY(row.values_of(one.key_columns)));
+}
+
 Result<void> each_archived_row(object::Store& store, const manifest::Item& item,
                                const std::function<Result<bool>(const ArchivedRow&)>& take) {
   if (item.rows == 0) {
-    const ArchivedRow row = TRY(archived_row(item.row));
+    ArchivedRow row = TRY(archived_row(item.row));
+    row.referring = item.referring;
     TRY(take(row));
     return {};
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/text.h"
+#include "jobs/retention/archived_rows.h"
 #include "jobs/retention/forgetting.h"
 #include "jobs/retention/retention.h"
 #include "jobs/retention/row_step.h"
@@ -22,21 +23,26 @@ constexpr std::uint64_t items_in_pass = 10'000;
 /// What goes of one table's rows, as far as these holds say. What a restore has brought back is held, too.
 Forgetting::Goes unheld(const Holds& holds, const std::string& table) {
   if (holds.list().empty()) return {};
-  const auto covers = [&holds, table](const std::string& key) {
-    return holds.covers_row(table, key) ||
+  const auto covers = [&holds](const std::string& of, const std::string& key) {
+    return holds.covers_row(of, key) ||
            // Whether an archived row meets a condition is not asked: one that may be meant stays.
            std::ranges::any_of(holds.list(), [&](const ledger::Hold& hold) {
-             return hold.kind == "row" && !hold.condition.empty() && names_table(hold.target, table) &&
+             return hold.kind == "row" && !hold.condition.empty() && names_table(hold.target, of) &&
                     (hold.prefix ? key.starts_with(hold.key) : key == hold.key);
            });
   };
-  return [&holds, covers](const Item& item, const std::string& key) {
-    if (covers(key)) return false;
+  Forgetting::Goes goes;
+  goes.row = [&holds, covers, table](const Item& item, const std::string& key,
+                                     std::span<const manifest::Referring> referring) -> Result<bool> {
+    if (covers(table, key)) return false;
+    for (const manifest::Referring& one : referring)
+      if (covers(one.table, TRY(key_text_of(one)))) return false;
     if (!item.source.starts_with("s3://")) return item.source.empty() || !holds.covers_file(item.source);
     const std::size_t slash = item.source.find('/', 5);
     return !holds.covers_object(item.source.substr(0, slash),
                                 item.source.substr(std::min(item.source.size(), slash + 1)));
   };
+  return goes;
 }
 
 class ExpireArchive final : public Task {
@@ -142,7 +148,7 @@ class ExpireArchive final : public Task {
       if (!left_the_database(item)) return true;
       const std::uint64_t archived = TRY(forgetting(store).covered(seen.header, item, {})).archived;
       const std::uint64_t goes_of_it =
-          goes ? TRY(forgetting(store).covered(seen.header, item, goes)).archived : archived;
+          goes.row ? TRY(forgetting(store).covered(seen.header, item, goes)).archived : archived;
       seen.archived += archived;
       seen.goes += goes_of_it;
       if (goes_of_it > 0) seen.bytes += item.size;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "jobs/retention/archived_rows.h"
 #include "jobs/retention/forgetting.h"
 #include "jobs/retention/row_step.h"
 #include "run/locks.h"
@@ -36,9 +37,10 @@ class Forget final : public Task {
     std::uint64_t left = 0;
     TRY(each_manifest(archive.store(),
                       [&](const manifest::Listed&, const manifest::Header& header, const Item& item) -> Result<void> {
-                        const std::uint64_t found = TRY(covered_rows(archive.store(), header, item));
-                        if (found > 0)
-                          step.planned.add(found, item.rows == 0 ? std::optional(item.size) : std::nullopt);
+                        const Forgetting::Covered found = TRY(covered_of(archive.store(), header, item));
+                        if (found.rows > 0)
+                          step.planned.add(found.rows, item.rows == 0 ? std::optional(item.size) : std::nullopt);
+                        if (found.referring > 0) step.planned.add(found.referring);
                         left += item.superseded.size();
                         return {};
                       }));
@@ -57,8 +59,17 @@ class Forget final : public Task {
 
   Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
     std::vector<std::unique_ptr<Lock>> locks;
-    if (const Home* home = home_of(settings_.homes, "", request_.table, false))
-      locks.push_back(TRY(lock_in_database(home->database, lock_name(request_.table))));
+    const manifest::Archive archive = TRY(manifest::Archive::read(settings_.archive));
+    std::set<std::string> tables{request_.table};  // and those whose manifests have what referred from there
+    for (const manifest::Listed& listed : TRY(manifest::list(archive.store(), ""))) {
+      const manifest::Header header = TRY(header_of(archive.store(), listed));
+      if (has_referring(header)) tables.insert(header.table);
+    }
+    std::set<std::pair<std::string, std::string>> taken;
+    for (const std::string& table : tables)
+      if (const Home* home = home_of(settings_.homes, "", table, false);
+          home != nullptr && taken.emplace(home->database.url, lock_name(table)).second)
+        locks.push_back(TRY(lock_in_database(home->database, lock_name(table))));
     return locks;
   }
 
@@ -79,7 +90,8 @@ class Forget final : public Task {
         for (const std::string& key : keys_)
           if (is_held(holds, key)) return std::unexpected(held());
         if (concern.rows > 0)
-          done = TRY(forgetting.forget(listed, goes(), concern.items, holds, run)).has_value();
+          done = TRY(forgetting.forget(listed, goes(TRY(header_of(store, listed))), concern.items, holds, run))
+                     .has_value();
         else
           TRY(forgetting.remove_superseded(listed, run)), done = true;
       }
@@ -98,7 +110,13 @@ class Forget final : public Task {
     bool any() const { return rows > 0 || superseded; }
   };
 
-  bool covers(const manifest::Header& header) const { return names_table(request_.table, header.table); }
+  bool covers(const manifest::Header& header) const { return has_rows(header) || has_referring(header); }
+  bool has_rows(const manifest::Header& header) const { return names_table(request_.table, header.table); }
+  /// Whether rows of the table may lie with those of another one.
+  bool has_referring(const manifest::Header& header) const {
+    return std::ranges::any_of(header.referring,
+                               [&](const std::string& table) { return names_table(request_.table, table); });
+  }
 
   bool is_held(const Holds& holds, const std::string& key) const {
     return std::ranges::any_of(holds.list(), [&](const ledger::Hold& hold) {
@@ -130,14 +148,22 @@ class Forget final : public Task {
     return {};
   }
 
-  Forgetting::Goes goes() const {
-    return [this](const Item&, const std::string& key) { return keys_.contains(key); };
+  Forgetting::Goes goes(const manifest::Header& header) const {
+    Forgetting::Goes goes;
+    goes.row = [this, rows = has_rows(header)](const Item&, const std::string& key,
+                                               std::span<const manifest::Referring>) -> Result<bool> {
+      return rows && keys_.contains(key);
+    };
+    goes.referring = [this](const manifest::Referring& one) -> Result<bool> {
+      return names_table(request_.table, one.table) && keys_.contains(TRY(key_text_of(one)));
+    };
+    return goes;
   }
 
-  /// How many rows of an item the request covers.
-  Result<std::uint64_t> covered_rows(object::Store& store, const manifest::Header& header, const Item& item) const {
+  /// What of an item the request covers.
+  Result<Forgetting::Covered> covered_of(object::Store& store, const manifest::Header& header, const Item& item) const {
     const Forgetting forgetting(settings_.archive, store, request_.reason);
-    return TRY(forgetting.covered(header, item, goes())).rows;
+    return forgetting.covered(header, item, goes(header));
   }
 
   Result<Concern> concern_of(object::Store& store, const manifest::Listed& listed) const {
@@ -145,7 +171,8 @@ class Forget final : public Task {
     const manifest::Header header = TRY(header_of(store, listed));
     if (!covers(header)) return concern;
     TRY(manifest::read(store, listed, [&](const Item& item) -> Result<bool> {
-      const std::uint64_t rows = TRY(covered_rows(store, header, item));
+      const Forgetting::Covered found = TRY(covered_of(store, header, item));
+      const std::uint64_t rows = found.rows + found.referring;
       concern.rows += rows;
       concern.items += rows > 0 ? 1 : 0;
       concern.superseded = concern.superseded || !item.superseded.empty();

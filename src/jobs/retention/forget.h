@@ -1,6 +1,7 @@
 /// Forgetting single rows in an archive, for good: what the law calls erasure. How it is done is in forgetting.h.
 ///
 /// Promises  - When it has succeeded, no object of the archive holds the row's content, its key or its file's name.
+///           - Nor does what lies with rows of other tables, to which it referred.
 ///           - Killed anywhere, the next `forget` of the same archive finishes what was begun.
 ///           - Nothing of the content goes to the ledger, the plan or the run's log: neither the key nor the file's
 ///           name.

@@ -31,6 +31,23 @@ std::string next_segment(std::string_view copy) {
   return fmt::format("{}.{}.jsonl.zst", copy.substr(0, dot), generation + 1);
 }
 
+/// How many of these go.
+Result<std::uint64_t> count(std::span<const manifest::Referring> referring, const Forgetting::Goes& goes) {
+  std::uint64_t n = 0;
+  if (!goes.referring) return n;
+  for (const manifest::Referring& one : referring) n += TRY(goes.referring(one)) ? 1 : 0;
+  return n;
+}
+
+/// Those that stay.
+Result<std::vector<manifest::Referring>> left_of(std::span<const manifest::Referring> referring,
+                                                 const Forgetting::Goes& goes) {
+  std::vector<manifest::Referring> left;
+  for (const manifest::Referring& one : referring)
+    if (!goes.referring || !TRY(goes.referring(one))) left.push_back(one);
+  return left;
+}
+
 }  // namespace
 
 bool left_the_database(const Item& item) {
@@ -44,12 +61,20 @@ Result<manifest::Header> header_of(object::Store& store, const manifest::Listed&
 Result<Forgetting::Covered> Forgetting::covered(const manifest::Header& header, const Item& item,
                                                 const Goes& goes) const {
   if (!left_the_database(item)) return Covered{};
-  if (item.rows == 0) return !goes || goes(item, item.key) ? Covered{1, 1} : Covered{};
-  if (!goes) return Covered{item.rows, item.rows - std::min<std::uint64_t>(item.rows, item.kept.size())};
+  if (!goes.row && item.rows == 0) return Covered{1, 1};
+  if (!goes.row) return Covered{item.rows, item.rows - std::min<std::uint64_t>(item.rows, item.kept.size())};
+  if (item.rows == 0 && TRY(goes.row(item, item.key, item.referring))) return Covered{1, 1};
   Covered found;
+  if (item.rows == 0) {
+    found.referring = TRY(count(item.referring, goes));
+    return found;
+  }
   TRY(each_archived_row(store_, item, [&](const ArchivedRow& row) -> Result<bool> {
     const std::string key = manifest::key_text(TRY(row.values_of(header.key_columns)));
-    if (!goes(item, key)) return true;
+    if (!TRY(goes.row(item, key, row.referring))) {
+      found.referring += TRY(count(row.referring, goes));
+      return true;
+    }
     ++found.rows;
     found.archived += std::ranges::find(item.kept, key) == item.kept.end();
     return true;
@@ -66,18 +91,20 @@ Result<std::optional<Forgetting::Forgotten>> Forgetting::forget(const manifest::
   const auto written = manifest::rewrite(store_, listed, run.state(), [&](Item& item) -> Result<void> {
     if (forgotten.items >= most) return {};
     const Covered found = TRY(covered(header, item, goes));
-    if (found.rows == 0) return {};
+    if (!found.any()) return {};
     TRY(run.checkpoint("forget: item"));
     stale = TRY(run.holds())->generation() != seen.generation();
     if (stale) return fail(Kind::interrupted, "the holds have changed");
     ++forgotten.items;
     forgotten.rows += found.archived;
-    if (item.rows == 0 || found.rows == item.rows) {
+    if (found.rows > 0 && (item.rows == 0 || found.rows == item.rows)) {
       forgotten.bytes += item.size;
       forget_file(item);
       return {};
     }
-    return forget_rows(header, item, goes, found.rows);
+    if (item.rows > 0) return forget_rows(header, item, goes, found);
+    item.referring = TRY(left_of(item.referring, goes));
+    return {};
   });
   if (stale) return std::nullopt;
   TRY(written);
@@ -120,30 +147,36 @@ void Forgetting::forget_file(Item& item) const {
   item = {.number = item.number, .state = State::forgotten, .reason = reason_, .superseded = std::move(copies)};
 }
 
-/// A new segment without these rows; the item is about that one from now on.
+/// A new segment without these rows and records; the item is about that one from now on.
 Result<void> Forgetting::forget_rows(const manifest::Header& header, Item& item, const Goes& goes,
-                                     std::uint64_t found) const {
+                                     const Covered& found) const {
   const std::string old = item.copy;
   StringSink text;  // a segment has 16 MiB at the most
   files::ZstdSink zstd(text);
   std::string first;
+  std::set<std::string> gone;
   TRY(each_archived_row(store_, item, [&](const ArchivedRow& row) -> Result<bool> {
     const std::string key = manifest::key_text(TRY(row.values_of(header.key_columns)));
-    if (goes(item, key)) return true;
+    if (TRY(goes.row(item, key, row.referring))) {
+      gone.insert(key);
+      return true;
+    }
     if (first.empty()) first = key;
-    const std::string line = manifest::row_to_json(row.columns, row.values).dump() + '\n';
+    const std::vector<manifest::Referring> referring = TRY(left_of(row.referring, goes));
+    const std::string line =
+        manifest::segment_line(manifest::row_to_json(row.columns, row.values).dump(), referring) + '\n';
     TRY(zstd.write(std::as_bytes(std::span(line))));
     return true;
   }));
   TRY(zstd.finish());
-  std::erase_if(item.kept, [&](const std::string& key) { return goes(item, key); });
+  std::erase_if(item.kept, [&](const std::string& key) { return gone.contains(key); });
   item.copy = next_segment(old);
   StringSource source(text.text);
   TRY(store_.put(item.copy, source, {.size = Bytes{text.text.size()}}));
   item.key = first;
   item.sha256 = sha256_hex(text.text);
   item.size = Bytes{text.text.size()};
-  item.rows -= found;
+  item.rows -= found.rows;
   item.superseded = {old};
   return verify_copy(store_, item);
 }

@@ -5,6 +5,9 @@
 ///                         there was an item, and why it was forgotten.
 ///   A row of a segment    the segment is written anew without it, read back, and takes the old one's place; without
 ///                         any row left it is forgotten as a whole.
+///   A row that referred   of another table, recorded with one of these (manifest/referring.h): its record is left out
+///   of
+///                         that one's line in the manifest, or in a segment that is written anew.
 ///
 /// First the manifest names what is to go and no longer what it was; then that goes; then nothing names it. Killed
 /// anywhere between, `remove_superseded` finishes it.
@@ -12,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "core/result.h"
@@ -24,11 +28,19 @@ namespace steward::retention {
 
 class Forgetting {
  public:
-  /// Whether a row goes, by its item and its key. None: all do.
-  using Goes = std::function<bool(const manifest::Item& item, const std::string& key)>;
-  /// What of an item goes: all of its rows that do, and those among them that had left the database.
+  struct Goes {
+    /// Whether a row goes, by its item, its key, and what referred to it, which goes with it. None: all do.
+    std::function<Result<bool>(const manifest::Item& item, const std::string& key,
+                               std::span<const manifest::Referring> referring)>
+        row{};
+    /// Whether the record of a row that referred goes from one that stays. None: none does.
+    std::function<Result<bool>(const manifest::Referring&)> referring{};
+  };
+  /// What of an item goes: all of its rows that do, those among them that had left the database, and records of rows
+  /// that referred to others.
   struct Covered {
-    std::uint64_t rows = 0, archived = 0;
+    std::uint64_t rows = 0, archived = 0, referring = 0;
+    bool any() const { return rows + referring > 0; }
   };
   struct Forgotten {
     std::uint64_t items = 0, rows = 0;  ///< Rows that had left the database.
@@ -57,7 +69,7 @@ class Forgetting {
  private:
   void forget_file(manifest::Item& item) const;
   Result<void> forget_rows(const manifest::Header& header, manifest::Item& item, const Goes& goes,
-                           std::uint64_t found) const;
+                           const Covered& found) const;
   object::StoreTarget archive_;
   object::Store& store_;
   std::string reason_;

@@ -236,7 +236,7 @@ Result<RowVerdicts> row_verdicts(const Table& table, const Partition& partition,
   const sql::Fragment old = table.old(cutoff);
   const sql::Rows rows =
       TRY(sql::query(table.db(), "select v, count(*) from (select case when not " + old +
-                                     " then 'of no age that can be read' else " + TRY(table.verdict(holds)) +
+                                     " then 'of no age that can be read' else " + TRY(table.strict_verdict(holds)) +
                                      " end as v from " + partition.sql_name + " t) s group by v order by v"));
   RowVerdicts verdicts;
   for (const sql::Row& row : rows.rows) {

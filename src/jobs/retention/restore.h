@@ -6,6 +6,9 @@
 ///           are left out, identity values kept.
 ///           - What was restored is held for 30 days, or the next run would take it again. The hold is there before the
 ///           row.
+///           - What referred to a row (manifest/referring.h) comes after all rows: what went is brought back like a
+///           row,
+///             and what was set to NULL is set back, where the row is there and its columns are still NULL.
 ///           - The archive keeps its copy.
 /// Skipped   with the reason: a column that is gone, a missing parent, a value that is taken, another file in its
 /// place. Needs     the archive alone: manifests and copies. No ledger that knows of it, and not the database that it

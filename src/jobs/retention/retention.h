@@ -68,6 +68,27 @@ struct ReferencedBy {
   std::string target{};  ///< and the column that it means; empty: the primary key.
 };
 
+/// What becomes of rows of other tables that refer to a row which is to go.
+enum class OnReference {
+  keep,         ///< They keep it.
+  set_null,     ///< The columns that refer are set to NULL; a restore sets them back.
+  archive_too,  ///< They are archived with it, and deleted; a restore brings them back behind it.
+};
+
+/// The same, by referring table.
+struct ReferenceRules {
+  OnReference others = OnReference::keep;                     ///< Tables that are not named.
+  std::vector<std::pair<std::string, OnReference>> tables{};  ///< By name or schema.name.
+  bool keep_all() const;
+};
+
+/// What another policy says of its table, which may be one that refers to this policy's.
+struct Neighbour {
+  std::string task{}, table{};
+  std::vector<Where> hold_when{};
+  bool with_files = false;  ///< Its rows name files.
+};
+
 /// How a column says when.
 enum class AgeFormat {
   by_type,             ///< timestamptz, timestamp, date; SQLite: ISO 8601 text.
@@ -86,6 +107,8 @@ struct RowRules {
   std::vector<Where> where{};                 ///< Only rows that meet all of these,
   std::vector<Where> hold_when{};             ///< and none of these.
   std::vector<ReferencedBy> referenced_by{};  ///< Beside the foreign keys of the catalogue.
+  ReferenceRules references{};                ///< What is not kept needs an archive: see Referrer.
+  std::vector<Neighbour> neighbours{};        ///< Other policies of the same database.
 };
 
 /// Where rows go before they go.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "jobs/retention/referring_rows.h"
 #include "run/locks.h"
 
 namespace steward::retention {
@@ -19,7 +20,8 @@ Result<Step> row_step(const Table& table, const Age& age, bool locks_rows, PlanC
   step.skipped = survey.skips.list();
   if (survey.planned > 0) step.samples = TRY(table.samples(cutoff, context.holds));
   if (survey.planned >= context.count_all_from) step.population = TRY(table.count_all());
-  step.notes = TRY(table.missing_indexes());
+  TRY(enter_consequences(table, survey.referring, step));
+  for (std::string& note : TRY(table.missing_indexes())) step.notes.push_back(std::move(note));
   step.brake = TRY(table.clock(context.now));
   if (!step.brake) step.brake = lacking;
   return step;

@@ -108,8 +108,8 @@ std::vector<Field> row_fields() {
        .shape = list_of(condition_shape()),
        .example = "[{column: legal_hold, equals: true}]"},
       {.key = "referenced_by",
-       .what = "columns of other tables that refer to these rows without a foreign key; rows that any foreign key "
-               "refers to stay anyway",
+       .what = "columns of other tables that refer to these rows without a foreign key, beside all foreign keys; what "
+               "becomes of a row that is referred to is said by references",
        .shape = list_of(record("reference", {{.key = "table",
                                               .what = "the referring table",
                                               .shape = scalar(Scalar::text),
@@ -126,6 +126,23 @@ std::vector<Field> row_fields() {
                                               .fallback = "the primary key",
                                               .example = "id"}})),
        .example = "[{table: invoices, column: mockup_id}]"},
+      {.key = "references",
+       .what = "what becomes of rows of other tables that refer to one which is old: keep, it stays; set-null, the "
+               "columns that refer are set to NULL, and a restore sets them back; archive-too, they are archived and "
+               "deleted with it, and a restore brings them back. All but keep need an archive",
+       .shape = record("references",
+                       {{.key = "others",
+                         .what = "for tables that are not named",
+                         .shape = choice({"keep", "set-null", "archive-too"}),
+                         .fallback = "keep",
+                         .example = "set-null"},
+                        {.key = "tables",
+                         .what = "by the name of the table that refers",
+                         .shape = map_of(choice({"keep", "set-null", "archive-too"})),
+                         .example = "{listings: set-null, bids: archive-too}"}},
+                       "others"),
+       .fallback = "keep",
+       .example = "set-null"},
   };
 }
 
@@ -266,6 +283,20 @@ class Reader {
       for (const Node& item : list->items)
         rules.referenced_by.push_back(
             {.table = item.text_at("table"), .column = item.text_at("column"), .target = item.text_at("target")});
+    if (const Node* references = node.find("references")) rules.references = reference_rules(*references);
+    return rules;
+  }
+
+  static OnReference on_reference(std::string_view text) {
+    if (text == "set-null") return OnReference::set_null;
+    return text == "archive-too" ? OnReference::archive_too : OnReference::keep;
+  }
+
+  static ReferenceRules reference_rules(const Node& node) {
+    ReferenceRules rules{.others = on_reference(node.text_at("others"))};
+    if (const Node* tables = node.find("tables"))
+      for (const Member& member : tables->members)
+        rules.tables.emplace_back(member.key, on_reference(member.value.text));
     return rules;
   }
 
@@ -289,9 +320,12 @@ class Reader {
   }
 
   RowPolicy rows(const Node& node) {
-    RowRules rules = row_rules(node);
-    return {
-        .rows = std::move(rules), .archive = archive(node), .whole_partitions = node.text_at("partitions") != "rows"};
+    RowPolicy policy{.rows = row_rules(node), .archive = archive(node)};
+    policy.whole_partitions = node.text_at("partitions") != "rows";
+    if (!policy.archive && !policy.rows.references.keep_all())
+      wrong(node.find("references")->at, "what refers to these rows could not be brought back without an archive",
+            "Add archive: STORE, or leave references at keep.");
+    return policy;
   }
 
   FileRowPolicy rows_with_files(const Node& node) {
@@ -337,6 +371,20 @@ auto rows_in(AnyPolicy& policy) -> decltype(&std::get_if<RowPolicy>(&policy)->ro
   if (auto* rows = std::get_if<RowPolicy>(&policy)) return &rows->rows;
   if (auto* files = std::get_if<FileRowPolicy>(&policy)) return &files->rows;
   return nullptr;
+}
+
+/// What the other tasks on the database of this one say of their tables.
+std::vector<Neighbour> neighbours_of(const TaskSpec& of, const std::vector<TaskSpec>& all) {
+  std::vector<Neighbour> out;
+  for (const TaskSpec& spec : all) {
+    const RowRules* rules = spec.policy ? rows_in(*spec.policy) : nullptr;
+    if (&spec == &of || rules == nullptr || rules->database.url != rows_in(*of.policy)->database.url) continue;
+    out.push_back({.task = spec.info.name,
+                   .table = rules->table,
+                   .hold_when = rules->hold_when,
+                   .with_files = std::holds_alternative<FileRowPolicy>(*spec.policy)});
+  }
+  return out;
 }
 
 }  // namespace
@@ -418,6 +466,8 @@ std::vector<TaskSpec> read_cleanup(const Node& section, const Names& names, std:
   Reader reader(names, errors);
   std::vector<TaskSpec> specs;
   for (const Member& member : section.members) specs.push_back(reader.task(member));
+  for (TaskSpec& spec : specs)
+    if (RowRules* rules = spec.policy ? rows_of(*spec.policy) : nullptr) rules->neighbours = neighbours_of(spec, specs);
   return specs;
 }
 

@@ -14,4 +14,7 @@ std::string array_literal(std::span<const sql::Row> rows, std::size_t column);
 /// Whether `expression`, a text, is among the first values of these rows.
 sql::Fragment one_of_texts(const sql::Connection& db, const std::string& expression, std::span<const sql::Row> texts);
 
+/// The rows called `t` with these primary keys, each a list of the key columns' values.
+sql::Fragment rows_with_keys(const sql::Connection& db, const sql::TableInfo& info, std::span<const sql::Row> keys);
+
 }  // namespace steward::retention

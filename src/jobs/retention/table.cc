@@ -57,7 +57,9 @@ Result<Table> Table::open(const RowRules& rules) {
   TRY(table.set_conditions(rules));
   table.references_ = TRY(table.db_->references_to(table.info_));
   TRY(table.add_references(rules));
-  table.reference_sql_ = TRY(table.reference_conditions());
+  for (const sql::Reference& reference : table.references_)
+    table.reference_sql_.push_back(TRY(refers_sql(*table.db_, reference)));
+  table.referrers_ = TRY(open_referrers(*table.db_, table.info_, table.references_, rules));
   return table;
 }
 
@@ -186,7 +188,7 @@ Result<sql::Fragment> Table::removable(Instant cutoff, const Holds& holds) const
 
 std::string Table::filter_text() const {
   return fmt::format("{} < cutoff{}, not held{}", age_expression_, conditions_text_,
-                     references_.empty() ? "" : ", not referenced");
+                     reference_filter(references_, referrers_));
 }
 
 std::optional<Instant> Table::age_of(const sql::Value& value) const {
@@ -195,61 +197,51 @@ std::optional<Instant> Table::age_of(const sql::Value& value) const {
   return {};
 }
 
-Result<std::vector<std::string>> Table::reference_conditions() const {
-  std::vector<std::string> conditions;
-  for (const sql::Reference& reference : references_) {
-    std::vector<std::string> equal;
-    for (std::size_t i = 0; i < reference.columns.size(); ++i)
-      equal.push_back(
-          fmt::format("r.{} = t.{}", TRY(quoted(reference.columns[i])), TRY(quoted(reference.target_columns[i]))));
-    const std::string schema = reference.schema.empty() ? std::string{} : TRY(quoted(reference.schema)) + '.';
-    conditions.push_back(fmt::format("exists (select 1 from {}{} r where {})", schema, TRY(quoted(reference.table)),
-                                     joined(equal, " and ")));
-  }
-  return conditions;
+/// Whether a reference keeps its row.
+bool Table::keeps(std::size_t reference) const {
+  return std::ranges::none_of(referrers_, [&](const Referrer& referrer) {
+    const sql::Reference& one = references_[reference];
+    return referrer.reference.schema == one.schema && referrer.reference.table == one.table &&
+           referrer.reference.columns == one.columns && referrer.reference.target_columns == one.target_columns;
+  });
 }
 
 Result<sql::Fragment> Table::free(const Holds& holds) const {
   const sql::Fragment covered = TRY(held_sql(*db_, info_, holds));
   sql::Fragment out = covered.text == "false" ? sql::Fragment("true") : "not " + covered;
   for (const auto& [reason, when] : hold_when_) out += " and not coalesce(" + when + ", false)";
-  for (const std::string& reference : reference_sql_) out += " and not " + reference;
+  for (std::size_t i = 0; i < references_.size(); ++i)
+    if (keeps(i)) out += " and not " + reference_sql_[i];
+  for (const Referrer& referrer : referrers_)
+    for (const auto& [when, reason] : TRY(keeping(*db_, referrer, holds))) out += " and not " + when;
   return out;
 }
 
-Result<sql::Fragment> Table::verdict(const Holds& holds) const {
+sql::Fragment Table::and_unreferenced() const {
+  sql::Fragment out;
+  for (std::size_t i = 0; i < references_.size(); ++i)
+    if (!keeps(i)) out += " and not " + reference_sql_[i];
+  return out;
+}
+
+Result<sql::Fragment> Table::verdict(const Holds& holds) const { return verdict(holds, /*strict=*/false); }
+Result<sql::Fragment> Table::strict_verdict(const Holds& holds) const { return verdict(holds, /*strict=*/true); }
+
+Result<sql::Fragment> Table::verdict(const Holds& holds, bool strict) const {
   const sql::Fragment covered = TRY(held_sql(*db_, info_, holds));
   sql::Fragment out = "case";
   if (covered.text != "false") out += " when " + covered + " then 'held'";
   for (const auto& [reason, when] : hold_when_) out += " when " + when + " then " + literal(reason);
   for (std::size_t i = 0; i < references_.size(); ++i)
-    out += " when " + reference_sql_[i] + " then " + literal("referenced by " + references_[i].table);
+    if (strict || keeps(i))
+      out += " when " + reference_sql_[i] + " then " + literal("referenced by " + references_[i].table);
+  for (const Referrer& referrer : referrers_)
+    for (const auto& [when, reason] : TRY(keeping(*db_, referrer, holds)))
+      out += " when " + when + " then " + literal(reason);
   return out.text == "case" ? sql::Fragment("''") : out + " else '' end";
 }
 
-sql::Fragment Table::with_keys(std::span<const sql::Row> keys) const {
-  if (keys.empty()) return "false";
-  std::vector<std::string> columns;
-  for (const std::string& column : info_.primary_key) columns.push_back("t." + *db_->quote_identifier(column));
-  const bool one = columns.size() == 1;
-  sql::Fragment out = one ? columns[0] : '(' + joined(columns, ", ") + ')';
-  if (db_->dialect() == sql::Dialect::postgres) {
-    out += one ? " = any(" : " in (select * from unnest(";
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-      const std::string type = column_named(info_, info_.primary_key[i])->type;
-      out += (i > 0 ? ", " : "") + sql::Fragment::of(array_literal(keys, i)) + "::" + type + "[]";
-    }
-    return out + (one ? ")" : "))");
-  }
-  out += one ? " in (" : " in (values ";
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    out += i > 0 ? ", " : "";
-    for (std::size_t c = 0; c < keys[i].size(); ++c)
-      out += (c > 0 ? ", " : one ? "" : "(") + sql::Fragment::of(keys[i][c]);
-    if (!one) out += ")";
-  }
-  return out + ")";
-}
+sql::Fragment Table::with_keys(std::span<const sql::Row> keys) const { return rows_with_keys(*db_, info_, keys); }
 
 Result<std::vector<sql::Row>> Table::there(std::span<const sql::Row> keys) const {
   std::vector<sql::Row> found;
@@ -264,10 +256,17 @@ Result<std::vector<sql::Row>> Table::there(std::span<const sql::Row> keys) const
 
 Result<Table::Survey> Table::survey(Instant cutoff, const Holds& holds) const {
   const sql::Fragment reason_of_each = TRY(verdict(holds));
-  const sql::Rows rows = TRY(sql::query(*db_, "select v, count(*), min(a), max(a) from (select " + reason_of_each +
-                                                  " as v, " + age_expression_ + " as a from " + sql_name_ +
-                                                  " t where " + old(cutoff) + ") s group by v order by v"));
+  std::string sums, counts;
+  for (std::size_t i = 0; i < referrers_.size(); ++i) {
+    sums += fmt::format(", sum(n{})", i);
+    counts += fmt::format(", {} as n{}", TRY(count_sql(*db_, referrers_[i])), i);
+  }
+  const sql::Rows rows =
+      TRY(sql::query(*db_, "select v, count(*), min(a), max(a)" + sums + " from (select " + reason_of_each + " as v, " +
+                               age_expression_ + " as a" + counts + " from " + sql_name_ + " t where " + old(cutoff) +
+                               ") s group by v order by v"));
   Survey survey;
+  survey.referring.resize(referrers_.size());
   for (const sql::Row& row : rows.rows) {
     const std::string reason = sql::to_text(row[0]);
     const auto count = static_cast<std::uint64_t>(sql::to_integer(row[1]));
@@ -278,6 +277,8 @@ Result<Table::Survey> Table::survey(Instant cutoff, const Holds& holds) const {
     survey.planned = count;
     survey.oldest = age_of(row[2]);
     survey.newest = age_of(row[3]);
+    for (std::size_t i = 0; i < referrers_.size(); ++i)
+      survey.referring[i] = static_cast<std::uint64_t>(sql::to_integer(row[4 + i]));
   }
   TRY(count_ageless(survey.skips));
   return survey;
@@ -358,8 +359,9 @@ std::vector<sql::Right> Table::rights(bool locks_rows) const {
   std::vector<sql::Right> rights{right("SELECT"), right("DELETE")};
   if (locks_rows || !references_.empty())
     rights.push_back(right("UPDATE", {info_.primary_key.empty() ? age_column_ : info_.primary_key.front()}));
-  for (const sql::Reference& reference : references_)
-    rights.push_back({"SELECT", reference.schema, reference.table, reference.columns});
+  for (std::size_t i = 0; i < references_.size(); ++i)
+    if (keeps(i)) rights.push_back({"SELECT", references_[i].schema, references_[i].table, references_[i].columns});
+  for (const Referrer& referrer : referrers_) std::ranges::move(rights_on(referrer), std::back_inserter(rights));
   return rights;
 }
 

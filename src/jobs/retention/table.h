@@ -12,6 +12,7 @@
 #include "core/result.h"
 #include "io/sql/connection.h"
 #include "io/sql/fragment.h"
+#include "jobs/retention/referrers.h"
 #include "jobs/retention/retention.h"
 #include "run/holds.h"
 #include "run/plan.h"
@@ -27,6 +28,8 @@ class Table {
   sql::Connection& db() const { return *db_; }
   const sql::TableInfo& info() const { return info_; }
   const std::vector<sql::Reference>& references() const { return references_; }
+  /// Those of them that do not keep.
+  const std::vector<Referrer>& referrers() const { return referrers_; }
   /// "public.mockups"; SQLite: "mockups".
   const std::string& name() const { return name_; }
   /// Quoted, for statements.
@@ -52,6 +55,10 @@ class Table {
   Result<sql::Fragment> verdict(const Holds& holds) const;
   /// Whether a row may go: no hold and no reference covers it.
   Result<sql::Fragment> free(const Holds& holds) const;
+  /// Nothing at all refers to a row, whatever the policy makes of it: " and not exists (…)" for each of `referrers`.
+  sql::Fragment and_unreferenced() const;
+  /// `verdict`, where nothing is done about what refers to a row: it keeps it.
+  Result<sql::Fragment> strict_verdict(const Holds& holds) const;
   /// The whole predicate of a removal: `old` and `free`.
   Result<sql::Fragment> removable(Instant cutoff, const Holds& holds) const;
   /// The rows with these primary keys, each a list of the key columns' values.
@@ -69,6 +76,7 @@ class Table {
     std::uint64_t planned = 0;
     std::optional<Instant> oldest{}, newest{};
     Skips skips{};
+    std::vector<std::uint64_t> referring{};  ///< How many rows of each of `referrers` refer to the planned ones.
   };
   Result<Survey> survey(Instant cutoff, const Holds& holds) const;
   /// NULL, infinite and unreadable ages, by reason.
@@ -97,12 +105,14 @@ class Table {
   Result<void> add_references(const RowRules& rules);
   Result<const sql::Column*> column(std::string_view name) const;
   Result<sql::Fragment> condition(const Where& where) const;
-  Result<std::vector<std::string>> reference_conditions() const;
+  bool keeps(std::size_t reference) const;
+  Result<sql::Fragment> verdict(const Holds& holds, bool strict) const;
 
   std::unique_ptr<sql::Connection> db_{};
   sql::TableInfo info_{};
   std::vector<sql::Reference> references_{};
   std::vector<std::string> reference_sql_{};  ///< exists (…) for each of references_.
+  std::vector<Referrer> referrers_{};
   std::string name_{}, sql_name_{}, age_column_{};
   std::string age_sql_{};         ///< t."timestamp"
   std::string age_expression_{};  ///< What age_of reads.

@@ -25,6 +25,7 @@
 #include "core/instant.h"
 #include "core/result.h"
 #include "io/object/store.h"
+#include "run/manifest/referring.h"
 #include "run/state.h"
 
 namespace steward::manifest {
@@ -44,6 +45,9 @@ struct Header {
   std::vector<std::string> key_columns{};
   std::string file_column{};  ///< Empty for archived rows without files.
   std::string final_state{};  ///< The state in which an item of this manifest is finished: "source_gone" or "row_gone".
+  /// Tables whose rows may have gone, or let go, with those of this one. Not empty: the manifest is of format 2, which
+  /// a steward that would restore the rows alone refuses.
+  std::vector<std::string> referring{};
   Instant began{};
 };
 
@@ -51,11 +55,12 @@ struct Header {
 struct Item {
   std::uint64_t number = 0;  ///< From 1, in the order of the run.
   State state = State::planned;
-  std::string key{};     ///< Names the row: see row_json.h's key_text. For a segment of rows: of the first.
-  std::string row{};     ///< The row, as JSON (row_json.h). Empty for a segment of rows: they are in the copy.
-  std::string source{};  ///< Where the file is: an absolute path, or s3://bucket/key.
-  std::string copy{};    ///< The key of the copy in the archive.
-  std::string sha256{};  ///< Of the copy's bytes, from `copied` on.
+  std::string key{};  ///< Names the row: see row_json.h's key_text. For a segment of rows: of the first.
+  std::string row{};  ///< The row, as JSON (row_json.h). Empty for a segment of rows: they are in the copy.
+  std::vector<Referring> referring{};  ///< What refers to the row. Of a segment of rows they are in the copy, too.
+  std::string source{};                ///< Where the file is: an absolute path, or s3://bucket/key.
+  std::string copy{};                  ///< The key of the copy in the archive.
+  std::string sha256{};                ///< Of the copy's bytes, from `copied` on.
   Bytes size{};
   bool made = false;     ///< The copy was made by this run; else it lay there with the same bytes.
   bool missing = false;  ///< The row's file was not there: it went without it, and there is no copy.

@@ -12,7 +12,8 @@ namespace steward::manifest {
 namespace {
 using nlohmann::json;
 
-constexpr int format = 1;
+/// The second has rows of other tables with a row (referring.h); a manifest without them is of the first.
+constexpr int format = 2;
 constexpr std::array state_names{"planned",     "copied",      "verified", "row_gone",
                                  "source_gone", "source_kept", "undone",   "forgotten"};
 
@@ -128,19 +129,20 @@ bool is_final(const Header& header, State state) {
 }
 
 std::string line_of(const Header& header) {
-  const json document{{"steward", "manifest"},
-                      {"format", format},
-                      {"run", bytes_to_json(header.run)},
-                      {"task", bytes_to_json(header.task)},
-                      {"archive", bytes_to_json(header.archive)},
-                      {"environment", bytes_to_json(header.environment)},
-                      {"database", bytes_to_json(header.database)},
-                      {"database_id", bytes_to_json(header.database_id)},
-                      {"table", bytes_to_json(header.table)},
-                      {"key_columns", to_list(header.key_columns)},
-                      {"file_column", bytes_to_json(header.file_column)},
-                      {"final_state", bytes_to_json(header.final_state)},
-                      {"began", format_instant(header.began)}};
+  json document{{"steward", "manifest"},
+                {"format", header.referring.empty() ? 1 : format},
+                {"run", bytes_to_json(header.run)},
+                {"task", bytes_to_json(header.task)},
+                {"archive", bytes_to_json(header.archive)},
+                {"environment", bytes_to_json(header.environment)},
+                {"database", bytes_to_json(header.database)},
+                {"database_id", bytes_to_json(header.database_id)},
+                {"table", bytes_to_json(header.table)},
+                {"key_columns", to_list(header.key_columns)},
+                {"file_column", bytes_to_json(header.file_column)},
+                {"final_state", bytes_to_json(header.final_state)},
+                {"began", format_instant(header.began)}};
+  if (!header.referring.empty()) document["referring"] = to_list(header.referring);
   return document.dump();
 }
 
@@ -164,6 +166,7 @@ Result<Header> header_from_line(std::string_view line) {
                                  {"final_state", &header.final_state}})
     TRY(take_bytes(document, name, *to));
   header.key_columns = TRY(strings_in(document, "key_columns"));
+  header.referring = TRY(strings_in(document, "referring"));
   std::string began;
   TRY(take_bytes(document, "began", began));
   header.began = parse_instant(began).value_or(Instant{});
@@ -180,6 +183,7 @@ std::string line_of(const Item& item, bool whole) {
   if (whole || item.state == State::planned) {
     document["key"] = bytes_to_json(item.key);
     if (!item.row.empty()) document["row"] = json::parse(item.row, nullptr, false);
+    if (!item.referring.empty()) document["referring"] = to_json(item.referring);
     if (!item.source.empty()) document["source"] = bytes_to_json(item.source);
     if (item.rows > 0) document["rows"] = item.rows;
     if (item.missing) document["missing"] = true;
@@ -229,6 +233,8 @@ Result<Item> item_from_line(std::string_view line, const Item* known) {
     if (!row->is_object()) return not_a_line("\"row\" is not an object");
     item.row = row->dump();
   }
+  if (const auto referring = document.find("referring"); referring != document.end())
+    item.referring = TRY(referring_from_json(*referring));
   TRY(take_flag(document, "made", item.made));
   TRY(take_flag(document, "missing", item.missing));
   TRY(take_attributes(document, item));

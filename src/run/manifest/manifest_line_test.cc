@@ -47,6 +47,31 @@ TEST(ManifestLine, AnItemWithoutItsFileSaysSoAndNamesNoCopy) {
   EXPECT_EQ(item_from_line(R"({"item":1,"state":"planned","missing":"yes"})", nullptr).error().kind, Kind::corrupt);
 }
 
+TEST(ManifestLine, WhatReferredIsReadAsItWasWritten) {
+  const Referring let_go{.table = "public.listings",
+                         .key_columns = {"id"},
+                         .columns = {"mockup_id"},
+                         .row = R"({"id":"5","mockup_id":"17"})"};
+  Referring went = let_go;
+  went.went = true;
+  went.table = "odd \xff";
+  const Item item{.number = 1, .key = "17", .row = R"({"id":"17"})", .referring = {let_go, went}};
+  const auto read = item_from_line(line_of(item, false), nullptr);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->referring, item.referring);
+  EXPECT_EQ(item_from_line(R"({"item":1,"state":"planned","referring":[{"table":"a"}]})", nullptr).error().kind,
+            Kind::corrupt);
+}
+
+TEST(ManifestLine, AManifestWithWhatReferredIsOfAFormatThatAnOlderStewardRefuses) {
+  const Header plain{.run = "r", .table = "mockups", .key_columns = {"id"}};
+  EXPECT_TRUE(line_of(plain).contains(R"("format":1)")) << line_of(plain);
+  Header with = plain;
+  with.referring = {"public.listings"};
+  EXPECT_TRUE(line_of(with).contains(R"("format":2)")) << line_of(with);
+  EXPECT_EQ(header_from_line(line_of(with))->referring, with.referring);
+}
+
 TEST(ManifestLine, AnOwnerThatNoUserCanBeIsCorruptAndNotRoot) {
   for (const char* name : {"owner", "group"}) {
     const auto item =
@@ -57,7 +82,7 @@ TEST(ManifestLine, AnOwnerThatNoUserCanBeIsCorruptAndNotRoot) {
 }
 
 TEST(ManifestLine, ANewerFormatIsRefusedHoweverNew) {
-  for (const char* format : {"2", "4294967297", "18446744073709551615"}) {
+  for (const char* format : {"3", "4294967297", "18446744073709551615"}) {
     const auto header = header_from_line(R"({"steward": "manifest", "format": )" + std::string(format) + "}");
     ASSERT_FALSE(header) << format;
     EXPECT_EQ(header.error().code, "manifest-newer") << format;
