@@ -189,6 +189,24 @@ TEST_P(ReferencesAtWork, ATriggerThatKeepsOneKeepsTheRowAndTheRest) {
   EXPECT_EQ(task(world.app.run_cleanup(), "t")["done"]["items"], 3);
 }
 
+TEST_P(ReferencesAtWork, ATriggerThatRefersAnewKeepsTheRowThoughItWouldCascade) {
+  ReferredWorld world(GetParam());
+  world.app.sql("delete from bids; create table again (id integer primary key, mockup_id " + world.key_type() +
+                " references mockups(id) on delete cascade)");
+  const std::string insert = "insert into again select count(*), old.mockup_id from again; ";
+  if (world.postgres())
+    ASSERT_TRUE(world.app.db().query("create function anew() returns trigger language plpgsql as $$ begin " + insert +
+                                     "return new; end $$"));
+  ASSERT_TRUE(world.app.db().query(
+      world.postgres() ? "create trigger anew after update on listings for each row execute function anew()"
+                       : "create trigger anew after update on listings begin " + insert + "end"));
+  world.configure("set-null");
+  world.app.steward({"run", "cleanup"});
+  EXPECT_EQ(world.app.value("select count(*) from mockups where id < 3"), "2");
+  EXPECT_EQ(world.app.value("select count(*) from listings where mockup_id is not null"), "4");
+  EXPECT_EQ(world.app.count("again"), 0);
+}
+
 TEST_P(ReferencesAtWork, MoreThanThePlanHasAreLeftToTheNext) {
   ReferredWorld world(GetParam());
   world.configure(both_ways);
