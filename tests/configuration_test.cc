@@ -209,5 +209,60 @@ TEST(ConfiguredZone, TimesWithoutAnOffsetAreOfTheConfiguredZone) {
   EXPECT_EQ(task(plan, "theirs")["planned"]["items"], 1) << plan.dump(1);
 }
 
+/// Berlin's clocks were put back at 01:00Z on 26 October 2025, and forward at 01:00Z on 30 March. The age is such that
+/// the cutoff is at that instant, or up to a minute after it.
+struct ZoneChange : testing::TestWithParam<DatabaseKind> {
+  Application app{GetParam()};
+  /// The ids of the rows that are old, of these times.
+  std::string old(const std::string& cutoff, const std::string& type, const std::vector<std::string>& times) {
+    app.sql("create table visits (id integer primary key, at " +
+            (GetParam() == DatabaseKind::postgres ? type : std::string("text")) + ")");
+    for (std::size_t i = 0; i < times.size(); ++i)
+      app.sql("insert into visits values (" + std::to_string(i + 1) + ", '" + times[i] + "')");
+    const auto minutes = std::chrono::floor<std::chrono::minutes>(SystemClock().now() - *parse_instant(cutoff)).count();
+    app.file("steward.yaml",
+             "databases: {app: \"${DATABASE_URL}\"}\ncleanup:\n  t: {kind: rows, table: visits, "
+             "age_column: at, age: " +
+                 std::to_string(minutes) + "m, time_zone: Europe/Berlin}\n");
+    app.environment["STEWARD_CONFIG"] = "steward.yaml";
+    const json plan = task(app.plan_cleanup(), "t");
+    EXPECT_TRUE(plan["error"].is_null()) << plan.dump(1);
+    app.steward({"run", "cleanup"});
+    std::string left;
+    for (std::size_t i = 1; i <= times.size(); ++i)
+      if (app.value("select count(*) from visits where id = " + std::to_string(i)) == "0") left += std::to_string(i);
+    return left;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(EndToEnd, ZoneChange, testing::Values(DatabaseKind::sqlite, DatabaseKind::postgres),
+                         [](const auto& p) { return testing::PrintToString(p.param); });
+
+TEST_P(ZoneChange, ATimeThatCameTwiceIsTheLaterOne) {
+  EXPECT_EQ(old("2025-10-26T00:30:00Z", "timestamp",
+                {"2025-10-26 01:50:00", "2025-10-26 02:10:00", "2025-10-26 02:59:59", "2025-10-26 03:00:00"}),
+            "1");
+}
+
+TEST_P(ZoneChange, ATimeThatNeverWasIsTheLaterOneToo) {
+  EXPECT_EQ(old("2025-03-30T01:15:00Z", "timestamp",
+                {"2025-03-30 01:55:00", "2025-03-30 02:05:00", "2025-03-30 02:30:00", "2025-03-30 03:10:00",
+                 "2025-03-30 03:30:00"}),
+            "124");
+}
+
+TEST_P(ZoneChange, ADateIsItsEndInItsZone) {
+  EXPECT_EQ(old("2025-10-26T22:30:00Z", "date", {"2025-10-24", "2025-10-25", "2025-10-26"}), "12");
+}
+
+TEST_P(ZoneChange, AZoneThatThereIsNotIsToldWithItsPlace) {
+  app.file("steward.yaml",
+           "databases: {app: \"${DATABASE_URL}\"}\ncleanup:\n  t: {kind: rows, table: signals, "
+           "age_column: timestamp, age: 1m, time_zone: Europe/Berln}\n");
+  const Answer answer = app.steward({"config", "check", "--config", "steward.yaml"});
+  EXPECT_EQ(answer.exit_code, 2);
+  EXPECT_NE(answer.out.find("steward.yaml:3:"), std::string::npos) << answer.out;
+  EXPECT_NE(answer.out.find("Did you mean \"Europe/Berlin\"?"), std::string::npos) << answer.out;
+}
+
 }  // namespace
 }  // namespace steward::harness

@@ -176,9 +176,10 @@ TEST_P(ReferencesAtWork, OneThatSomebodyElseHasIsNotWaitedFor) {
 TEST_P(ReferencesAtWork, ATriggerThatKeepsOneKeepsTheRowAndTheRest) {
   ReferredWorld world(GetParam());
   world.configure(both_ways);
-  if (world.postgres())
+  if (world.postgres()) {
     ASSERT_TRUE(world.app.db().query(
         "create function keep() returns trigger language plpgsql as $$ begin return null; end $$"));
+  }
   ASSERT_TRUE(world.app.db().query(
       world.postgres() ? "create trigger keep before update on listings for each row execute function keep()"
                        : "create trigger keep before update on listings begin select raise(ignore); end"));
@@ -194,9 +195,10 @@ TEST_P(ReferencesAtWork, ATriggerThatRefersAnewKeepsTheRowThoughItWouldCascade) 
   world.app.sql("delete from bids; create table again (id integer primary key, mockup_id " + world.key_type() +
                 " references mockups(id) on delete cascade)");
   const std::string insert = "insert into again select count(*), old.mockup_id from again; ";
-  if (world.postgres())
+  if (world.postgres()) {
     ASSERT_TRUE(world.app.db().query("create function anew() returns trigger language plpgsql as $$ begin " + insert +
                                      "return new; end $$"));
+  }
   ASSERT_TRUE(world.app.db().query(
       world.postgres() ? "create trigger anew after update on listings for each row execute function anew()"
                        : "create trigger anew after update on listings begin " + insert + "end"));

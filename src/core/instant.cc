@@ -26,11 +26,11 @@ bool take(std::string_view& text, char c) {
   return true;
 }
 
-/// "Z", "+01:00", "-0530", "+01", or nothing. Empty where it is something else.
+/// "Z", "+01:00", "-0530", "+01". Empty where it is something else.
 std::optional<std::chrono::minutes> offset(std::string_view text) {
-  if (text.empty() || text == "Z" || text == "z") return std::chrono::minutes{0};
-  const bool minus = text.front() == '-';
-  if (!minus && text.front() != '+') return {};
+  if (text == "Z" || text == "z") return std::chrono::minutes{0};
+  const bool minus = text.starts_with('-');
+  if (!minus && !text.starts_with('+')) return {};
   text.remove_prefix(1);
   const auto hours = digits(text, 2);
   if (!hours) return {};
@@ -77,6 +77,11 @@ std::string format_compact(Instant instant) {
 }
 
 std::optional<Instant> parse_instant(std::string_view text) {
+  const auto written = parse_written(text);
+  return written ? std::optional(written->time) : std::nullopt;
+}
+
+std::optional<WrittenTime> parse_written(std::string_view text) {
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
   const auto year = digits(text, 4);
@@ -89,7 +94,7 @@ std::optional<Instant> parse_instant(std::string_view text) {
                                          std::chrono::day{static_cast<unsigned>(*day)}};
   if (!date.ok()) return {};
   const Instant midnight{std::chrono::sys_days{date}};
-  if (text.empty()) return midnight + std::chrono::days{1};
+  if (text.empty()) return WrittenTime{.time = midnight + std::chrono::days{1}, .local = true};
 
   if (text.front() != 'T' && text.front() != 't' && text.front() != ' ') return {};
   text.remove_prefix(1);
@@ -114,10 +119,12 @@ std::optional<Instant> parse_instant(std::string_view text) {
     }
   }
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  const auto shift = offset(text);
+  const bool local = text.empty();
+  const auto shift = local ? std::optional(std::chrono::minutes{0}) : offset(text);
   if (!shift || *hour > 24 || *minute > 59 || second > 60 || (*hour == 24 && (*minute > 0 || second > 0))) return {};
-  return midnight + std::chrono::hours{*hour} + std::chrono::minutes{*minute} + std::chrono::seconds{second} +
-         std::chrono::microseconds{micros} - *shift;
+  const Instant time = midnight + std::chrono::hours{*hour} + std::chrono::minutes{*minute} +
+                       std::chrono::seconds{second} + std::chrono::microseconds{micros} - *shift;
+  return WrittenTime{.time = time, .local = local};
 }
 
 std::string format_span(std::chrono::microseconds span) {

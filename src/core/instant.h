@@ -36,6 +36,14 @@ std::string format_instant(Instant instant);
 /// The compact form of names: "20261123T010000Z". Fractions are dropped.
 std::string format_compact(Instant instant);
 
+/// A date and time as it is written.
+struct WrittenTime {
+  Instant time{};      ///< With its offset; without one, as if it were UTC's.
+  bool local = false;  ///< It has no offset.
+};
+/// Reads what `parse_instant` reads; in another zone than UTC what has no offset is read by core/zone.h.
+std::optional<WrittenTime> parse_written(std::string_view text);
+
 /// Reads an ISO 8601 / RFC 3339 date or date and time: "2026-11-23", "2026-11-23 01:00", "…T01:00:00.123456Z",
 /// "…+01:00", "…+0100", "…+01". What has no offset is UTC. A date alone is its end (the first moment of the next day),
 /// so that nothing written during that day counts as older than it is. Empty where the text is none of these.

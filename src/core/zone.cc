@@ -231,6 +231,20 @@ std::optional<OffsetChange> Zone::last_change(Instant until) const {
   return {};
 }
 
+Instant later_of(const Zone& zone, LocalTime time) {
+  const Resolved found = zone.resolve(time);
+  if (found.kind != Resolved::Kind::gap) return found.second;
+  return Instant{time.time_since_epoch() - zone.local(found.first - 1s).offset};
+}
+
+std::optional<Instant> parse_instant(std::string_view text, const Zone& zone) {
+  const auto written = parse_written(text);
+  if (!written) return {};
+  if (!written->local) return written->time;
+  const auto whole = floor<seconds>(written->time);
+  return later_of(zone, LocalTime{whole.time_since_epoch()}) + (written->time - whole);
+}
+
 std::string format_offset(seconds offset) {
   const auto whole = abs(offset);
   const hh_mm_ss parts{whole};

@@ -78,6 +78,13 @@ class Zone {
   std::shared_ptr<const Rules> rules_;
 };
 
+/// The instant that a time on the wall means, as PostgreSQL's `at time zone` has it: of the two of an overlap the
+/// later, and in a gap the one that the clock would have shown had it not been put forward, which is the later one,
+/// too. So nothing is ever older than it may be.
+Instant later_of(const Zone& zone, LocalTime time);
+/// Reads as `parse_instant` does (core/instant.h), but what has no offset, a date's end among it, is a time in `zone`.
+std::optional<Instant> parse_instant(std::string_view text, const Zone& zone);
+
 /// "+02:00", "-03:30", "+00:00".
 std::string format_offset(std::chrono::seconds offset);
 /// "2026-03-29T03:00:00+02:00": RFC 3339, as the clock in `zone` shows it.

@@ -12,6 +12,7 @@
 #include "app/config/yaml.h"
 #include "core/text.h"
 #include "core/url.h"
+#include "core/zone.h"
 #include "io/sql/database_url.h"
 
 namespace steward::app {
@@ -203,6 +204,9 @@ class FileReader {
     retention::Names names{.s3 = settings_.s3,
                            .path = [this](const Node& node) { return path(node); },
                            .time_zone = document.text_at("time_zone", "UTC")};
+    if (const Node* zone = document.find("time_zone"))
+      if (const auto known = Zone::load(zone->text); !known && known.error().kind == Kind::bad_input)
+        errors_.push_back(error_at(zone->at, known.error().message, known.error().hint));
     for (const Member& member : section(document, shape, "databases", &names.databases).members)
       database(member, names);
     for (const Member& member : section(document, shape, "stores", &names.stores).members) store(member, names);

@@ -3,7 +3,8 @@
 /// The file's journal mode is left as it is (steward's own files, `create`, get WAL). Every connection has foreign_keys
 /// on, synchronous EXTRA (a commit survives a power cut, or a deleted row could come back without its file), and the
 /// function `steward_instant(x)`: text as core/instant.h reads it becomes microseconds since 1970, everything else
-/// NULL. Other programs' locks and hot journals are respected: SQLite does so itself, and nothing here bypasses it.
+/// NULL; `steward_instant(x, 'Europe/Berlin')` reads what has no offset in that zone (core/zone.h). Other programs'
+/// locks and hot journals are respected: SQLite does so itself, and nothing here bypasses it.
 ///
 /// After an error inside a transaction only a rollback is left, as on PostgreSQL: SQLite itself would go on, sometimes
 /// outside the transaction that it has already rolled back.

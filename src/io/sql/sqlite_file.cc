@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "core/url.h"
+#include "core/zone.h"
 
 namespace steward::sql {
 namespace {
@@ -23,6 +24,31 @@ void steward_instant(sqlite3_context* context, int, sqlite3_value** arguments) {
   const auto instant = text == nullptr ? std::nullopt : parse_instant({text, size});
   if (!instant) return sqlite3_result_null(context);
   sqlite3_result_int64(context, instant->time_since_epoch().count());
+}
+
+/// steward_instant(x, zone): likewise. The zone is a constant of its statement, and is loaded once for it.
+void steward_instant_in(sqlite3_context* context, int, sqlite3_value** arguments) {
+  auto* zone = static_cast<Zone*>(sqlite3_get_auxdata(context, 1));
+  std::unique_ptr<Zone> loaded;
+  if (zone == nullptr) {
+    const auto* name = reinterpret_cast<const char*>(sqlite3_value_text(arguments[1]));
+    auto found = Zone::load(name == nullptr ? std::string_view{} : std::string_view(name));
+    if (!found) return sqlite3_result_error(context, found.error().message.c_str(), -1);
+    loaded = std::make_unique<Zone>(*std::move(found));
+    zone = loaded.get();
+  }
+  std::optional<Instant> instant;
+  if (sqlite3_value_type(arguments[0]) == SQLITE_TEXT) {
+    const auto* text = reinterpret_cast<const char*>(sqlite3_value_text(arguments[0]));
+    const auto size = static_cast<std::size_t>(sqlite3_value_bytes(arguments[0]));
+    if (text != nullptr) instant = parse_instant({text, size}, *zone);
+  }
+  if (instant)
+    sqlite3_result_int64(context, instant->time_since_epoch().count());
+  else
+    sqlite3_result_null(context);
+  // Last: SQLite may free it at once, and then calls for it again.
+  if (loaded) sqlite3_set_auxdata(context, 1, loaded.release(), [](void* old) { delete static_cast<Zone*>(old); });
 }
 
 std::unexpected<Error> cannot_open(const std::string& path, int error) {
@@ -104,6 +130,8 @@ Result<OpenedFile> open_file(const std::string& path, const Target& target) {
     return fail(kind_of(code, {}), fmt::format("cannot open {}: {}", shown_of_file(out.path), sqlite3_errmsg(file)));
   sqlite3_create_function_v2(file, "steward_instant", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, nullptr,
                              steward_instant, nullptr, nullptr, nullptr);
+  sqlite3_create_function_v2(file, "steward_instant", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, nullptr,
+                             steward_instant_in, nullptr, nullptr, nullptr);
   return out;
 }
 

@@ -46,6 +46,17 @@ TEST_F(Sqlite, InstantsAreReadAsTheCoreReadsThem) {
   EXPECT_EQ(one("select typeof(steward_instant('2024-02-29 10:00'))"), "integer");
 }
 
+TEST_F(Sqlite, InstantsWithoutAnOffsetAreOfTheZoneThatIsNamed) {
+  EXPECT_EQ(one("select steward_instant('1970-01-01 01:00', 'Europe/Berlin')"), "0");
+  EXPECT_EQ(one("select steward_instant('1970-01-01 00:00:00.25Z', 'Europe/Berlin')"), "250000");
+  EXPECT_EQ(one("select steward_instant('1970-01-01', 'Europe/Berlin')"), "82800000000") << "a date is its end there";
+  EXPECT_EQ(one("select steward_instant(17, 'Europe/Berlin') is null"), "1");
+  EXPECT_NE(db->query("select steward_instant('1970-01-01', 'Europe/Berln')")
+                .error()
+                .message.find("there is no time zone \"Europe/Berln\""),
+            std::string::npos);
+}
+
 TEST_F(Sqlite, WhatIsNoInstantIsNull) {
   for (const char* expression : {"'yesterday'", "''", "null", "17", "1700000000.5", "x'31'", "'2023-02-29'"})
     EXPECT_EQ(one(fmt::format("select steward_instant({}) is null", expression)), "1") << expression;

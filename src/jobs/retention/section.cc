@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/text.h"
+#include "core/zone.h"
 #include "jobs/retention/system_folders.h"
 
 namespace steward::retention {
@@ -95,7 +96,8 @@ std::vector<Field> row_fields() {
        .fallback = "by-type",
        .example = "epoch-seconds"},
       {.key = "time_zone",
-       .what = "of dates and of times without an offset, as the IANA database names it (PostgreSQL)",
+       .what = "of dates and of times without an offset, as the IANA database names it; of a time that "
+               "came twice when clocks were put back the later counts",
        .shape = scalar(Scalar::text),
        .fallback = "the file's time_zone",
        .example = "Europe/Berlin"},
@@ -277,6 +279,9 @@ class Reader {
     if (format == "epoch-seconds") rules.age_format = AgeFormat::epoch_seconds;
     if (format == "epoch-milliseconds") rules.age_format = AgeFormat::epoch_milliseconds;
     rules.time_zone = node.text_at("time_zone", names_.time_zone);
+    if (const Node* zone = node.find("time_zone"))
+      if (const auto known = Zone::load(zone->text); !known && known.error().kind == Kind::bad_input)
+        wrong(zone->at, known.error().message, known.error().hint);
     rules.where = conditions(node, "where");
     rules.hold_when = conditions(node, "hold_when");
     if (const Node* list = node.find("referenced_by"))

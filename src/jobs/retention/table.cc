@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "core/text.h"
+#include "core/zone.h"
 #include "io/sql/grants.h"
 #include "jobs/retention/conditions.h"
 #include "jobs/retention/held_rows.h"
@@ -92,10 +93,10 @@ Result<void> Table::set_age_column(const RowRules& rules) {
         "An age_format of epoch is for columns of type integer or bigint.");
   }
   if (!postgres) {
-    if (rules.time_zone != "UTC")
-      return fail(Kind::bad_input, fmt::format("time_zone {} cannot be had for SQLite", rules.time_zone),
-                  "Write times in UTC there, or with an offset.");
-    age_expression_ = fmt::format("steward_instant({})", age_sql_);
+    if (const auto zone = Zone::load(rules.time_zone); !zone) return std::unexpected(zone.error());
+    age_expression_ = rules.time_zone == "UTC"
+                          ? fmt::format("steward_instant({})", age_sql_)
+                          : fmt::format("steward_instant({}, {})", age_sql_, literal(rules.time_zone));
     is_time_ = age_expression_ + " is not null";
     before_ = [expression = age_expression_](Instant cutoff) {
       return expression + " < " + sql::Fragment::of(std::int64_t{cutoff.time_since_epoch().count()});
@@ -118,8 +119,17 @@ Result<void> Table::set_age_column(const RowRules& rules) {
         found->type == "integer" || found->type == "bigint"
             ? "If it counts seconds or milliseconds since 1970, say so with age_format: epoch-seconds."
             : "Name a column of type timestamptz, timestamp or date.");
+  // An index on the column answers this; but where clocks were put back, or forward, times on the wall are in another
+  // order than the instants that they mean: those are compared as well.
   before_ = [age = age_sql_, after](Instant cutoff) {
     return age + " < (" + sql::Fragment::of(format_instant(cutoff)) + "::timestamptz" + after + ")";
+  };
+  if (zoned || rules.time_zone == "UTC") return {};
+  const std::string end = found->type == "date" ? fmt::format("({} + 1)::timestamp", age_sql_) : age_sql_;
+  age_expression_ = fmt::format("({} at time zone {})", end, literal(rules.time_zone));
+  before_ = [first = before_, instant = age_expression_](Instant cutoff) {
+    return first(cutoff) + " and case when " + first(cutoff) + " then " + instant + " < " +
+           sql::Fragment::of(format_instant(cutoff)) + "::timestamptz else false end";
   };
   return {};
 }
