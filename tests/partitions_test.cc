@@ -87,7 +87,33 @@ TEST_F(Partitions, ThatAHoldNamesStay) {
   EXPECT_THAT(notes(plan()), HasSubstr("a hold names it"));
   run();
   EXPECT_TRUE(attached("e2"));
+  EXPECT_EQ(app.count("e2"), 10) << "nor do its rows go by way of the table that it is of";
   EXPECT_FALSE(there("e1"));
+}
+
+TEST_F(Partitions, ThatAHoldNamesKeepTheRowsThatItIsAbout) {
+  app.sql(
+      "create table deep (like events including all) partition by range (at); insert into deep select * from e2 "
+      "where false");
+  app.sql(fmt::format("drop table e2; alter table events attach partition deep for values from ('{}') to ('{}')",
+                      day(90), day(60)));
+  app.sql(fmt::format("create table deepest partition of deep for values from ('{}') to ('{}')", day(90), day(60)));
+  rows(11, 70);
+  const auto hold = [&](const std::string& table, const std::string& where) {
+    return app.steward({"hold", "add", "--table", table, "--where", where, "--reason", "case"}).exit_code;
+  };
+  ASSERT_EQ(hold("e1", "id = 3"), 0);
+  ASSERT_EQ(hold("public.deep", "id in 12, 13"), 0);
+  ASSERT_EQ(hold("deepest", "id = 14"), 0);
+  ASSERT_EQ(hold("e4", "id = 1"), 0);
+  for (const char* archive : {"", "    archive: cold\n"}) {
+    configure(std::string("    partitions: rows\n") + archive);
+    run();
+    EXPECT_EQ(app.value("select string_agg(id::text, ',' order by id) from events where id < 31"), "3,12,13,14");
+  }
+  const std::string key = app.value("select '[\"' || id || '\",\"' || at || '\"]' from events where id = 12");
+  const Answer test = app.steward({"hold", "test", "--table", "events", "--key", key});
+  EXPECT_THAT(test.out, HasSubstr("case")) << test.out << test.err;
 }
 
 TEST_F(Partitions, WithAReferencedRowGoByRows) {

@@ -56,6 +56,28 @@ bool is_on_one_row(const sql::TableInfo& info, const ledger::Hold& hold) {
   return hold.condition.empty() && !info.primary_key.empty() && !hold.prefix;
 }
 
+/// Which rows it covers where it names a part of the table.
+Result<sql::Fragment> on_part_sql(const sql::Connection& db, const sql::TableInfo& info, const ledger::Hold& hold,
+                                  const Part& part) {
+  const sql::Fragment which = is_on_one_row(info, hold)
+                                  ? key_text_sql(db, info) + " = " + sql::Fragment::of(hold.key) + "::text"
+                                  : TRY(several_sql(db, info, hold));
+  return "(t.tableoid = any(" + sql::Fragment::of(part.oids) + "::oid[]) and " + which + ")";
+}
+
+/// The parts of a table, each with all that is below it.
+constexpr std::string_view parts_below = R"(
+with recursive
+target as (select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+           where n.nspname = $1 and c.relname = $2),
+down as (select i.inhrelid as oid from pg_inherits i join target on i.inhparent = target.oid
+         union select i.inhrelid from pg_inherits i join down on i.inhparent = down.oid),
+below as (select oid as top, oid from down
+          union select below.top, i.inhrelid from pg_inherits i join below on i.inhparent = below.oid)
+select n.nspname, c.relname, array_agg(below.oid)::text
+from below join pg_class c on c.oid = below.top join pg_namespace n on n.oid = c.relnamespace
+group by n.nspname, c.relname)";
+
 bool is_on(const sql::Connection& db, const sql::TableInfo& info, const ledger::Hold& hold) {
   return hold.kind == "row" && names_table(hold.target, full_name(db, info));
 }
@@ -78,11 +100,24 @@ std::string key_text_sql(const sql::Connection& db, const sql::TableInfo& info) 
   return fmt::format("('[' || {} || ']')", fmt::join(texts, " || ',' || "));
 }
 
-Result<sql::Fragment> held_sql(const sql::Connection& db, const sql::TableInfo& info, const Holds& holds) {
+Result<std::vector<Part>> parts_of(sql::Connection& db, const sql::TableInfo& info) {
+  std::vector<Part> parts;
+  if (db.dialect() == sql::Dialect::sqlite || !info.has_children) return parts;
+  const sql::Value names[] = {info.schema, info.name};
+  for (const sql::Row& row : TRY(db.query(parts_below, names)).rows)
+    parts.push_back({.name = sql::to_text(row[0]) + '.' + sql::to_text(row[1]), .oids = sql::to_text(row[2])});
+  return parts;
+}
+
+Result<sql::Fragment> held_sql(const sql::Connection& db, const sql::TableInfo& info, std::span<const Part> parts,
+                               const Holds& holds) {
   std::vector<sql::Fragment> any;
   // However many single rows are held, they are one parameter: a restore holds each row that it brings back.
   std::vector<sql::Row> exact;
   for (const ledger::Hold& hold : holds.list()) {
+    for (const Part& part : parts)
+      if (hold.kind == "row" && names_table(hold.target, part.name))
+        any.push_back(TRY(on_part_sql(db, info, hold, part)));
     if (!is_on(db, info, hold)) continue;
     if (is_on_one_row(info, hold))
       exact.push_back({hold.key});
@@ -123,7 +158,13 @@ Result<RowKeepers> keepers_of_row(sql::Connection& db, const sql::TableInfo& inf
   RowKeepers out;
   std::vector<Keeper> asked;
   std::vector<sql::Fragment> questions;
+  const std::vector<Part> parts = TRY(parts_of(db, info));
   for (const ledger::Hold& hold : holds.list()) {
+    for (const Part& part : parts)
+      if (hold.kind == "row" && names_table(hold.target, part.name)) {
+        questions.push_back(TRY(on_part_sql(db, info, hold, part)));
+        asked.push_back({.hold = hold.id, .why = hold.reason});
+      }
     if (!is_on(db, info, hold)) continue;
     const Keeper keeper{.hold = hold.id, .why = hold.reason};
     if (is_on_one_row(info, hold)) {

@@ -4,6 +4,7 @@
 ///             (code "hold-unreadable", "hold-column") and never no hold: whoever removes rows of that table is
 ///             refused.
 #pragma once
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,8 +23,17 @@ std::string full_name(const sql::Connection& db, const sql::TableInfo& info);
 /// SQL for the text that names the row `t` by its primary key, as manifest::key_text writes it.
 std::string key_text_sql(const sql::Connection& db, const sql::TableInfo& info);
 
-/// Which rows called `t` these holds cover; "false" where none is on this table. Never NULL.
-Result<sql::Fragment> held_sql(const sql::Connection& db, const sql::TableInfo& info, const Holds& holds);
+/// A table below another one: a partition, at whatever level, or one that inherits. A hold on it is on rows of both.
+struct Part {
+  std::string name{};  ///< "public.events_2026_01"
+  std::string oids{};  ///< Its own and those below it, as an array's text: "{16401,16407}".
+};
+/// None in SQLite.
+Result<std::vector<Part>> parts_of(sql::Connection& db, const sql::TableInfo& info);
+
+/// Which rows called `t` these holds cover; "false" where none is on this table or on one of its `parts`. Never NULL.
+Result<sql::Fragment> held_sql(const sql::Connection& db, const sql::TableInfo& info, std::span<const Part> parts,
+                               const Holds& holds);
 
 /// Whether a hold that is to be added could be honoured. not_found where a column of its conditions is not there,
 /// bad_input where a value is none of the column's type.

@@ -108,6 +108,7 @@ Result<Referrer> open(sql::Connection& db, const sql::Reference& reference, OnRe
     return fail(Kind::bad_input, fmt::format("references: {} names another table first", printable(referrer.name)),
                 "Let what refers from there keep its rows.");
   referrer.sql_name = TRY(sql::qualified(db, referrer.info));
+  referrer.parts = TRY(parts_of(db, referrer.info));
   referrer.referring = TRY(db.references_to(referrer.info));
   for (const Neighbour& neighbour : rules.neighbours)
     if (names_table(neighbour.table, referrer.name))
@@ -118,7 +119,7 @@ Result<Referrer> open(sql::Connection& db, const sql::Reference& reference, OnRe
 /// A row `t` of the referrer's table that may not be touched.
 Result<sql::Fragment> held(const sql::Connection& db, const Referrer& referrer, const Holds& holds) {
   std::vector<sql::Fragment> any;
-  if (sql::Fragment by_hold = TRY(held_sql(db, referrer.info, holds)); by_hold.text != "false")
+  if (sql::Fragment by_hold = TRY(held_sql(db, referrer.info, referrer.parts, holds)); by_hold.text != "false")
     any.push_back(std::move(by_hold));
   for (const Where& where : referrer.hold_when) {
     const sql::Fragment when = TRY(condition_sql(db, referrer.info, referrer.name, where));

@@ -19,6 +19,7 @@
 #include "core/result.h"
 #include "io/sql/connection.h"
 #include "io/sql/fragment.h"
+#include "jobs/retention/held_rows.h"
 #include "jobs/retention/retention.h"
 #include "run/holds.h"
 
@@ -33,6 +34,7 @@ struct Referrer {
   std::string sql_name{};                   ///< and quoted.
   std::vector<sql::Reference> referring{};  ///< What refers to it in turn.
   std::vector<Where> hold_when{};
+  std::vector<Part> parts{};
   /// "public.listings (mockup_id)", for plans.
   std::string shown() const;
 };

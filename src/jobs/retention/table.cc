@@ -51,6 +51,7 @@ Result<Table> Table::open(const RowRules& rules) {
   table.info_ = TRY(table.db_->describe(rules.table));
   table.name_ = full_name(*table.db_, table.info_);
   table.sql_name_ = TRY(sql::qualified(*table.db_, table.info_));
+  table.parts_ = TRY(parts_of(*table.db_, table.info_));
   if (table.info_.kind != sql::TableKind::table && table.info_.kind != sql::TableKind::partitioned)
     return fail(Kind::bad_input, fmt::format("{} is a view or a foreign table, not a table", table.shown()),
                 "Name the table that holds the rows.");
@@ -217,7 +218,7 @@ bool Table::keeps(std::size_t reference) const {
 }
 
 Result<sql::Fragment> Table::free(const Holds& holds) const {
-  const sql::Fragment covered = TRY(held_sql(*db_, info_, holds));
+  const sql::Fragment covered = TRY(held_sql(*db_, info_, parts_, holds));
   sql::Fragment out = covered.text == "false" ? sql::Fragment("true") : "not " + covered;
   for (const auto& [reason, when] : hold_when_) out += " and not coalesce(" + when + ", false)";
   for (std::size_t i = 0; i < references_.size(); ++i)
@@ -238,7 +239,7 @@ Result<sql::Fragment> Table::verdict(const Holds& holds) const { return verdict(
 Result<sql::Fragment> Table::strict_verdict(const Holds& holds) const { return verdict(holds, /*strict=*/true); }
 
 Result<sql::Fragment> Table::verdict(const Holds& holds, bool strict) const {
-  const sql::Fragment covered = TRY(held_sql(*db_, info_, holds));
+  const sql::Fragment covered = TRY(held_sql(*db_, info_, parts_, holds));
   sql::Fragment out = "case";
   if (covered.text != "false") out += " when " + covered + " then 'held'";
   for (const auto& [reason, when] : hold_when_) out += " when " + when + " then " + literal(reason);

@@ -12,6 +12,7 @@
 #include "core/result.h"
 #include "io/sql/connection.h"
 #include "io/sql/fragment.h"
+#include "jobs/retention/held_rows.h"
 #include "jobs/retention/referrers.h"
 #include "jobs/retention/retention.h"
 #include "run/holds.h"
@@ -113,6 +114,7 @@ class Table {
   std::vector<sql::Reference> references_{};
   std::vector<std::string> reference_sql_{};  ///< exists (…) for each of references_.
   std::vector<Referrer> referrers_{};
+  std::vector<Part> parts_{};
   std::string name_{}, sql_name_{}, age_column_{};
   std::string age_sql_{};         ///< t."timestamp"
   std::string age_expression_{};  ///< What age_of reads.
