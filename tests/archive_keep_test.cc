@@ -85,14 +85,14 @@ TEST_P(ArchiveKeep, WhatWasArchivedLongerAgoIsPurgedAndTheManifestSaysSo) {
   EXPECT_EQ(task(plan, "m.archive")["planned"]["bytes"], 27);
   EXPECT_EQ(task(plan, "a.archive")["planned"]["items"], 3);
   EXPECT_EQ(task(plan, "a.archive")["final"], true);
-  EXPECT_EQ(task(plan, "a.archive")["reason"], "archived more than 84 months ago");
+  EXPECT_EQ(task(plan, "a.archive")["reason"], "archived more than 7 years ago");
   EXPECT_EQ(copies(app).size(), 3U) << "a plan writes nothing";
   const json run = app.run_cleanup();
   EXPECT_EQ(task(run, "m.archive")["done"]["items"], 2) << run.dump(1);
   EXPECT_EQ(task(run, "a.archive")["done"]["items"], 3) << run.dump(1);
   EXPECT_TRUE(copies(app).empty());
   const std::string said = all_manifests(app);
-  EXPECT_THAT(said, HasSubstr("\"reason\":\"archived more than 84 months ago\",\"state\":\"forgotten\""));
+  EXPECT_THAT(said, HasSubstr("\"reason\":\"archived more than 7 years ago\",\"state\":\"forgotten\""));
   EXPECT_EQ(said.find("one.png"), std::string::npos) << said;
   EXPECT_EQ(said.find("superseded"), std::string::npos) << said;
   EXPECT_EQ(app.steward({"archive", "verify"}).exit_code, 0);

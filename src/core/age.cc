@@ -74,7 +74,10 @@ std::string format_age(const Age& age) {
   const auto plural = [](std::int64_t n, std::string_view unit) {
     return fmt::format("{} {}{}", n, unit, n == 1 ? "" : "s");
   };
-  if (const auto* m = std::get_if<months>(&age.span)) return plural(m->count(), "month");
+  if (const auto* m = std::get_if<months>(&age.span)) {
+    const bool whole_years = m->count() % 12 == 0 && m->count() > 12;  // of one year people say 12 months
+    return whole_years ? plural(m->count() / 12, "year") : plural(m->count(), "month");
+  }
   const auto span = std::get<microseconds>(age.span);
   for (const Unit& u : units)
     if (!u.calendar && u.name != "week" && span.count() % u.fixed.count() == 0)

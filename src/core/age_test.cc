@@ -33,8 +33,9 @@ TEST(Age, IsReadAsPeopleWriteItAndShownSoThatItReadsBack) {
       {"1 month", calendar(1), "1 month"},
       {"3mon", calendar(3), "3 months"},
       {"1 year", calendar(12), "12 months"},
-      {"2Y", calendar(24), "24 months"},
-      {"1000 years", calendar(12'000), "12000 months"},
+      {"2Y", calendar(24), "2 years"},
+      {"18 months", calendar(18), "18 months"},
+      {"1000 years", calendar(12'000), "1000 years"},
       {"365250 days", fixed(days{365'250}), "365250 days"},
       {"007 days", fixed(days{7}), "7 days"},
   };

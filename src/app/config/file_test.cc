@@ -93,7 +93,7 @@ cleanup:
   ASSERT_EQ(settings.cleanup.size(), 4U);
   const auto& orders = std::get<retention::RowPolicy>(*settings.cleanup[0].policy);
   EXPECT_EQ(orders.rows.table, "shop.orders");
-  EXPECT_EQ(format_age(orders.rows.age), "24 months");
+  EXPECT_EQ(format_age(orders.rows.age), "2 years");
   EXPECT_EQ(orders.rows.age_format, retention::AgeFormat::epoch_seconds);
   EXPECT_EQ(orders.rows.time_zone, "Europe/Berlin");
   EXPECT_EQ(text_of(orders.rows.where[0]), "status in (done, 7, 7)");
@@ -298,7 +298,7 @@ TEST_F(File, TheExampleIsRight) {
   EXPECT_THAT(messages(), IsEmpty());
   ASSERT_EQ(settings.cleanup.size(), 5U);
   EXPECT_EQ(settings.cleanup[1].info.title,
-            "rows of shop.orders older than 84 months go to the archive, then are deleted");
+            "rows of shop.orders older than 7 years go to the archive, then are deleted");
 }
 
 TEST(Reference, InTheDocumentsIsTheProgramsOwn) {
