@@ -199,7 +199,7 @@ Result<Step> plan_file_rows(const FileRowParts& parts, PlanContext& context) {
   const std::string others = referrers_text(table.referrers());
   step.strategy = fmt::format("copy each file to {}, verify it, {}{}delete the row, then the file",
                               policy.archive.store.url, others, others.empty() ? "" : ", ");
-  TRY(enter_consequences(table, survey.referring(), step));
+  TRY(enter_consequences(table, survey.referring(), context.count_all_from, step));
   if (survey.missing() > 0)
     step.notes.push_back(fmt::format("the files of {} of these rows are missing: they go to the archive without them",
                                      format_count(survey.missing())));

@@ -17,8 +17,6 @@ using manifest::Referring;
 
 /// What refers to the rows of one batch, in all.
 constexpr std::uint64_t rows_at_once = 10'000;
-/// Fewer of a table's rows never trip a brake, and are not set against all of them: counting is dear.
-constexpr std::uint64_t population_from = 1'000;
 
 /// The columns of a referring row that are recorded: all where it goes, else its key and those that refer.
 std::vector<std::string> recorded_columns(const Referrer& referrer) {
@@ -45,12 +43,13 @@ Result<sql::Row> key_of(const Referring& one) {
 
 }  // namespace
 
-Result<void> enter_consequences(const Table& table, std::span<const std::uint64_t> referring, Step& step) {
+Result<void> enter_consequences(const Table& table, std::span<const std::uint64_t> referring,
+                                std::uint64_t count_all_from, Step& step) {
   for (std::size_t i = 0; i < table.referrers().size(); ++i) {
     const Referrer& referrer = table.referrers()[i];
     const bool go = referrer.becomes == OnReference::archive_too;
     Consequence one{.target = referrer.shown(), .what = std::string(name_of(referrer.becomes)), .rows = referring[i]};
-    if (go && one.rows >= population_from) {
+    if (go && one.rows >= count_all_from) {
       const sql::Rows all = TRY(table.db().query("select count(*) from " + referrer.sql_name));
       one.population = static_cast<std::uint64_t>(sql::to_integer(all.rows.at(0).at(0)));
     }

@@ -29,8 +29,9 @@ inline constexpr std::string_view refers_otherwise =
 /// Why a row stays that the plan covers without all that refers to it now.
 inline constexpr std::string_view refers_more = "more rows refer to it than were planned";
 
-/// For a step of that table: its consequences, and notes about them.
-Result<void> enter_consequences(const Table& table, std::span<const std::uint64_t> referring, Step& step);
+/// For a step of that table: its consequences, and notes about them. `count_all_from`: see PlanContext.
+Result<void> enter_consequences(const Table& table, std::span<const std::uint64_t> referring,
+                                std::uint64_t count_all_from, Step& step);
 
 class ReferringRows {
  public:

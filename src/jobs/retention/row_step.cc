@@ -20,7 +20,7 @@ Result<Step> row_step(const Table& table, const Age& age, bool locks_rows, PlanC
   step.skipped = survey.skips.list();
   if (survey.planned > 0) step.samples = TRY(table.samples(cutoff, context.holds));
   if (survey.planned >= context.count_all_from) step.population = TRY(table.count_all());
-  TRY(enter_consequences(table, survey.referring, step));
+  TRY(enter_consequences(table, survey.referring, context.count_all_from, step));
   for (std::string& note : TRY(table.missing_indexes())) step.notes.push_back(std::move(note));
   step.brake = TRY(table.clock(context.now));
   if (!step.brake) step.brake = lacking;
