@@ -68,7 +68,7 @@ class TestDatabase {
     if (mkdtemp(pattern.data()) == nullptr) return fail(Kind::unavailable, "cannot make a temporary folder");
     folder_ = pattern;
     path_ = folder_ / "app.db";
-    std::ofstream{path_};  // an empty file is an empty database
+    std::ofstream(path_).close();  // an empty file is an empty database
     url_ = "sqlite:///" + path_.string();
     return {};
   }
