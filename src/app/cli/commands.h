@@ -127,6 +127,27 @@ Result<int> freeze_list_command(const Output& output, bool all);
 /// `id` empty: the only one in force.
 Result<int> freeze_lift_command(const Output& output, const std::string& id);
 
+/// People who may use the API and the dashboard. Passwords are asked for, never given as an argument.
+struct UserCommand {
+  std::string name{}, role = "viewer";
+  bool enable = false;  ///< disable --undo
+};
+Result<int> user_add_command(const Output& output, const UserCommand& command);
+Result<int> user_list_command(const Output& output);
+Result<int> user_passwd_command(const Output& output, const UserCommand& command);
+Result<int> user_role_command(const Output& output, const UserCommand& command);
+Result<int> user_disable_command(const Output& output, const UserCommand& command);
+Result<int> user_remove_command(const Output& output, const UserCommand& command);
+
+struct TokenCommand {
+  std::string name{}, role = "viewer";
+  std::string owner{};  ///< The user whom it acts for; empty: it acts for itself.
+  std::string expires = "90 days";
+};
+Result<int> token_add_command(const Output& output, const TokenCommand& command);
+Result<int> token_list_command(const Output& output);
+Result<int> token_revoke_command(const Output& output, const std::string& id);
+
 /// Removes from the state directory what run/upkeep.h says; with `plan_only` says what would go.
 Result<int> tidy_state_command(const Output& output, bool plan_only);
 

@@ -47,6 +47,7 @@ class Grammar {
     add_holds();
     add_freeze();
     add_approvals();
+    add_people();
     add_rest();
   }
 
@@ -320,6 +321,43 @@ class Grammar {
     lift->add_option("FREEZE", hold_id_, "its id; without it, the only one in force");
   }
 
+  void add_people() {
+    CLI::App* user = group("user", "who may use the API and the dashboard: add, list, passwd, role, disable, remove");
+    const auto named = [&](const std::string& name, const std::string& what, auto act) {
+      CLI::App* sub = command(user, name, what, [this, act](const Output& output) { return act(output, user_); });
+      sub->add_option("NAME", user_.name, "the user")->required();
+      return sub;
+    };
+    named("add", "a new user; the password is asked for, or the first line of standard input", user_add_command)
+        ->add_option("--role", user_.role, "viewer, operator, approver or administrator")
+        ->capture_default_str();
+    command(user, "list", "all users", user_list_command);
+    named("passwd", "a new password; signs the user out everywhere", user_passwd_command);
+    named("role", "another role", user_role_command)
+        ->add_option("ROLE", user_.role, "viewer, operator, approver or administrator")
+        ->required();
+    named("disable", "sign the user out, and let the user not in again", user_disable_command)
+        ->add_flag("--undo", user_.enable, "let the user in again");
+    named("remove", "remove the user, with sessions and tokens", user_remove_command);
+    user->footer(
+        "Examples:\n"
+        "  steward user add ann --role administrator\n"
+        "  steward user passwd ann < password.txt");
+    CLI::App* token = group("token", "what scripts call the API with: add, list, revoke");
+    CLI::App* add = command(token, "add", "a new token; it is shown once",
+                            [this](const Output& output) { return token_add_command(output, token_); });
+    add->add_option("NAME", token_.name, "what it is for")->required();
+    add->add_option("--role", token_.role, "viewer, operator, approver or administrator")->capture_default_str();
+    add->add_option("--for", token_.owner, "the user whom it acts for; without it, it acts for itself")
+        ->type_name("USER");
+    add->add_option("--expires", token_.expires, "an age, a date, or never")->capture_default_str();
+    add->footer("Example:\n  steward token add deploys --role operator --expires \"30 days\" > token.txt");
+    command(token, "list", "all tokens, without their secrets", token_list_command);
+    CLI::App* revoke = command(token, "revoke", "end a token at once",
+                               [this](const Output& output) { return token_revoke_command(output, hold_id_); });
+    revoke->add_option("TOKEN", hold_id_, "its id")->required();
+  }
+
   void add_rest() {
     CLI::App* doctor = command(
         &app_, "doctor", "connections, rights, indexes, versions, disk",
@@ -375,6 +413,8 @@ class Grammar {
   ForgetCommand forget_{};
   HoldCommand hold_{};
   FreezeCommand freeze_{};
+  UserCommand user_{};
+  TokenCommand token_{};
   ApprovalsCommand approvals_{};
   bool all_holds_ = false, markdown_ = false, grants_ = false, plan_only_ = false;
   std::string run_id_{}, hold_id_{}, shell_{}, file_{}, role_{};

@@ -61,6 +61,13 @@ struct Pause {
   std::string lifted_by{};
 };
 
+/// What tells a request from all others.
+struct RequestKey {
+  std::string actor{};    ///< Whose it is: keys of others are others.
+  std::string key{};      ///< As the client chose it.
+  std::string request{};  ///< What was asked for, or its hash.
+};
+
 class Agenda {
  public:
   virtual ~Agenda() = default;
@@ -85,6 +92,10 @@ class Agenda {
   /// Enters a run that is to be started: its status is queued. False, and nothing is entered, where it is a retry of a
   /// run that has one already.
   virtual Result<bool> enqueue(const Run& run) = 0;
+  /// The same for a request that may come twice, as after an answer that was lost: the run that it has, which is `run`
+  /// the first time, and the one of then for two days. refused (code "request-reused") where the same key came with
+  /// another request.
+  virtual Result<std::string> enqueue_once(const Run& run, const RequestKey& key) = 0;
   /// Runs of schedulers that have not succeeded, ended at `since` or later, and have no retry, oldest first.
   virtual Result<std::vector<Run>> without_retry(Instant since) = 0;
   /// Those that are queued or running, oldest first.

@@ -246,6 +246,19 @@ TEST_P(AgendaContract, ItIsThereAfterItIsOpenedAgain) {
   EXPECT_EQ(agenda().open_runs()->at(0).id, "r1");
 }
 
+TEST_P(AgendaContract, ARequestThatComesAgainHasTheRunOfTheFirstTime) {
+  const RequestKey key{.actor = "ann", .key = "k1", .request = "cleanup"};
+  EXPECT_EQ(agenda().enqueue_once(a_run("r1"), key), "r1");
+  EXPECT_EQ(agenda().enqueue_once(a_run("r2"), key), "r1");
+  EXPECT_EQ(kind_of(ledger->run("r2")), Kind::not_found);
+  EXPECT_EQ(agenda().enqueue_once(a_run("r3"), {.actor = "ann", .key = "k1", .request = "backup"}).error().code,
+            "request-reused");
+  EXPECT_EQ(agenda().enqueue_once(a_run("r4"), {.actor = "bob", .key = "k1", .request = "cleanup"}), "r4");
+  LedgerRun later = a_run("r5");
+  later.started = three + 48h;
+  EXPECT_EQ(agenda().enqueue_once(later, key), "r5") << "after two days it is another request";
+}
+
 INSTANTIATE_TEST_SUITE_P(Ledger, AgendaContract, testing::Values(Dialect::postgres, Dialect::sqlite),
                          sql::dialect_name);
 

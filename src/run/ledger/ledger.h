@@ -161,6 +161,7 @@ inline constexpr int schema_version = 4;
 class Agenda;
 class Approvals;
 struct Totals;
+class People;
 
 class Ledger {
  public:
@@ -244,6 +245,8 @@ class Ledger {
   virtual Agenda& agenda() = 0;
   /// What people are asked for, and what they answer. Lives as long as the ledger.
   virtual Approvals& approvals() = 0;
+  /// Users, their sessions and tokens (run/ledger/people.h). Lives as long as the ledger.
+  virtual People& people() = 0;
 };
 
 struct Settings {

@@ -74,6 +74,17 @@ const Migration fourth{
     "state text not null, decided bigint, decided_by text not null, decision text not null, "
     "break_glass bigint not null, used bigint)",
     "create index approvals_by_state on @approvals (state)",
+    "create table @users (name text primary key, role text not null, password text not null, "
+    "disabled bigint not null, made bigint not null, signed_in bigint)",
+    "create table @sessions (id text primary key, user_name text not null, made bigint not null, seen bigint not null, "
+    "idle_end bigint not null, session_end bigint not null, address text not null, agent text not null)",
+    "create index sessions_by_user on @sessions (user_name, made)",
+    "create table @tokens (id text primary key, name text not null, hash text not null unique, role text not null, "
+    "owner text not null, made bigint not null, made_by text not null, expires bigint, used bigint, revoked bigint)",
+    "create table @login_failures (subject text primary key, failures bigint not null, last bigint not null)",
+    "create table @setup_links (hash text primary key, expires bigint not null)",
+    "create table @requests (actor text not null, request_key text not null, request text not null, "
+    "run text not null, made bigint not null, primary key (actor, request_key))",
 };
 
 /// SQLite names an index's table without a schema, and the index with one.

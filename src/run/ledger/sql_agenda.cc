@@ -12,6 +12,8 @@
 namespace steward::ledger {
 namespace {
 
+constexpr std::chrono::hours requests_kept{48};
+
 /// Now, in microseconds since 1970, as the ledger's server has it: hosts that share it may differ. A transaction of
 /// PostgreSQL begins before it has its lock, so that `now()` could be long past; clock_timestamp() is not.
 std::string server_now(const LedgerDatabase& db, std::string_view parameter) {
@@ -125,6 +127,28 @@ Result<bool> SqlAgenda::enqueue(const Run& run) {
   TRY(db_.change([&]() -> Result<void> {
     entered = run.retry_of.empty() || TRY(claim_retry(db_, run.retry_of, run.id));
     return entered ? insert_run(db_, run) : Result<void>{};
+  }));
+  return entered;
+}
+
+Result<std::string> SqlAgenda::enqueue_once(const Run& run, const RequestKey& key) {
+  if (run.status != Status::queued) return fail(Kind::bug, "a run that is to be started has to be queued");
+  std::string entered;
+  TRY(db_.change([&]() -> Result<void> {
+    TRY(db_.execute("delete from @requests where made <= ?1", {stored(run.started - requests_kept)}));
+    const std::int64_t inserted = TRY(
+        db_.execute("insert into @requests (actor, request_key, request, run, made) values (?1, ?2, ?3, ?4, ?5) on "
+                    "conflict (actor, request_key) do nothing",
+                    {stored(key.actor), stored(key.key), stored(key.request), stored(run.id), stored(run.started)}));
+    entered = run.id;
+    if (inserted > 0) return insert_run(db_, run);
+    const sql::Rows before = TRY(db_.query("select request, run from @requests where actor = ?1 and request_key = ?2",
+                                           {stored(key.actor), stored(key.key)}));
+    if (before.rows.empty() || text_of(before.rows[0].at(0)) != key.request)
+      return fail(Kind::refused, "this idempotency key was used for another request",
+                  "Give each request a key of its own, and repeat one only with the same body.", "request-reused");
+    entered = text_of(before.rows[0].at(1));
+    return {};
   }));
   return entered;
 }

@@ -18,6 +18,7 @@ class SqlAgenda final : public Agenda {
   Result<std::vector<Tick>> ticks(const TickFilter& filter) override;
 
   Result<bool> enqueue(const Run& run) override;
+  Result<std::string> enqueue_once(const Run& run, const RequestKey& key) override;
   Result<std::vector<Run>> without_retry(Instant since) override;
   Result<std::vector<Run>> open_runs() override;
   Result<bool> launch(std::string_view run, std::string_view before, std::string_view token, const Process& launcher,

@@ -13,6 +13,7 @@
 #include "run/ledger/schema.h"
 #include "run/ledger/sql_agenda.h"
 #include "run/ledger/sql_approvals.h"
+#include "run/ledger/sql_people.h"
 #include "run/ledger/totals.h"
 
 namespace steward::ledger {
@@ -37,7 +38,7 @@ constexpr std::string_view latest_instant =
 class SqlLedger final : public Ledger {
  public:
   SqlLedger(std::unique_ptr<LedgerDatabase> db, std::string id)
-      : db_(std::move(db)), id_(std::move(id)), agenda_(*db_), approvals_(*db_) {}
+      : db_(std::move(db)), id_(std::move(id)), agenda_(*db_), approvals_(*db_), people_(*db_) {}
 
   const std::string& shown() const override { return db_->shown(); }
   const std::string& id() const override { return id_; }
@@ -125,6 +126,7 @@ class SqlLedger final : public Ledger {
 
   Agenda& agenda() override { return agenda_; }
   Approvals& approvals() override { return approvals_; }
+  People& people() override { return people_; }
 
  private:
   /// The value of a read that LedgerDatabase may have to run again.
@@ -142,6 +144,7 @@ class SqlLedger final : public Ledger {
   std::string id_;
   SqlAgenda agenda_;
   SqlApprovals approvals_;
+  SqlPeople people_;
 };
 
 Result<std::optional<Run>> SqlLedger::last_success(std::string_view job) {
