@@ -5,6 +5,7 @@
 
 #include "harness/serving.h"
 #include "run/ledger/approvals.h"
+#include "run/ledger/people.h"
 
 namespace steward::harness {
 namespace {
@@ -162,6 +163,18 @@ TEST_F(Approving, WhoHasStartedItIsNotWhoApprovesItWhereFourEyesAreAsked) {
   EXPECT_EQ(app.steward({"approvals", "approve", id, "--break-glass", "--reason", "the disk is full"}).exit_code, 0);
   EXPECT_TRUE(approval(id).break_glass);
   EXPECT_EQ(app.steward({"ledger", "verify"}).exit_code, 0);
+}
+
+TEST_F(Approving, WhereThereIsOneApproverFourEyesAreOffAndSaidToBe) {
+  configure("signals: {kind: rows, table: signals, age_column: timestamp, age: 30 days}",
+            "logs: {kind: files, folder: logs, age: 30 days}", "approval: {when: required, four_eyes: true}");
+  const std::string id = waiting_run();
+  ASSERT_TRUE(ledger->people().add_user({.name = "ann", .role = ledger::Role::administrator}, "test"));
+  ASSERT_TRUE(ledger->people().add_user({.name = "bob", .role = ledger::Role::operator_}, "test"));
+  const Said approved = app.steward({"approvals", "approve", id});
+  EXPECT_EQ(approved.exit_code, 0) << approved.err;
+  EXPECT_THAT(approved.out, HasSubstr("There is one approver"));
+  EXPECT_FALSE(approval(id).break_glass);
 }
 
 TEST_F(Approving, APlanThatSomebodyChangedInTheLedgerIsNotCarriedOut) {

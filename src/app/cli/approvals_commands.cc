@@ -9,6 +9,7 @@
 #include "app/cli/session.h"
 #include "core/text.h"
 #include "run/ledger/approvals.h"
+#include "run/ledger/people.h"
 #include "run/questions.h"
 
 namespace steward::app {
@@ -65,6 +66,14 @@ Result<void> check_reason(const std::string& reason, std::string_view what) {
               "Add --reason \"the table was imported twice\": it is kept for good.");
 }
 
+/// Whether nobody else could approve: of the users that there are, one alone may.
+Result<bool> is_alone(const Session& session) {
+  std::size_t approvers = 0;
+  for (const ledger::User& user : TRY(session.ledger->people().users()))
+    approvers += !user.disabled && user.role >= ledger::Role::approver;
+  return approvers == 1;
+}
+
 }  // namespace
 
 Result<int> approvals_list_command(const Output& output, const ApprovalsCommand& command) {
@@ -118,16 +127,20 @@ Result<int> approvals_approve_command(const Output& output, const ApprovalsComma
   if (command.break_glass) TRY(check_reason(command.reason, "--break-glass"));
   const Session session = TRY(open_session_saying(output));
   const ledger::Approval approval = TRY(session.ledger->approvals().approval(command.run));
+  const bool alone = approval.four_eyes && TRY(is_alone(session));
   TRY(session.ledger->approvals().approve({.run = approval.run,
                                            .digest = command.digest.empty() ? approval.digest : command.digest,
                                            .who = user_name(),
                                            .reason = command.reason,
                                            .at = session.clock.now(),
-                                           .break_glass = command.break_glass}));
+                                           .break_glass = command.break_glass,
+                                           .alone = alone}));
   if (output.json) {
     print_json(approval_json(TRY(session.ledger->approvals().approval(approval.run))));
     return 0;
   }
+  if (alone && approval.asked_by == user_name())
+    print("There is one approver: that somebody else has to approve it is off.\n");
   print(
       fmt::format("{} is approved, for plan {}. `steward serve` starts it; without one: steward run {} --approval {}\n",
                   approval.run, approval.digest.substr(0, 12), approval.job, approval.run));

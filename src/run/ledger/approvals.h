@@ -54,6 +54,7 @@ struct Decision {
   std::string reason{};
   Instant at{};
   bool break_glass = false;
+  bool alone = false;  ///< There is no other approver: the rule of four eyes is off, and the trail says so.
 };
 
 struct ApprovalFilter {

@@ -182,6 +182,17 @@ TEST_P(ApprovalsContract, FourEyesAreTwoPeopleAndBreakGlassIsOnTheTrail) {
   EXPECT_TRUE(approvals().approve(by("eve", "r2")));
 }
 
+TEST_P(ApprovalsContract, WhereThereIsOneApproverFourEyesAreOffAndTheTrailSaysSo) {
+  Approval question = a_question("r1");
+  question.four_eyes = true;
+  question.asked_by = "ada";
+  asked("r1", question);
+  Decision alone = by("ada", "r1");
+  alone.alone = true;
+  EXPECT_TRUE(approvals().approve(alone));
+  EXPECT_THAT(ledger->audit_lines(1)->front().detail, HasSubstr("off: there is one approver"));
+}
+
 TEST_P(ApprovalsContract, ARejectionEndsTheRunWithItsReason) {
   asked("r1");
   ASSERT_TRUE(approvals().reject(by("eve", "r1")));

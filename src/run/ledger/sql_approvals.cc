@@ -116,7 +116,7 @@ Result<void> check_answer(const Approval& approval, const Decision& decision) {
                             printable(decision.digest.substr(0, 12))),
                 fmt::format("Look at what it would do now: steward approvals show {}", approval.run),
                 "approval-digest");
-  if (approval.four_eyes && approval.asked_by == decision.who && !decision.break_glass)
+  if (approval.four_eyes && approval.asked_by == decision.who && !decision.break_glass && !decision.alone)
     return fail(
         Kind::refused,
         fmt::format("{} has started run {}: somebody else has to approve it", printable(decision.who), approval.run),
@@ -135,7 +135,8 @@ Result<void> decide(LedgerDatabase& db, const Decision& decision, Answer answer)
   std::string act = answer == Answer::rejected ? "approval.reject" : "approval.approve";
   if (decision.break_glass) act = "approval.break-glass";
   const Approval decided = TRY(find(db, decision.run));
-  const json detail{{"digest", decided.digest}, {"reason", decision.reason}};
+  json detail{{"digest", decided.digest}, {"reason", decision.reason}};
+  if (decided.four_eyes && decision.alone) detail["four_eyes"] = "off: there is one approver";
   return append(db, {decision.who, act, decision.run, dumped(detail), decision.at});
 }
 
