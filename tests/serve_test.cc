@@ -320,8 +320,9 @@ TEST_P(ThreeDaemonsOfARestartedServer, GoOnAsIfNothingHadBeen) {
     ++fired;
     await([&] { return daemons.run(tick.run).ended.has_value(); }, tick.run + " has ended");
     // One whose process was just about to begin could reach no ledger. It says so, and is not stuck.
-    if (daemons.run(tick.run).status != Status::succeeded)
+    if (daemons.run(tick.run).status != Status::succeeded) {
       EXPECT_THAT(daemons.error_of(tick.run), HasSubstr("its process ended without a word"));
+    }
   }
   daemons.await_status(all.front().run, Status::succeeded);
   EXPECT_GE(fired, then);
