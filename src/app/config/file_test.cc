@@ -208,7 +208,8 @@ const Mistake mistakes[] = {
      "time_zone, brakes, throttle, databases, stores, urls, cleanup or jobs",
      "Did you mean \"cleanup\"?"},
     {"unknown_key", "cleanup:\n  logs: {kind: files, folder: logs, ages: 30 days, age: 30 days}",
-     "steward.yaml:4:37: unknown key \"ages\" in files policy \"logs\"; expected enabled, folder, names, leave_out or "
+     "steward.yaml:4:37: unknown key \"ages\" in files policy \"logs\"; expected enabled, approval, folder, names, "
+     "leave_out or "
      "age",
      "Did you mean \"age\"? For example: age: 30 days"},
     {"missing_key", "cleanup:\n  logs: {kind: files, folder: logs}",
