@@ -104,6 +104,7 @@ class SqliteConnection final : public Connection {
   Result<Statement> start(std::string_view text, std::span<const Value> parameters);
   Result<bool> step(sqlite3_stmt* statement, std::string_view text);
   Result<void> run(std::string_view text);
+  Result<void> keep_a_write_ahead_log();
   Result<void> usable() const;
   std::unexpected<Error> failed(std::string_view text);
   int wait(int times);
@@ -313,13 +314,21 @@ Result<std::vector<Right>> SqliteConnection::missing_rights(std::span<const Righ
   return missing;
 }
 
+// SQLite asks no busy handler where the mode changes: two that open a new file at once would refuse one another.
+Result<void> SqliteConnection::keep_a_write_ahead_log() {
+  for (int times = 0;; ++times) {
+    auto changed = run("PRAGMA journal_mode = WAL");
+    if (changed || changed.error().kind != Kind::busy || wait(times) == 0) return changed;
+  }
+}
+
 Result<void> SqliteConnection::prepare() {
   const Result<Rows> schema = query("select count(*) from sqlite_schema", {});
   if (!schema && schema.error().kind == Kind::corrupt)
     return fail(Kind::corrupt, fmt::format("{} is not an SQLite database, or is damaged", shown_),
                 "Check the path in the database's URL.");
   if (!schema) return std::unexpected(schema.error());
-  if (target_.create) TRY(run("PRAGMA journal_mode = WAL"));
+  if (target_.create) TRY(keep_a_write_ahead_log());
   TRY(run("PRAGMA synchronous = EXTRA"));
   TRY(run("PRAGMA foreign_keys = ON"));
   if (to_integer(TRY(query("PRAGMA foreign_keys", {})).rows.at(0).at(0)) != 1)

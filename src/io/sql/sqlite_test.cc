@@ -7,6 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <latch>
+#include <thread>
+
 #include "io/sql/connection_contract.h"
 
 namespace steward::sql {
@@ -83,6 +87,23 @@ TEST_F(Sqlite, StewardsOwnFileIsMadeForItsOwnerAloneAndInWal) {
   ASSERT_TRUE((*own)->execute("create table t (a integer)"));
   EXPECT_TRUE(connect({.url = url("own.db"), .create = true})) << "again, and what is there stays";
   EXPECT_EQ(ConnectionContract::one(**connect({.url = url("own.db")}), "select count(*) from t"), "0");
+}
+
+TEST_F(Sqlite, ManyThatOpenANewFileAtOnceWaitForOneAnother) {
+  for (int file = 0; file < 40; ++file) {
+    std::latch begun{4};
+    std::array<std::string, 4> refused;
+    std::vector<std::jthread> openers;
+    for (std::string& why : refused)
+      openers.emplace_back([&, own = url(fmt::format("own{}.db", file))] {
+        begun.arrive_and_wait();
+        const auto opened = connect({.url = own, .create = true});
+        const auto made = opened ? (*opened)->execute("create table if not exists t (a integer)") : 0;
+        if (!opened || !made) why = opened ? made.error().message : opened.error().message;
+      });
+    openers.clear();
+    EXPECT_THAT(refused, testing::Each("")) << "file " << file;
+  }
 }
 
 TEST_F(Sqlite, AFolderThatIsMissingIsNotFoundEvenWhereTheFileMayBeMade) {
