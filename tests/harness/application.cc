@@ -163,13 +163,10 @@ std::string days_ago(double days) {
 Application::Application(DatabaseKind database, BucketKind bucket) : database_(database), bucket_(bucket) {
   root_ = "/tmp/steward-test-" + random_hex(6);
   for (const char* folder : {"media", "logs", "bucket"}) fs::create_directories(path(folder));
-  environment = {{"PATH", "/usr/bin:/bin"},
-                 {"HOME", root_},
-                 {"MEDIA_ROOT", "media"},
-                 {"COLD_STORAGE_PATH", "cold"},
-                 {"LOG_DIR", "logs"},
-                 {"STEWARD_STATE_DIR", path("state")},
-                 {"AWS_EC2_METADATA_DISABLED", "true"}};
+  environment = {{"PATH", "/usr/bin:/bin"}, {"HOME", root_},
+                 {"MEDIA_ROOT", "media"},   {"COLD_STORAGE_PATH", "cold"},
+                 {"LOG_DIR", "logs"},       {"STEWARD_STATE_DIR", path("state")},
+                 {"STEWARD_LISTEN", "off"}, {"AWS_EC2_METADATA_DISABLED", "true"}};
   // For a program that is built with AddressSanitizer: another library may be preloaded (faketime).
   const char* options = std::getenv("ASAN_OPTIONS");
   environment["ASAN_OPTIONS"] = std::string(options != nullptr ? options : "") + ":verify_asan_link_order=0";

@@ -7,6 +7,7 @@
 #include "app/cli/commands.h"
 #include "app/cli/print_plan.h"
 #include "app/cli/session.h"
+#include "app/documents/documents.h"
 #include "core/text.h"
 #include "run/ledger/approvals.h"
 #include "run/ledger/people.h"
@@ -18,30 +19,8 @@ using nlohmann::json;
 
 std::string second_of(Instant instant) { return format_instant(std::chrono::floor<std::chrono::seconds>(instant)); }
 
-json optional_instant(const std::optional<Instant>& instant) {
-  return instant ? json(format_instant(*instant)) : json(nullptr);
-}
-
 std::vector<Question> questions_of(const ledger::Approval& approval) {
   return questions_from_json(json::parse(approval.reasons, nullptr, false));
-}
-
-json approval_json(const ledger::Approval& approval) {
-  return {{"run", approval.run},
-          {"job", approval.job},
-          {"digest", approval.digest},
-          {"tasks", approval.tasks},
-          {"reasons", json::parse(approval.reasons, nullptr, false)},
-          {"state", ledger::name_of(approval.state)},
-          {"asked", format_instant(approval.asked)},
-          {"asked_by", printable(approval.asked_by)},
-          {"expires", format_instant(approval.expires)},
-          {"four_eyes", approval.four_eyes},
-          {"decided", optional_instant(approval.decided)},
-          {"decided_by", printable(approval.decided_by)},
-          {"reason", printable(approval.decision)},
-          {"break_glass", approval.break_glass},
-          {"used", optional_instant(approval.used)}};
 }
 
 /// The plan that is asked for: of the whole plan, the steps that wait.
@@ -83,7 +62,7 @@ Result<int> approvals_list_command(const Output& output, const ApprovalsCommand&
   std::vector<std::vector<std::string>> rows{{"RUN", "JOB", "TASKS", "ASKED", "BY", "EXPIRES", "STATE"}};
   for (const ledger::Approval& approval :
        TRY(session.ledger->approvals().approvals({.job = command.job, .waiting = !command.all}))) {
-    list.push_back(approval_json(approval));
+    list.push_back(document_of(approval));
     rows.push_back({approval.run, approval.job, join_and(approval.tasks), when_text(approval.asked, now),
                     printable(approval.asked_by), when_text(approval.expires, now), state_text(approval, now)});
   }
@@ -101,7 +80,7 @@ Result<int> approvals_show_command(const Output& output, const ApprovalsCommand&
   const ledger::Run run = TRY(session.ledger->run(approval.run));
   auto plan = plan_of(approval, run);
   if (output.json) {
-    json document = approval_json(approval);
+    json document = document_of(approval);
     document["plan"] = plan ? to_json(*plan) : json(nullptr);
     print_json(document);
     return 0;
@@ -136,7 +115,7 @@ Result<int> approvals_approve_command(const Output& output, const ApprovalsComma
                                            .break_glass = command.break_glass,
                                            .alone = alone}));
   if (output.json) {
-    print_json(approval_json(TRY(session.ledger->approvals().approval(approval.run))));
+    print_json(document_of(TRY(session.ledger->approvals().approval(approval.run))));
     return 0;
   }
   if (alone && approval.asked_by == user_name())
@@ -154,7 +133,7 @@ Result<int> approvals_reject_command(const Output& output, const ApprovalsComman
   TRY(session.ledger->approvals().reject(
       {.run = approval.run, .who = user_name(), .reason = command.reason, .at = session.clock.now()}));
   if (output.json)
-    print_json(approval_json(TRY(session.ledger->approvals().approval(approval.run))));
+    print_json(document_of(TRY(session.ledger->approvals().approval(approval.run))));
   else
     print(fmt::format("{} is rejected: nothing of what waited was done.\n", approval.run));
   return 0;

@@ -51,6 +51,7 @@ struct ServeCommand {
   std::string only{};               ///< Jobs, with commas; empty: STEWARD_SERVE_JOBS, else all.
   std::string shutdown = "leave";   ///< leave, wait or stop: runs that are under way.
   std::string log_format = "text";  ///< text or json.
+  std::string listen{};             ///< "127.0.0.1:8420" or "off"; empty: as the settings say.
 };
 Result<int> serve_command(const Output& output, const ServeCommand& command);
 

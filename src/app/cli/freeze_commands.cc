@@ -7,6 +7,7 @@
 #include "app/cli/await_runs.h"
 #include "app/cli/commands.h"
 #include "app/cli/session.h"
+#include "app/documents/documents.h"
 #include "core/random.h"
 #include "core/text.h"
 
@@ -15,15 +16,6 @@ namespace {
 using nlohmann::json;
 
 std::string second_of(Instant instant) { return format_instant(std::chrono::floor<std::chrono::seconds>(instant)); }
-
-json freeze_json(const ledger::Freeze& freeze) {
-  return {{"id", freeze.id},
-          {"reason", printable(freeze.reason)},
-          {"who", freeze.who},
-          {"made", format_instant(freeze.made)},
-          {"until", freeze.until ? json(format_instant(*freeze.until)) : json(nullptr)},
-          {"lifted", freeze.lifted ? json(format_instant(*freeze.lifted)) : json(nullptr)}};
-}
 
 /// The one that is named, or the only one in force.
 Result<std::string> freeze_to_lift(const Session& session, const std::string& id) {
@@ -52,7 +44,7 @@ Result<int> freeze_command(const Output& output, const FreezeCommand& command) {
   // Since now: a pulse before it may have come before the ledger had the freeze.
   const bool seen = TRY(await_runs(session, session.clock.now()));
   if (output.json) {
-    print_json(freeze_json(freeze));
+    print_json(document_of(freeze));
     return 0;
   }
   print(fmt::format("{}: nothing is removed {}. Backups and restores go on.{}\n", freeze.id,
@@ -67,7 +59,7 @@ Result<int> freeze_list_command(const Output& output, bool all) {
   json list = json::array();
   std::vector<std::vector<std::string>> rows{{"FREEZE", "SINCE", "REASON", "BY", "UNTIL"}};
   for (const ledger::Freeze& freeze : TRY(session.ledger->freezes(session.clock.now(), all))) {
-    list.push_back(freeze_json(freeze));
+    list.push_back(document_of(freeze));
     rows.push_back({freeze.id, second_of(freeze.made), printable(freeze.reason), freeze.who,
                     freeze.lifted  ? fmt::format("lifted {} by {}", second_of(*freeze.lifted), freeze.lifted_by)
                     : freeze.until ? second_of(*freeze.until)

@@ -8,6 +8,7 @@
 #include "app/cli/await_runs.h"
 #include "app/cli/commands.h"
 #include "app/cli/session.h"
+#include "app/documents/documents.h"
 #include "core/random.h"
 #include "core/text.h"
 #include "io/sql/connection.h"
@@ -21,31 +22,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view wildcards = "*?[\\";
-
-/// A hold's conditions as a person writes them; what cannot be read stands as it is.
-std::vector<std::string> conditions_of(const ledger::Hold& hold) {
-  std::vector<std::string> texts;
-  if (hold.kind != "row" || hold.condition.empty()) return texts;
-  const auto conditions = retention::conditions_from_json(hold.condition);
-  if (!conditions) return {hold.condition};
-  for (const retention::Where& where : *conditions) texts.push_back(retention::text_of(where));
-  return texts;
-}
-
-json hold_json(const ledger::Hold& hold) {
-  return {{"id", hold.id},
-          {"kind", hold.kind},
-          {"target", hold.target},
-          {"key", printable(hold.key)},
-          {"prefix", hold.prefix},
-          {"where", conditions_of(hold)},
-          {"glob", hold.kind == "row" || hold.condition.empty() ? json(nullptr) : json(printable(hold.condition))},
-          {"reason", printable(hold.reason)},
-          {"who", hold.who},
-          {"made", format_instant(hold.made)},
-          {"until", hold.until ? json(format_instant(*hold.until)) : json(nullptr)},
-          {"released", hold.released ? json(format_instant(*hold.released)) : json(nullptr)}};
-}
 
 std::string covers_text(const ledger::Hold& hold) {
   if (hold.kind != "row" && !hold.condition.empty()) return printable(hold.condition);
@@ -263,7 +239,7 @@ Result<int> hold_add_command(const Output& output, const HoldCommand& command) {
   // Since now, not since it was made: a pulse between the two may have come before the ledger had it.
   const bool seen = TRY(await_runs(session, session.clock.now()));
   if (output.json)
-    print_json(hold_json(hold));
+    print_json(document_of(hold));
   else
     print(fmt::format("{}: {} is held{}.{}\n", hold.id, covers_text(hold),
                       hold.until ? " until " + format_instant(*hold.until) : "",
@@ -292,7 +268,7 @@ Result<int> hold_list_command(const Output& output, bool all) {
   json list = json::array();
   std::vector<std::vector<std::string>> rows{{"HOLD", "COVERS", "REASON", "BY", "UNTIL"}};
   for (const ledger::Hold& hold : TRY(session.ledger->holds(session.clock.now(), all))) {
-    list.push_back(hold_json(hold));
+    list.push_back(document_of(hold));
     rows.push_back({hold.id, fmt::format("{} {}", hold.kind, covers_text(hold)), printable(hold.reason), hold.who,
                     hold.released ? "released"
                     : hold.until  ? format_instant(std::chrono::floor<std::chrono::seconds>(*hold.until))

@@ -114,6 +114,8 @@ class Grammar {
     serve->add_option("--shutdown", serve_.shutdown, "runs under way when it is stopped: leave, wait for, or stop them")
         ->check(CLI::IsMember({"leave", "wait", "stop"}))
         ->capture_default_str();
+    serve->add_option("--listen", serve_.listen, "where the API answers, or off; default: STEWARD_LISTEN, serve.listen")
+        ->type_name("HOST:PORT");
     serve->add_option("--log-format", serve_.log_format, "how it tells what happens, on standard output")
         ->check(CLI::IsMember({"text", "json"}))
         ->capture_default_str();
@@ -121,6 +123,7 @@ class Grammar {
         "Examples:\n"
         "  steward serve\n"
         "  steward serve --only backup          one job, as a container of its own\n"
+        "  steward serve --listen 0.0.0.0:8420  the API for others, behind a proxy that speaks TLS\n"
         "SIGTERM ends it and leaves what runs: the next `steward serve` finds it. SIGHUP reads the configuration "
         "again.");
     CLI::App* pause = app_.add_subcommand("pause", "do not start a job by its schedule: set, list");

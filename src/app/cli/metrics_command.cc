@@ -12,19 +12,10 @@
 #include "app/cli/commands.h"
 #include "app/cli/session.h"
 #include "core/text.h"
-#include "engine/metrics.h"
 #include "io/files/folder.h"
 
 namespace steward::app {
 namespace {
-
-engine::MetricsOf metrics_of(const Session& session) {
-  engine::MetricsOf of{.version = std::string(version), .environment = session.settings.environment};
-  for (const std::string& name : job_names())
-    if (const auto found = session.settings.schedules.find(name); found != session.settings.schedules.end())
-      if (found->second.owner == engine::Owner::steward) of.schedules.insert(*found);
-  return of;
-}
 
 /// The file is replaced whole: who reads it meanwhile has the old one or the new one. Everybody may read it, since
 /// node_exporter is another user.
@@ -43,9 +34,17 @@ Result<void> write_whole(const std::string& name, std::string_view text) {
 
 }  // namespace
 
+engine::MetricsOf metrics_of(const Settings& settings) {
+  engine::MetricsOf of{.version = std::string(version), .environment = settings.environment};
+  for (const std::string& name : job_names())
+    if (const auto found = settings.schedules.find(name); found != settings.schedules.end())
+      if (found->second.owner == engine::Owner::steward) of.schedules.insert(*found);
+  return of;
+}
+
 Result<int> metrics_command(const Output& output, const std::string& file) {
   const Session session = TRY(open_session_saying(output));
-  const std::string text = TRY(engine::metrics(*session.ledger, metrics_of(session), session.clock.now()));
+  const std::string text = TRY(engine::metrics(*session.ledger, metrics_of(session.settings), session.clock.now()));
   if (file.empty())
     print(text);
   else

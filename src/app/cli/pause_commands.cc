@@ -6,6 +6,7 @@
 
 #include "app/cli/commands.h"
 #include "app/cli/session.h"
+#include "app/documents/documents.h"
 #include "core/random.h"
 #include "core/text.h"
 #include "run/ledger/agenda.h"
@@ -15,16 +16,6 @@ namespace {
 using nlohmann::json;
 
 std::string second_of(Instant instant) { return format_instant(std::chrono::floor<std::chrono::seconds>(instant)); }
-
-json pause_json(const ledger::Pause& pause) {
-  return {{"id", pause.id},
-          {"job", pause.job},
-          {"reason", printable(pause.reason)},
-          {"who", pause.who},
-          {"made", format_instant(pause.made)},
-          {"until", pause.until ? json(format_instant(*pause.until)) : json(nullptr)},
-          {"lifted", pause.lifted ? json(format_instant(*pause.lifted)) : json(nullptr)}};
-}
 
 /// "all", or a job that there is.
 Result<std::string> job_of(const Session& session, const std::string& name) {
@@ -55,7 +46,7 @@ Result<int> pause_command(const Output& output, const PauseCommand& command) {
                             .until = TRY(until_of(command.until, now))};
   TRY(session.ledger->agenda().add_pause(pause));
   if (output.json) {
-    print_json(pause_json(pause));
+    print_json(document_of(pause));
     return 0;
   }
   print(fmt::format("{}: {} is not started by its schedule {}. What runs goes on; by hand it still can be started.\n",
@@ -70,7 +61,7 @@ Result<int> pause_list_command(const Output& output, bool all) {
   json list = json::array();
   std::vector<std::vector<std::string>> rows{{"PAUSE", "JOB", "SINCE", "REASON", "BY", "UNTIL"}};
   for (const ledger::Pause& pause : TRY(session.ledger->agenda().pauses(session.clock.now(), all))) {
-    list.push_back(pause_json(pause));
+    list.push_back(document_of(pause));
     rows.push_back({pause.id, shown(pause.job), second_of(pause.made), printable(pause.reason), pause.who,
                     pause.lifted  ? fmt::format("resumed {} by {}", second_of(*pause.lifted), pause.lifted_by)
                     : pause.until ? second_of(*pause.until)

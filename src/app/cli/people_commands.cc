@@ -7,6 +7,7 @@
 #include "app/cli/commands.h"
 #include "app/cli/password_prompt.h"
 #include "app/cli/session.h"
+#include "app/documents/documents.h"
 #include "core/age.h"
 #include "core/digest.h"
 #include "core/password.h"
@@ -20,7 +21,6 @@ using ledger::Role;
 using nlohmann::json;
 
 std::string second_of(Instant instant) { return format_instant(std::chrono::floor<std::chrono::seconds>(instant)); }
-json or_null(const std::optional<Instant>& instant) { return instant ? json(format_instant(*instant)) : json(nullptr); }
 
 Result<Role> role_from(const std::string& text) {
   if (const auto role = ledger::role_named(text)) return *role;
@@ -44,18 +44,6 @@ Result<std::optional<Instant>> expiry(const std::string& text, Instant now) {
               "Write it like 90 days, 2027-01-31 or never.");
 }
 
-json token_json(const ledger::Token& token) {
-  return {{"id", token.id},
-          {"name", printable(token.name)},
-          {"role", ledger::name_of(token.role)},
-          {"owner", token.owner.empty() ? json(nullptr) : json(token.owner)},
-          {"made", format_instant(token.made)},
-          {"made_by", token.made_by},
-          {"expires", or_null(token.expires)},
-          {"used", or_null(token.used)},
-          {"revoked", or_null(token.revoked)}};
-}
-
 }  // namespace
 
 Result<int> user_add_command(const Output& output, const UserCommand& command) {
@@ -77,11 +65,7 @@ Result<int> user_list_command(const Output& output) {
   json list = json::array();
   std::vector<std::vector<std::string>> rows{{"USER", "ROLE", "SINCE", "SIGNED IN", ""}};
   for (const ledger::User& user : TRY(session.ledger->people().users())) {
-    list.push_back({{"user", user.name},
-                    {"role", ledger::name_of(user.role)},
-                    {"disabled", user.disabled},
-                    {"made", format_instant(user.made)},
-                    {"signed_in", or_null(user.signed_in)}});
+    list.push_back(document_of(user));
     rows.push_back({user.name, std::string(ledger::name_of(user.role)), second_of(user.made),
                     user.signed_in ? second_of(*user.signed_in) : "never", user.disabled ? "disabled" : ""});
   }
@@ -156,7 +140,7 @@ Result<int> token_add_command(const Output& output, const TokenCommand& command)
                             .expires = expires};
   TRY(session.ledger->people().add_token(token));
   if (output.json) {
-    json document = token_json(token);
+    json document = document_of(token);
     document["token"] = secret;
     print_json(document);
   } else {
@@ -173,7 +157,7 @@ Result<int> token_list_command(const Output& output) {
   json list = json::array();
   std::vector<std::vector<std::string>> rows{{"TOKEN", "NAME", "ROLE", "OF", "EXPIRES", "USED", ""}};
   for (const ledger::Token& token : TRY(session.ledger->people().tokens())) {
-    list.push_back(token_json(token));
+    list.push_back(document_of(token));
     rows.push_back({token.id, printable(token.name), std::string(ledger::name_of(token.role)),
                     token.owner.empty() ? "itself" : token.owner, token.expires ? second_of(*token.expires) : "never",
                     token.used ? second_of(*token.used) : "never", token.revoked ? "revoked" : ""});

@@ -13,7 +13,9 @@
 #include "app/cli/progress.h"
 #include "app/cli/session.h"
 #include "app/cli/signals.h"
+#include "app/cli/status.h"
 #include "app/config/catalogue.h"
+#include "app/documents/documents.h"
 #include "core/random.h"
 #include "core/text.h"
 #include "engine/supervisor.h"
@@ -51,22 +53,6 @@ std::string trigger() {
   const char* said = std::getenv("STEWARD_TRIGGER");
   if (said != nullptr && *said != '\0') return said;
   return ::isatty(STDIN_FILENO) == 1 || ::isatty(STDERR_FILENO) == 1 ? "hand" : "script";
-}
-
-json run_json(const ledger::Run& run) {
-  return {{"run", run.id},
-          {"job", run.job},
-          {"scope", run.scope.empty() ? json(nullptr) : json(split(run.scope, ','))},
-          {"status", ledger::name_of(run.status)},
-          {"started", format_instant(run.started)},
-          {"ended", run.ended ? json(format_instant(*run.ended)) : json(nullptr)},
-          {"trigger", run.trigger},
-          {"actor", run.actor},
-          {"host", run.process.host},
-          {"version", run.version},
-          {"environment", run.environment},
-          {"plan", run.plan_digest},
-          {"error", run.error.empty() ? json(nullptr) : json::parse(run.error, nullptr, false)}};
 }
 
 /// "cleanup", or "cleanup/purge-signals" where single tasks were named: as `run` takes it.
@@ -236,7 +222,7 @@ class Status {
       if (task.status == "failed" || task.status == "refused")
         attention_.push_back(fmt::format("{} {}: {}", task.task, task.status,
                                          json::parse(task.detail, nullptr, false)["error"].value("message", "")));
-    return run_json(run);
+    return document_of(run);
   }
 
   const Session& session_;
@@ -327,13 +313,24 @@ Result<int> run_command(const Output& output, const RunCommand& command) {
   return result.exit_code;
 }
 
-Result<int> status_command(const Output& output) {
-  const Session session = TRY(session_saying(output));
+namespace {
+
+Result<Status> status_of(const Session& session) {
   Status status(session);
   for (const std::string& job : job_names()) TRY(status.add(job));
   TRY(status.add_forecasts(cleanup(session.settings, session.state, caller("cleanup", "status"))));
   TRY(status.add_approvals());
   TRY(status.add_safeguards());
+  return status;
+}
+
+}  // namespace
+
+Result<json> status_document(const Session& session) { return TRY(status_of(session)).document(); }
+
+Result<int> status_command(const Output& output) {
+  const Session session = TRY(session_saying(output));
+  const Status status = TRY(status_of(session));
   if (output.json)
     print_json(status.document());
   else
@@ -349,7 +346,7 @@ Result<int> runs_command(const Output& output, const RunsCommand& command) {
   for (const ledger::Run& found : TRY(session.ledger->runs({.job = command.job, .limit = command.limit}))) {
     const ledger::Run run = as_it_stands(found, now);
     const std::uint64_t removed = removed_by(TRY(session.ledger->tasks(run.id)));
-    all.push_back(run_json(run));
+    all.push_back(document_of(run));
     rows.push_back({run.id, name_of(run), std::string(ledger::name_of(run.status)), when_text(run.started, now),
                     duration_text(run, now), format_count(removed), fmt::format("{} ({})", run.actor, run.trigger)});
   }
@@ -373,7 +370,7 @@ Result<int> runs_show_command(const Output& output, const std::string& id) {
     result.tasks.push_back(task_result_from(detail));
   }
   if (output.json) {
-    json document = run_json(run);
+    json document = document_of(run);
     document["tasks"] = tasks;
     print_json(document);
     return 0;

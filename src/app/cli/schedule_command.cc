@@ -8,6 +8,7 @@
 
 #include "app/cli/commands.h"
 #include "app/cli/session.h"
+#include "app/documents/documents.h"
 #include "core/text.h"
 #include "engine/schedule.h"
 #include "run/ledger/agenda.h"
@@ -184,14 +185,7 @@ Result<int> show_past(const Output& output, const ScheduleCommand& command) {
   std::vector<std::vector<std::string>> rows{{"TICK", "JOB", "OUTCOME", "RUN", "REASON"}};
   for (const ledger::Tick& tick :
        TRY(session.ledger->agenda().ticks({.job = command.job, .limit = static_cast<std::size_t>(command.count)}))) {
-    all.push_back({{"job", tick.job},
-                   {"tick", format_instant(tick.due)},
-                   {"outcome", tick.outcome},
-                   {"reason", printable(tick.reason)},
-                   {"since", tick.since ? json(format_instant(*tick.since)) : json(nullptr)},
-                   {"run", tick.run.empty() ? json(nullptr) : json(tick.run)},
-                   {"decided", format_instant(tick.decided)},
-                   {"daemon", tick.daemon}});
+    all.push_back(document_of(tick));
     const std::string since = tick.since ? fmt::format(" (and those since {})", format_instant(*tick.since)) : "";
     rows.push_back({format_instant(tick.due), tick.job, tick.outcome, tick.run.empty() ? "-" : tick.run,
                     printable(tick.reason) + since});

@@ -14,6 +14,7 @@
 #include "app/cli/service_manager.h"
 #include "app/cli/session.h"
 #include "app/cli/signals.h"
+#include "app/cli/web.h"
 #include "core/text.h"
 #include "engine/daemon.h"
 
@@ -63,7 +64,7 @@ constexpr std::array names_for_all{"PATH",           "HOME",
 constexpr std::array prefixes_for_all{"LC_", "AWS_", "PG", "STEWARD_", "BACKUP_"};
 // Of this process alone.
 constexpr std::array not_for_children{engine::run_variable, engine::launch_variable,
-                                      std::string_view("STEWARD_TRIGGER")};
+                                      std::string_view("STEWARD_TRIGGER"), std::string_view("STEWARD_ACTOR")};
 
 bool is_for_children(std::string_view name, const std::set<std::string>& asked) {
   if (std::ranges::find(not_for_children, name) != not_for_children.end()) return false;
@@ -159,6 +160,21 @@ engine::Shutdown shutdown_named(const std::string& name) {
   return name == "stop" ? engine::Shutdown::stop : engine::Shutdown::leave;
 }
 
+/// None where it is off. Where nobody has said where to listen and the address is taken, as by another daemon of this
+/// machine, jobs go on without it: they matter more.
+Result<std::unique_ptr<Web>> start_web(const Session& session, const std::string& flag, WebRules rules) {
+  const std::string by_default = server::ServeRules{}.listen;
+  rules.listen = flag.empty() ? session.settings.serve.listen : flag;
+  if (rules.listen == "off") return nullptr;
+  const auto say = rules.say;
+  const bool chosen = rules.listen != by_default;
+  auto web = Web::start(session, std::move(rules));
+  if (web || chosen || web.error().kind != Kind::unavailable) return web;
+  say(Level::warning,
+      fmt::format("{}: there is no API and no dashboard here (serve --listen HOST:PORT, or off)", web.error().message));
+  return nullptr;
+}
+
 /// Held for as long as the daemon lives.
 Result<std::shared_ptr<void>> be_alone(const Session& session, const std::string& lease) {
   std::string name = "serve/" + lease;
@@ -195,8 +211,8 @@ Result<int> serve_command(const Output&, const ServeCommand& command) {
       .lease = lease,
       .shared = !session.settings.ledger_url.empty() && !session.settings.ledger_url.starts_with("sqlite:"),
       .shutdown = shutdown_named(command.shutdown),
-      .children = {
-          .program = std::move(program), .environment = std::move(environment), .directory = std::move(directory)}};
+      .children = {.program = program, .environment = environment, .directory = directory}};
+  Web* answering = nullptr;
   settings.reload = [&]() -> std::optional<std::vector<engine::ScheduledJob>> {
     const auto fresh = settings_of_process();
     if (!fresh) {
@@ -204,6 +220,7 @@ Result<int> serve_command(const Output&, const ServeCommand& command) {
       return std::nullopt;
     }
     say(Level::info, "", "the configuration was read again");
+    if (answering != nullptr) answering->take(*fresh);
     return scheduled_jobs(session, *fresh, only);
   };
   if (watchdog) {
@@ -214,8 +231,17 @@ Result<int> serve_command(const Output&, const ServeCommand& command) {
   const FinishBeforeLeaving finish;
   engine::Daemon daemon(*session.ledger, session.clock, session.state, std::move(settings), say);
   const Hangups hangups(daemon);
+  const std::unique_ptr<Web> web =
+      TRY(start_web(session, command.listen,
+                    {.program = program,
+                     .directory = directory,
+                     .environment = environment,
+                     .changed = [&daemon] { daemon.wake(); },
+                     .say = [&say](Level level, std::string_view text) { say(level, "", text); }}));
+  answering = web.get();
   TRY(daemon.serve(stop_of_process().get_token(), [&] {
     say(Level::info, "", fmt::format("steward {} serves, with the ledger {}", version, session.ledger->shown()));
+    if (web) say(Level::info, "", fmt::format("the API answers at {}", web->url()));
     tell_service_manager("READY=1");
   }));
   tell_service_manager("STOPPING=1");

@@ -9,6 +9,7 @@
 #include "app/config/catalogue.h"
 #include "app/config/settings.h"
 #include "core/instant.h"
+#include "engine/metrics.h"
 #include "run/ledger/ledger.h"
 #include "run/state.h"
 
@@ -53,6 +54,9 @@ Result<std::string> working_directory();
 
 /// Reads the settings of this process.
 Result<Settings> settings_of_process();
+
+/// What the page of metrics is about.
+engine::MetricsOf metrics_of(const Settings& settings);
 
 /// This process as it connects for a job, in a run (empty: in none). Its signals stop the statements.
 Caller caller(std::string_view job, std::string_view run);

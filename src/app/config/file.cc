@@ -18,9 +18,13 @@
 namespace steward::app {
 namespace {
 
-/// Keys at the top that a variable of steward's own overrides; `config show` lists them under the variable's name.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 3> own_keys{
-    {{"state", "STEWARD_STATE_DIR"}, {"ledger", "STEWARD_LEDGER_URL"}, {"environment", "STEWARD_ENV"}}};
+/// Keys that a variable of steward's own overrides; `config show` lists them under the variable's name.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> own_keys{
+    {{"state", "STEWARD_STATE_DIR"},
+     {"ledger", "STEWARD_LEDGER_URL"},
+     {"environment", "STEWARD_ENV"},
+     {"serve.listen", "STEWARD_LISTEN"},
+     {"serve.public_url", "STEWARD_PUBLIC_URL"}}};
 
 std::string folder_of(const std::string& file, const std::string& directory) {
   const std::string whole = absolute(file, directory);
@@ -80,8 +84,8 @@ class Listing {
   }
   void record(const Node& node, const Shape& shape, const std::string& path) {
     for (const Field& field : shape.fields) {
-      if (path.empty() && std::ranges::any_of(own_keys, [&](const auto& own) { return own.first == field.key; }))
-        continue;
+      const std::string whole = joined(path, field.key);
+      if (std::ranges::any_of(own_keys, [&](const auto& own) { return own.first == whole; })) continue;
       const Node* value = node.find(field.key);
       if (value != nullptr)
         list(*value, field.shape, joined(path, field.key), field.what);
@@ -158,8 +162,14 @@ class FileReader {
     if (const Node* ledger = document.find("ledger"))
       settings_.ledger_url = database_url(*ledger, "ledger").value_or("");
     settings_.environment = document.text_at("environment");
-    for (const auto& [key, variable] : own_keys)
-      if (const Node* value = document.find(key)) settings_.origins[std::string(variable)] = text_of(value->at);
+    const Node* const serve = document.find("serve");
+    const bool has_serve = serve != nullptr && serve->kind == Node::Kind::map;
+    if (has_serve) settings_.serve = server::read_serve(*serve, errors_);
+    for (const auto& [key, variable] : own_keys) {
+      const bool below = key.starts_with("serve.");
+      const Node* value = !below ? document.find(key) : has_serve ? serve->find(key.substr(6)) : nullptr;
+      if (value != nullptr) settings_.origins[std::string(variable)] = text_of(value->at);
+    }
     keep(read_own_variables(environment_, directory_, settings_));
     if (const Node* rules = document.find("throttle"); rules != nullptr && rules->kind == Node::Kind::map)
       throttle(*rules);

@@ -122,6 +122,7 @@ Shape configuration_shape() {
         .fallback = "UTC",
         .example = "Europe/Berlin"},
        {.key = "brakes", .what = "what stops a run that would remove far more than it ever did", .shape = brakes},
+       {.key = "serve", .what = "the API and the dashboard", .shape = server::serve_shape()},
        {.key = "throttle", .what = "when to go slower, or to wait, for the database's sake", .shape = throttle},
        {.key = "databases",
         .what = "the application's databases, by a name of yours",

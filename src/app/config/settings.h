@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "app/server/section.h"
 #include "core/result.h"
 #include "core/schema.h"
 #include "engine/schedule.h"
@@ -49,6 +50,7 @@ struct Settings {
   std::string environment{};
   Brakes brakes{};
   ThrottleRules throttle{};
+  server::ServeRules serve{};
   std::map<std::string, std::string> origins{};  ///< By variable: where a file says the same.
   std::vector<std::string> notes{};              ///< What was translated or dropped, for people.
   std::vector<Shown> shown{};

@@ -51,6 +51,7 @@ class Reader {
     TRY(state());
     const std::string of_file = settings_.environment;
     settings_.environment = text("STEWARD_ENV", of_file, "the environment's name, shown in plans and manifests");
+    TRY(serve());
     show("AWS_ENDPOINT_URL", settings_.s3.endpoint, settings_.s3.endpoint.empty() ? "not set" : "environment",
          "S3 endpoint");
     return {};
@@ -175,6 +176,19 @@ class Reader {
     return {};
   }
 
+  Result<void> serve() {
+    server::ServeRules& rules = settings_.serve;
+    const std::string listen = rules.listen, url = rules.public_url;
+    rules.listen = text("STEWARD_LISTEN", listen, "where `steward serve` answers, or off");
+    if (auto checked = server::check_listen(rules.listen); !checked && rules.listen != listen)
+      return fail_while("STEWARD_LISTEN", std::move(checked).error());
+    rules.public_url = text("STEWARD_PUBLIC_URL", url, "how browsers reach it, for links and cookies");
+    if (rules.public_url.empty() || rules.public_url == url) return {};
+    if (auto checked = server::check_public_url(rules.public_url); !checked)
+      return fail_while("STEWARD_PUBLIC_URL", std::move(checked).error());
+    return {};
+  }
+
   retention::RowRules rows(std::string table, std::string age_column, Age age) const {
     return {.database = settings_.databases.at("DATABASE_URL"),
             .table = std::move(table),
@@ -270,6 +284,8 @@ Result<Settings> read_variables(const Environment& environment, const std::strin
 }
 
 std::string user_name() {
+  // Whom the server has let in, where this is a process of its own (app/api/operations.h).
+  if (const char* actor = std::getenv("STEWARD_ACTOR"); actor != nullptr && *actor != '\0') return actor;
   const passwd* entry = ::getpwuid(::geteuid());
   return entry != nullptr ? std::string(entry->pw_name) : fmt::format("uid {}", ::geteuid());
 }

@@ -68,6 +68,11 @@ EventSource::Batch EventSource::take(std::uint64_t& next, std::size_t most) cons
   return batch;
 }
 
+bool EventSource::has_listeners() const {
+  const std::lock_guard lock(listeners_->mutex);
+  return !listeners_->wakes.empty();
+}
+
 std::shared_ptr<void> EventSource::listen(std::function<void()> wake) {
   const std::lock_guard lock(listeners_->mutex);
   const std::uint64_t number = ++listeners_->last;

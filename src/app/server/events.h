@@ -50,6 +50,7 @@ class EventSource {
 
   /// `wake` is called at each push, under a lock: it may only tell somebody. Until the returned thing is gone.
   std::shared_ptr<void> listen(std::function<void()> wake);
+  bool has_listeners() const;
 
  private:
   struct Entry {

@@ -74,9 +74,10 @@ Result<void> append(LedgerDatabase& db, const Entry& entry) {
   return {};
 }
 
-Result<std::vector<AuditLine>> last_lines(LedgerDatabase& db, std::size_t limit) {
-  const sql::Rows rows = TRY(db.query(fmt::format("select {} from @audit order by number desc limit ?1", columns),
-                                      {stored(static_cast<std::uint64_t>(limit))}));
+Result<std::vector<AuditLine>> last_lines(LedgerDatabase& db, std::size_t limit, std::int64_t before) {
+  const sql::Rows rows = TRY(
+      db.query(fmt::format("select {} from @audit where ?2 = 0 or number < ?2 order by number desc limit ?1", columns),
+               {stored(static_cast<std::uint64_t>(limit)), before}));
   std::vector<AuditLine> out;
   for (const sql::Row& row : rows.rows) out.push_back(line_of(row));
   return out;

@@ -23,7 +23,7 @@ struct Entry {
 /// Appends, inside the caller's transaction, so that the act and its line are one. Others wait for their turn.
 Result<void> append(LedgerDatabase& db, const Entry& entry);
 
-Result<std::vector<AuditLine>> last_lines(LedgerDatabase& db, std::size_t limit);
+Result<std::vector<AuditLine>> last_lines(LedgerDatabase& db, std::size_t limit, std::int64_t before);
 
 /// See Ledger::verify_audit. Reads the lines one at a time.
 Result<std::int64_t> verify(LedgerDatabase& db);

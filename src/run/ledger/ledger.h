@@ -151,7 +151,8 @@ struct AuditLine {
 struct RunFilter {
   std::string job{};  ///< Empty: all.
   std::optional<Status> status{};
-  bool whole = false;  ///< Without runs for which single tasks were named.
+  bool whole = false;    ///< Without runs for which single tasks were named.
+  std::string before{};  ///< Only those that come behind this run in the list: the next page.
   std::size_t limit = 50;
 };
 
@@ -231,8 +232,8 @@ class Ledger {
   /// Appends to the audit trail.
   virtual Result<void> audit(std::string_view actor, std::string_view act, std::string_view subject,
                              std::string_view detail, Instant now) = 0;
-  /// The last `limit` lines, newest first.
-  virtual Result<std::vector<AuditLine>> audit_lines(std::size_t limit) = 0;
+  /// The last `limit` lines, newest first; of those before line `before`, where that is not 0.
+  virtual Result<std::vector<AuditLine>> audit_lines(std::size_t limit, std::int64_t before = 0) = 0;
   /// Walks the whole trail. corrupt, with the first line that does not fit; else how many lines there are.
   virtual Result<std::int64_t> verify_audit() = 0;
 

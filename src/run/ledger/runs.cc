@@ -243,10 +243,13 @@ Result<void> request_cancel(LedgerDatabase& db, std::string_view run, std::strin
 Result<std::vector<Run>> find_runs(LedgerDatabase& db, const RunFilter& filter) {
   const std::string_view status = filter.status ? name_of(*filter.status) : "";
   return runs_of(TRY(db.query(
-      fmt::format("select {} from @runs where (job = ?1 or ?1 = '') and (status = ?2 or ?2 = '') "
-                  "and (scope = '' or ?4 = 0) order by started desc, id desc limit ?3",
-                  columns),
-      {stored(filter.job), stored(status), stored(static_cast<std::uint64_t>(filter.limit)), stored(filter.whole)})));
+      fmt::format(
+          "select {} from @runs where (job = ?1 or ?1 = '') and (status = ?2 or ?2 = '') "
+          "and (scope = '' or ?4 = 0) and (?5 = '' or (started, id) < (select started, id from @runs where id = "
+          "?5)) order by started desc, id desc limit ?3",
+          columns),
+      {stored(filter.job), stored(status), stored(static_cast<std::uint64_t>(filter.limit)), stored(filter.whole),
+       stored(filter.before)})));
 }
 
 Result<std::vector<Run>> unretried_runs(LedgerDatabase& db, Instant since) {

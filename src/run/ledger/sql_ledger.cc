@@ -113,8 +113,8 @@ class SqlLedger final : public Ledger {
                      Instant now) override {
     return db_->change([&] { return append(*db_, {actor, act, subject, detail, now}); });
   }
-  Result<std::vector<AuditLine>> audit_lines(std::size_t limit) override {
-    return read([&] { return last_lines(*db_, limit); });
+  Result<std::vector<AuditLine>> audit_lines(std::size_t limit, std::int64_t before) override {
+    return read([&] { return last_lines(*db_, limit, before); });
   }
   Result<std::int64_t> verify_audit() override {
     return read([&] { return verify(*db_); });

@@ -1,0 +1,168 @@
+// runs: list, one, its log, cancel, retry
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "app/api/context.h"
+#include "app/api/documents_schema.h"
+#include "app/documents/documents.h"
+#include "core/text.h"
+#include "io/process/identity.h"
+#include "run/ledger/agenda.h"
+#include "run/runner.h"
+
+namespace steward::api {
+namespace {
+using ledger::Status;
+using nlohmann::json;
+using server::Access;
+using server::Response;
+
+constexpr std::int64_t most_log = std::int64_t{1} << 20;
+
+/// As it stands: a run whose process is gone is not running, whatever the ledger says until somebody notes it.
+ledger::Run as_it_stands(ledger::Run run, Instant now) {
+  if (run.status == Status::running && is_gone(run, now)) run.status = Status::interrupted;
+  return run;
+}
+
+Result<Response> list_runs(const Context& context, const Call& call) {
+  const auto limit = call.query.value("limit", std::size_t{50});
+  ledger::RunFilter filter{.job = call.query.value("job", std::string()),
+                           .before = call.query.value("cursor", std::string()),
+                           .limit = limit + 1};
+  if (call.query.contains("status")) filter.status = ledger::status_named(call.query["status"].get<std::string>());
+  std::vector<ledger::Run> runs = TRY(context.ledger.runs(filter));
+  const bool more = runs.size() > limit;
+  if (more) runs.pop_back();
+  json all = json::array();
+  for (const ledger::Run& run : runs) all.push_back(app::document_of(as_it_stands(run, call.now)));
+  return answer({{"runs", all}, {"next", more ? json(runs.back().id) : json(nullptr)}});
+}
+
+Result<Response> show_run(const Context& context, const Call& call) {
+  const ledger::Run run = as_it_stands(TRY(context.ledger.run(call.parameter("run"))), call.now);
+  json document = app::document_of(run);
+  document["tasks"] = json::array();
+  for (const ledger::TaskRecord& task : TRY(context.ledger.tasks(run.id)))
+    document["tasks"].push_back(json::parse(task.detail, nullptr, false));
+  document["progress"] = run.progress.empty() ? json(nullptr) : json::parse(run.progress, nullptr, false);
+  return answer(document);
+}
+
+/// A part of the run's log, whole lines; how to go on stands in its headers, so that the body is the log and no more.
+Result<Response> show_log(const Context& context, const Call& call) {
+  const ledger::Run run = TRY(context.ledger.run(call.parameter("run")));
+  const auto file = context.state.folder().open_for_reading(fmt::format("runs/{}/log.jsonl", run.id));
+  if (!file && file.error().kind == Kind::not_found && run.process.host != process::host_name())
+    return fail(Kind::not_found, fmt::format("the log of run {} is on {}", run.id, printable(run.process.host)),
+                "Ask the steward there.");
+  if (!file && file.error().kind == Kind::not_found)
+    return fail(Kind::not_found, fmt::format("run {} has no log here", run.id),
+                "It has not begun, or its log was removed when it had become old.");
+  if (!file) return std::unexpected(file.error());
+  const std::int64_t offset = call.query.value("offset", std::int64_t{0});
+  files::FileSource source(file->fd());
+  std::int64_t at = 0;
+  bool more = false;
+  Response response{.headers = {{"Content-Type", "application/jsonl"}}};
+  TRY(each_line(source, [&](std::string_view line) -> Result<bool> {
+    const auto size = static_cast<std::int64_t>(line.size()) + 1;
+    more = at >= offset && !response.body.empty() && static_cast<std::int64_t>(response.body.size()) + size > most_log;
+    if (more) return false;
+    if (at >= offset) response.body.append(line).append("\n");
+    at += size;
+    return true;
+  }));
+  response.headers.emplace_back("X-Next-Offset", std::to_string(at));
+  response.headers.emplace_back("X-More", more ? "true" : "false");
+  return response;
+}
+
+Result<Response> retry_run(const Context& context, const Call& call) {
+  const ledger::Run before = TRY(context.ledger.run(call.parameter("run")));
+  TRY(check_job(context, before.job));
+  if (before.status == Status::queued || before.status == Status::running || before.status == Status::waiting)
+    return fail(Kind::refused, fmt::format("run {} has not ended: it is {}", before.id, ledger::name_of(before.status)),
+                "Cancel it first.", "not-ended");
+  const ledger::Run run{.id = new_run_id(call.now),
+                        .job = before.job,
+                        .scope = before.scope,
+                        .status = Status::queued,
+                        .started = call.now,
+                        .heartbeat = call.now,
+                        .process = this_process(),
+                        .trigger = "api",
+                        .actor = call.who.name,
+                        .environment = before.environment,
+                        .attempt = before.attempt + 1,
+                        .retry_of = before.id};
+  if (!TRY(context.ledger.agenda().enqueue(run)))
+    return fail(Kind::refused, fmt::format("run {} was retried already", before.id),
+                "Start a new run, or retry that one.", "retried");
+  context.settings.changed();
+  return answer(app::document_of(run), 202);
+}
+
+}  // namespace
+
+void add_runs(Routes& routes, const Context& context) {
+  const std::string base = std::string(root) + "/runs";
+  routes.add({.id = "listRuns",
+              .method = "GET",
+              .path = base,
+              .group = "runs",
+              .summary = "Runs, newest first",
+              .query = {{"job", text(1, 64), "Of this job alone"},
+                        {"status",
+                         one_of({"queued", "running", "succeeded", "failed", "partial", "refused", "cancelled",
+                                 "waiting", "interrupted"}),
+                         "In this state alone"},
+                        {"limit", integer(1, 500), "How many"},
+                        {"cursor", text(1, 64), "What `next` of the page before says"}},
+              .answer = page_document("runs", run_schema())},
+             [&context](const Call& call) { return list_runs(context, call); });
+  routes.add({.id = "getRun",
+              .method = "GET",
+              .path = base + "/{run}",
+              .group = "runs",
+              .summary = "One run, with what became of its tasks; \"latest\" is the newest",
+              .answer = run_detail_schema()},
+             [&context](const Call& call) { return show_run(context, call); });
+  routes.add({.id = "getRunLog",
+              .method = "GET",
+              .path = base + "/{run}/log",
+              .group = "runs",
+              .summary = "The log, a JSON document a line, up to a mebibyte; X-Next-Offset and X-More say how to go on",
+              .query = {{"offset", integer(0), "From this byte on"}},
+              .answer = text(),
+              .type = "application/jsonl"},
+             [&context](const Call& call) { return show_log(context, call); });
+  routes.add(
+      {.id = "cancelRun",
+       .method = "POST",
+       .path = base + "/{run}/cancel",
+       .group = "runs",
+       .summary = "Stop a run, after the item or batch at hand; one that is queued or waits is cancelled at once",
+       .access = Access::operate,
+       .status = 202,
+       .answer = run_schema()},
+      [&context](const Call& call) -> Result<Response> {
+        const ledger::Run run = TRY(context.ledger.run(call.parameter("run")));
+        TRY(context.ledger.request_cancel(run.id, call.who.name, call.now));
+        context.settings.changed();
+        return answer(app::document_of(TRY(context.ledger.run(run.id))), 202);
+      });
+  routes.add({.id = "retryRun",
+              .method = "POST",
+              .path = base + "/{run}/retry",
+              .group = "runs",
+              .summary = "Queue the same once more; a run is retried once",
+              .access = Access::operate,
+              .status = 202,
+              .answer = run_schema()},
+             [&context](const Call& call) { return retry_run(context, call); });
+}
+
+}  // namespace steward::api

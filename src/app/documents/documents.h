@@ -1,0 +1,33 @@
+/// What the ledger knows, as JSON: the same documents for `--json` on the command line and for the API, so that the two
+/// cannot tell different things. Times are RFC 3339 in UTC; what is absent is null; texts of people are printable.
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+
+#include "core/instant.h"
+#include "run/ledger/agenda.h"
+#include "run/ledger/approvals.h"
+#include "run/ledger/ledger.h"
+#include "run/ledger/people.h"
+
+namespace steward::app {
+
+/// "2026-11-23T03:00:00Z", or null.
+nlohmann::json or_null(const std::optional<Instant>& instant);
+
+nlohmann::json document_of(const ledger::Run& run);
+nlohmann::json document_of(const ledger::Approval& approval);
+nlohmann::json document_of(const ledger::Tick& tick);
+nlohmann::json document_of(const ledger::Pause& pause);
+nlohmann::json document_of(const ledger::Freeze& freeze);
+nlohmann::json document_of(const ledger::Hold& hold);
+nlohmann::json document_of(const ledger::AuditLine& line);
+/// Without the hash of the password.
+nlohmann::json document_of(const ledger::User& user);
+/// Without its hash.
+nlohmann::json document_of(const ledger::Token& token);
+
+/// A hold's conditions as a person writes them; what cannot be read stands as it is.
+std::vector<std::string> conditions_of(const ledger::Hold& hold);
+
+}  // namespace steward::app
