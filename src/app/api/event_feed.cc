@@ -1,6 +1,7 @@
 #include "app/api/event_feed.h"
 
 #include <nlohmann/json.hpp>
+#include <ranges>
 
 #include "app/documents/documents.h"
 #include "run/ledger/agenda.h"
@@ -43,10 +44,10 @@ void EventFeed::watch(const std::stop_token& stop) {
 
 Result<void> EventFeed::look() {
   const std::vector<ledger::AuditLine> lines = TRY(ledger_.audit_lines(lines_at_once));
-  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
-    if (line->number <= last_) continue;
-    source_->push({.id = std::to_string(line->number), .event = line->act, .data = text_of(app::document_of(*line))});
-    last_ = line->number;
+  for (const ledger::AuditLine& line : std::views::reverse(lines)) {
+    if (line.number <= last_) continue;
+    source_->push({.id = std::to_string(line.number), .event = line.act, .data = text_of(app::document_of(line))});
+    last_ = line.number;
   }
   std::map<std::string, std::string> now;
   for (const ledger::Run& run : TRY(ledger_.agenda().open_runs())) {

@@ -39,7 +39,8 @@ Result<Response> restore(const Context& context, const Call& call) {
 
 void add_operations(Routes& routes, const Context& context) {
   const std::string base(root);
-  const auto starts = [&](std::string id, std::string path, std::string summary, std::vector<std::string> words) {
+  const auto starts = [&](std::string id, const std::string& path, std::string summary,
+                          std::vector<std::string> words) {
     const std::string kind = words.at(0) + '-' + words.at(1);
     routes.add({.id = std::move(id),
                 .method = "POST",

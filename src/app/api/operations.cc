@@ -9,6 +9,7 @@
 #include <array>
 #include <csignal>
 #include <nlohmann/json.hpp>
+#include <ranges>
 
 #include "core/random.h"
 #include "core/text.h"
@@ -109,7 +110,7 @@ Result<json> Operations::get(const std::string& id) const {
 json Operations::list() const {
   const std::lock_guard lock(mutex_);
   json out = json::array();
-  for (auto one = all_.rbegin(); one != all_.rend(); ++one) out.push_back((*one)->document(false));
+  for (const auto& one : std::views::reverse(all_)) out.push_back(one->document(false));
   return out;
 }
 
