@@ -131,6 +131,8 @@ TEST_F(ApiTest, ACookieAloneChangesNothingUnlessOneOfOurOwnPagesAsks) {
   ASSERT_EQ(signed_in.status, 200) << signed_in.body;
   const std::string cookie = cookie_of(signed_in);
   EXPECT_EQ(ask("GET", "/api/v1/me", {{"cookie", cookie}}).status, 200);
+  EXPECT_EQ(ask("GET", "/api/v1/me", {{"cookie", cookie}, {"authorization", "Basic YWRhOng="}}).status, 200)
+      << "a proxy's own password is none of ours";
   const json freeze{{"reason", "test"}};
   const auto freeze_from = [&](server::Pairs headers) {
     headers.emplace_back("cookie", cookie);

@@ -22,6 +22,15 @@ bool changes(const Request& request) {
   return request.method != "GET" && request.method != "HEAD" && request.method != "OPTIONS";
 }
 
+/// The token that a script shows. Another scheme is not ours: a proxy in front may ask for a password of its own, which
+/// the browser then sends to us, too.
+std::optional<std::string_view> bearer_of(const Request& request) {
+  constexpr std::string_view scheme = "bearer ";
+  const std::string_view header = request.header("authorization").value_or("");
+  if (server::lower(header.substr(0, scheme.size())) != scheme) return std::nullopt;
+  return trim(header.substr(scheme.size()));
+}
+
 Response who_are_you(std::string message) {
   Response response = server::problem(
       401, {Kind::permission, std::move(message),
@@ -84,11 +93,7 @@ bool is_from_our_pages(const Request& request, std::string_view public_url) {
 
 Result<std::optional<ledger::Known>> Guard::known(const Request& request, bool& by_cookie) {
   const Instant now = clock_.now();
-  if (const auto header = request.header("authorization")) {
-    constexpr std::string_view scheme = "bearer ";
-    if (server::lower(header->substr(0, scheme.size())) != scheme) return std::nullopt;
-    return people_.by_token(sha256_hex(trim(header->substr(scheme.size()))), now);
-  }
+  if (const auto token = bearer_of(request)) return people_.by_token(sha256_hex(*token), now);
   const std::string_view secret = cookie(request, session_cookie);
   if (secret.empty()) return std::nullopt;
   by_cookie = true;
@@ -107,9 +112,9 @@ std::optional<Response> Guard::operator()(Request& request, Access access) {
   auto found = known(request, by_cookie);
   if (!found) return server::problem(found.error());
   if (!*found)
-    return who_are_you(by_cookie                         ? "this session is over"
-                       : request.header("authorization") ? "this token is unknown, revoked or has expired"
-                                                         : "nobody is signed in");
+    return who_are_you(by_cookie            ? "this session is over"
+                       : bearer_of(request) ? "this token is unknown, revoked or has expired"
+                                            : "nobody is signed in");
   who_ = **std::move(found);
   request.user = who_.name;
   if (by_cookie && changes(request) && !is_from_our_pages(request, public_url_)) return not_from_here();

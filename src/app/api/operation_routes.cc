@@ -39,7 +39,7 @@ Result<Response> restore(const Context& context, const Call& call) {
 
 void add_operations(Routes& routes, const Context& context) {
   const std::string base(root);
-  const auto starts = [&](std::string id, const std::string& path, std::string summary,
+  const auto starts = [&](std::string id, const std::string& path, std::string summary, Access access,
                           std::vector<std::string> words) {
     const std::string kind = words.at(0) + '-' + words.at(1);
     routes.add({.id = std::move(id),
@@ -47,6 +47,7 @@ void add_operations(Routes& routes, const Context& context) {
                 .path = base + path,
                 .group = "archive",
                 .summary = std::move(summary),
+                .access = access,
                 .status = 202,
                 .answer = operation_schema()},
                [&context, kind, words = std::move(words)](const Call& call) -> Result<Response> {
@@ -71,8 +72,9 @@ void add_operations(Routes& routes, const Context& context) {
              [&context](const Call& call) -> Result<Response> {
                return answer(to_json(TRY(context.state.load_plan(call.parameter("digest")))));
              });
-  starts("listArchive", "/archive/list", "What is in the archive: the operation's result", {"archive", "list"});
-  starts("verifyArchive", "/archive/verify", "Read every copy in the archive and check its hash",
+  starts("listArchive", "/archive/list", "What is in the archive: the operation's result", Access::view,
+         {"archive", "list"});
+  starts("verifyArchive", "/archive/verify", "Read every copy in the archive and check its hash", Access::operate,
          {"archive", "verify"});
   routes.add({.id = "restore",
               .method = "POST",
