@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/text.h"
+#include "run/ledger/people.h"
 
 namespace steward {
 namespace {
@@ -36,6 +37,20 @@ Plan without_others(Plan plan, const std::vector<std::string>& tasks) {
 }
 
 }  // namespace
+
+Result<Plan> asked_plan(const ledger::Approval& approval, const ledger::Run& run) {
+  Plan plan = TRY(plan_from_json(nlohmann::json::parse(run.plan, nullptr, false)));
+  std::erase_if(plan.steps,
+                [&](const Step& step) { return std::ranges::find(approval.tasks, step.task) == approval.tasks.end(); });
+  return plan;
+}
+
+Result<bool> has_one_approver(ledger::Ledger& ledger) {
+  std::size_t approvers = 0;
+  for (const ledger::User& user : TRY(ledger.people().users()))
+    approvers += !user.disabled && user.role >= ledger::Role::approver;
+  return approvers == 1;
+}
 
 Asking::Asking(ledger::Ledger& ledger, const Clock& clock, const RunSettings& settings)
     : ledger_(ledger), clock_(clock), settings_(settings) {}

@@ -19,6 +19,11 @@
 
 namespace steward {
 
+/// The plan that is asked for: of the run's whole plan, the steps that wait. An error where the run has none any more.
+Result<Plan> asked_plan(const ledger::Approval& approval, const ledger::Run& run);
+/// Whether nobody else could approve: of the users that there are, one alone may.
+Result<bool> has_one_approver(ledger::Ledger& ledger);
+
 class Asking {
  public:
   Asking(ledger::Ledger& ledger, const Clock& clock, const RunSettings& settings);

@@ -47,6 +47,11 @@ bool is_gone(const ledger::Run& run, Instant now) {
   }
 }
 
+ledger::Run as_it_stands(ledger::Run run, Instant now) {
+  if (run.status == ledger::Status::running && is_gone(run, now)) run.status = ledger::Status::interrupted;
+  return run;
+}
+
 std::string pid_namespace() { return process::pid_namespace(); }
 
 bool is_gone_here(const ledger::Process& its, std::string_view its_pid_namespace) {

@@ -113,6 +113,9 @@ Presence presence_of(const ledger::Process& process);
 /// Whether the process of a run is gone; one of which nothing is known counts as alive until its pulse is ten minutes
 /// old.
 bool is_gone(const ledger::Run& run, Instant now);
+/// The run as people are shown it: one whose process is gone is not running, whatever the ledger says until somebody
+/// notes it.
+ledger::Run as_it_stands(ledger::Run run, Instant now);
 
 /// The PID namespace of this process, "pid:[4026531836]"; empty where /proc does not say.
 std::string pid_namespace();

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "app/api/context.h"
 #include "app/api/documents_schema.h"
 #include "app/documents/documents.h"
 #include "core/text.h"
+#include "run/asking.h"
 #include "run/plan.h"
 
 namespace steward::api {
@@ -22,12 +22,7 @@ Result<json> detail(const Context& context, const std::string& run_id) {
   const ledger::Run run = TRY(context.ledger.run(approval.run));
   json document = app::document_of(approval);
   document["plan"] = nullptr;
-  if (auto plan = plan_from_json(json::parse(run.plan, nullptr, false))) {
-    std::erase_if(plan->steps, [&](const Step& step) {
-      return std::ranges::find(approval.tasks, step.task) == approval.tasks.end();
-    });
-    document["plan"] = to_json(*plan);
-  }
+  if (const auto plan = asked_plan(approval, run)) document["plan"] = to_json(*plan);
   return document;
 }
 
@@ -39,17 +34,14 @@ Result<Response> approve(const Context& context, const Call& call) {
     if (call.who.role < ledger::Role::administrator)
       return fail(Kind::permission, "break_glass is for administrators", "Ask another approver.");
   }
-  std::size_t approvers = 0;
-  if (approval.four_eyes)
-    for (const ledger::User& user : TRY(context.ledger.people().users()))
-      approvers += !user.disabled && user.role >= ledger::Role::approver;
+  const bool alone = approval.four_eyes && TRY(has_one_approver(context.ledger));
   TRY(context.ledger.approvals().approve({.run = approval.run,
                                           .digest = call.body["digest"].get<std::string>(),
                                           .who = call.who.name,
                                           .reason = call.body.value("reason", std::string()),
                                           .at = call.now,
                                           .break_glass = break_glass,
-                                          .alone = approvers == 1}));
+                                          .alone = alone}));
   context.settings.changed();
   return answer(TRY(detail(context, approval.run)));
 }

@@ -21,12 +21,6 @@ using server::Response;
 
 constexpr std::int64_t most_log = std::int64_t{1} << 20;
 
-/// As it stands: a run whose process is gone is not running, whatever the ledger says until somebody notes it.
-ledger::Run as_it_stands(ledger::Run run, Instant now) {
-  if (run.status == Status::running && is_gone(run, now)) run.status = Status::interrupted;
-  return run;
-}
-
 Result<Response> list_runs(const Context& context, const Call& call) {
   const auto limit = call.query.value("limit", std::size_t{50});
   ledger::RunFilter filter{.job = call.query.value("job", std::string()),

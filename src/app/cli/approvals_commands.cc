@@ -9,8 +9,8 @@
 #include "app/cli/session.h"
 #include "app/documents/documents.h"
 #include "core/text.h"
+#include "run/asking.h"
 #include "run/ledger/approvals.h"
-#include "run/ledger/people.h"
 #include "run/questions.h"
 
 namespace steward::app {
@@ -21,14 +21,6 @@ std::string second_of(Instant instant) { return format_instant(std::chrono::floo
 
 std::vector<Question> questions_of(const ledger::Approval& approval) {
   return questions_from_json(json::parse(approval.reasons, nullptr, false));
-}
-
-/// The plan that is asked for: of the whole plan, the steps that wait.
-Result<Plan> plan_of(const ledger::Approval& approval, const ledger::Run& run) {
-  Plan plan = TRY(plan_from_json(json::parse(run.plan, nullptr, false)));
-  std::erase_if(plan.steps,
-                [&](const Step& step) { return std::ranges::find(approval.tasks, step.task) == approval.tasks.end(); });
-  return plan;
 }
 
 std::string state_text(const ledger::Approval& approval, Instant now) {
@@ -43,14 +35,6 @@ Result<void> check_reason(const std::string& reason, std::string_view what) {
   if (!trim(reason).empty()) return {};
   return fail(Kind::bad_input, fmt::format("{} needs a reason", what),
               "Add --reason \"the table was imported twice\": it is kept for good.");
-}
-
-/// Whether nobody else could approve: of the users that there are, one alone may.
-Result<bool> is_alone(const Session& session) {
-  std::size_t approvers = 0;
-  for (const ledger::User& user : TRY(session.ledger->people().users()))
-    approvers += !user.disabled && user.role >= ledger::Role::approver;
-  return approvers == 1;
 }
 
 }  // namespace
@@ -78,7 +62,7 @@ Result<int> approvals_show_command(const Output& output, const ApprovalsCommand&
   const Instant now = session.clock.now();
   const ledger::Approval approval = TRY(session.ledger->approvals().approval(command.run));
   const ledger::Run run = TRY(session.ledger->run(approval.run));
-  auto plan = plan_of(approval, run);
+  auto plan = asked_plan(approval, run);
   if (output.json) {
     json document = document_of(approval);
     document["plan"] = plan ? to_json(*plan) : json(nullptr);
@@ -106,7 +90,7 @@ Result<int> approvals_approve_command(const Output& output, const ApprovalsComma
   if (command.break_glass) TRY(check_reason(command.reason, "--break-glass"));
   const Session session = TRY(open_session_saying(output));
   const ledger::Approval approval = TRY(session.ledger->approvals().approval(command.run));
-  const bool alone = approval.four_eyes && TRY(is_alone(session));
+  const bool alone = approval.four_eyes && TRY(has_one_approver(*session.ledger));
   TRY(session.ledger->approvals().approve({.run = approval.run,
                                            .digest = command.digest.empty() ? approval.digest : command.digest,
                                            .who = user_name(),

@@ -60,12 +60,6 @@ std::string name_of(const ledger::Run& run) {
   return run.scope.empty() ? run.job : fmt::format("{}/{}", run.job, run.scope);
 }
 
-/// A run whose process is gone is not running, whatever the ledger says until the next run notes it.
-ledger::Run as_it_stands(ledger::Run run, Instant now) {
-  if (run.status == ledger::Status::running && is_gone(run, now)) run.status = ledger::Status::interrupted;
-  return run;
-}
-
 std::string duration_text(const ledger::Run& run, Instant now) {
   return format_span(run.ended.value_or(now) - run.started);
 }
