@@ -170,6 +170,9 @@ class Ledger {
 
   virtual const std::string& shown() const = 0;  ///< Where it is, without a password.
   virtual const std::string& id() const = 0;     ///< Given at creation: 32 hexadecimal digits.
+  /// Whether changes can be entered at the moment, asked by one that changes nothing. An error where they cannot: the
+  /// server does not answer or is a standby, the file is read-only, another process does not let go of it.
+  virtual Result<void> check_writable() = 0;
 
   /// Enters the run and an audit line "run.begin".
   virtual Result<void> begin_run(const Run& run) = 0;
@@ -254,6 +257,9 @@ struct Settings {
   std::string url{};  ///< sqlite:////absolute/ledger.db (made if absent, 0600) or postgresql://….
   bool read_only =
       false;  ///< For `status` and the like: does not create and does not migrate; not_found where there is none.
+  /// How long a change waits for another's. Those take milliseconds: a ledger that cannot be written for half a minute
+  /// is stuck.
+  std::chrono::seconds patience{30};
 };
 
 Result<std::unique_ptr<Ledger>> open(const Settings& settings);

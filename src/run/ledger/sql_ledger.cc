@@ -42,6 +42,12 @@ class SqlLedger final : public Ledger {
 
   const std::string& shown() const override { return db_->shown(); }
   const std::string& id() const override { return id_; }
+  Result<void> check_writable() override {
+    return db_->change([&]() -> Result<void> {
+      TRY(db_->execute("update @meta set value = value where name = 'no such name'"));
+      return {};
+    });
+  }
 
   Result<void> begin_run(const Run& run) override { return ledger::begin_run(*db_, run); }
   Result<bool> heartbeat(std::string_view run, Instant now, std::string_view progress) override {
@@ -162,10 +168,9 @@ Result<std::optional<Instant>> SqlLedger::latest() {
 
 Result<std::unique_ptr<LedgerDatabase>> connected(const Settings& settings) {
   using namespace std::chrono_literals;
-  // Somebody else's change takes milliseconds; a ledger that cannot be written for half a minute is stuck.
   const sql::Target target{.url = settings.url,
                            .application = "steward ledger",
-                           .lock_timeout = 30s,
+                           .lock_timeout = settings.patience,
                            // A process that is stopped in the middle of a change must not stop all the others.
                            .idle_timeout = 10s,
                            .create = !settings.read_only,
