@@ -278,6 +278,7 @@ Result<Settings> read_variables(const Environment& environment, const std::strin
   settings.state_dir = own.state_dir;
   settings.ledger_url = own.ledger_url;
   settings.environment = own.environment;
+  settings.serve = own.serve;
   settings.shown.insert(settings.shown.end(), own.shown.begin(), own.shown.end());
   TRY(read_disabled(environment, settings));
   return settings;
