@@ -73,6 +73,15 @@ Result<Session> open_session_saying(const Output& output) {
   return session;
 }
 
+Result<Session> open_session_with_notes(const Output& output) {
+  std::vector<std::string> warnings;
+  Session session = TRY(open_session(warnings));
+  if (!output.json && output.terminal_errors)
+    for (const std::string& note : session.settings.notes) fmt::print(stderr, "steward: {}\n", printable(note));
+  for (const std::string& warning : warnings) fmt::print(stderr, "steward: {}\n", printable(warning));
+  return session;
+}
+
 Result<std::optional<Error>> barred(const Session& session) {
   for (const object::StoreTarget& archive : session.settings.archives) {
     if (!is_used(session.settings, archive)) continue;

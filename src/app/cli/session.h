@@ -32,6 +32,9 @@ Result<Session> open_session(std::vector<std::string>& warnings);
 /// The same for a command of a person: warnings go to standard error, unless the answer is to be one JSON document.
 Result<Session> open_session_saying(const Output& output);
 
+/// And to a person at a terminal also what the configuration notes: a cron mail would repeat it every night.
+Result<Session> open_session_with_notes(const Output& output);
+
 /// Why nothing may be removed, although the ledger has no freeze: an archive belongs to another ledger or environment
 /// (run/manifest/archive.h). An archive that does not answer has no say: what the ledger knows holds.
 Result<std::optional<Error>> barred(const Session& session);
