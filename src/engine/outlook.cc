@@ -11,6 +11,7 @@ namespace steward::engine {
 namespace {
 
 constexpr std::chrono::years ten_years{10};
+constexpr std::size_t ticks_seen_through = 1000;
 constexpr int ticks_looked_at = 2000;  // of blackouts and ends of pauses, in the search for one that fires
 
 /// What is in the way of a tick, and until when; without an end: until somebody acts.
@@ -74,10 +75,12 @@ Standing standing_of(Outcome outcome) {
   }
 }
 
-/// Whether the last whole run is no older than the tick before the last one: whoever starts it, somebody does.
-const ledger::Run* recent_run(const ScheduledJob& job, const OutlookFacts& facts) {
+/// The last whole run, where cron, another scheduler or Dagster has started it and it is no older than the tick before
+/// the last one: somebody sees to the job. A daemon's own last run says nothing of whether it lives, a person's
+/// neither.
+const ledger::Run* others_run(const ScheduledJob& job, const OutlookFacts& facts) {
   const auto run = facts.runs.find(job.name);
-  if (run == facts.runs.end()) return nullptr;
+  if (run == facts.runs.end() || (run->second.trigger != "script" && run->second.trigger != "dagster")) return nullptr;
   const auto since = ticks_back(job.schedule, facts.now, 2);
   return since && run->second.started >= *since ? &run->second : nullptr;
 }
@@ -100,9 +103,14 @@ std::string_view name_of(Standing standing) {
 }
 
 std::optional<Instant> ticks_back(const Schedule& schedule, Instant now, std::size_t count) {
-  const Ticks found = latest_ticks(schedule, now - ten_years, now, count);
-  if (found.ticks.size() < count) return {};
-  return found.ticks.front();
+  const std::size_t most = schedule.blackouts.empty() ? count : ticks_seen_through;
+  std::vector<Instant> ticks = latest_ticks(schedule, now - ten_years, now, most).ticks;
+  std::erase_if(ticks, [&](Instant tick) {
+    return std::ranges::any_of(schedule.blackouts,
+                               [&](const Blackout& blackout) { return covers(blackout, schedule.zone, tick); });
+  });
+  if (ticks.size() < count) return {};
+  return ticks[ticks.size() - count];
 }
 
 Outlook outlook(const ScheduledJob& job, const OutlookFacts& facts) {
@@ -120,17 +128,15 @@ Outlook outlook(const ScheduledJob& job, const OutlookFacts& facts) {
   const auto next = next_tick(job.schedule, facts.now);
   if (!next) return out;
   out.next = next->at;
-  const ledger::Run* recent = out.kept ? nullptr : recent_run(job, facts);
-  out.started_by_others = recent != nullptr;
+  const ledger::Run* others = out.kept ? nullptr : others_run(job, facts);
+  out.started_by_others = others != nullptr;
   if (const auto obstacle = in_the_way(job, facts, next->at)) {
     out.standing = obstacle->standing;
     out.reason = obstacle->reason;
   } else if (!out.kept) {
     out.standing = Standing::unkept;
     out.reason = "no daemon is running";
-    if (recent != nullptr)
-      out.reason +=
-          fmt::format("; it was last started {}", recent->trigger == "hand" ? "by hand" : "by " + recent->trigger);
+    if (others != nullptr) out.reason += fmt::format("; it was last started by {}", others->trigger);
   }
   if (out.kept) out.fires = first_that_fires(job, facts, next->at);
   if (out.fires) out.starts = *out.fires + jitter_of(job.name, job.schedule.jitter);

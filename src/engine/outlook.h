@@ -69,8 +69,8 @@ struct OutlookFacts {
 /// Pure.
 Outlook outlook(const ScheduledJob& job, const OutlookFacts& facts);
 
-/// The tick that is `count` ticks back, so that so many have come at `now` or before. None where there were fewer in
-/// ten years.
+/// The tick that is `count` ticks back, so that so many have come at `now` or before; those in a blackout do not count.
+/// None where there were fewer in ten years, or among the last thousand.
 std::optional<Instant> ticks_back(const Schedule& schedule, Instant now, std::size_t count);
 
 struct Outlooks {

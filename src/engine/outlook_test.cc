@@ -28,6 +28,8 @@ struct Case {
   std::string fires = "";  // "": nothing can be known of
 };
 
+void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
+
 std::string text_of(const Outlook& outlook) {
   return fmt::format("{}{}{}", name_of(outlook.standing), outlook.reason.empty() ? "" : ": ", outlook.reason);
 }
@@ -115,6 +117,18 @@ const std::vector<Case> cases{
        ran(facts, "script", at("2026-11-22T03:00:00Z"));
      },
      "unkept: no daemon is running; it was last started by script"},
+    {"ADaemonsOwnLastRun",
+     [](auto&, auto& facts) {
+       facts.keepers->clear();
+       ran(facts, "serve", now);
+     },
+     "unkept: no daemon is running"},
+    {"APersonsRun",
+     [](auto&, auto& facts) {
+       facts.keepers->clear();
+       ran(facts, "hand", now);
+     },
+     "unkept: no daemon is running"},
     {"StartedTooLongAgo",
      [](auto&, auto& facts) {
        facts.keepers->clear();
@@ -136,6 +150,9 @@ TEST(TicksBack, CountsThoseThatHaveCome) {
   const Schedule daily = job_at_three().schedule;
   EXPECT_EQ(ticks_back(daily, at("2026-11-23T03:00:00Z"), 1), at("2026-11-23T03:00:00Z"));
   EXPECT_EQ(ticks_back(daily, at("2026-11-23T02:59:59Z"), 2), at("2026-11-21T03:00:00Z"));
+  Schedule hourly = job_at_three("0 * * * *").schedule;
+  hourly.blackouts = {{.window = DailyWindow{8h, 18h}, .text = "by day"}};
+  EXPECT_EQ(ticks_back(hourly, now, 2), at("2026-11-23T06:00:00Z")) << "those in a blackout do not count";
   EXPECT_EQ(ticks_back(job_at_three("0 3 29 2 *").schedule, now, 4), std::nullopt);
   EXPECT_EQ(ticks_back(job_at_three("0 3 29 2 *").schedule, now, 1), at("2024-02-29T03:00:00Z"));
 }

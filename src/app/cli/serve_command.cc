@@ -91,30 +91,8 @@ Result<std::vector<std::string>> environment_for_children() {
   return out;
 }
 
-using Jobs = std::set<std::string, std::less<>>;
-
-/// Those that were chosen, by the flag or STEWARD_SERVE_JOBS; empty: all.
-Result<Jobs> chosen_jobs(const ServeCommand& command, const Settings& settings) {
-  std::string list = command.only;
-  if (list.empty()) list = process_environment()("STEWARD_SERVE_JOBS").value_or("");
-  std::ranges::replace(list, ' ', ',');
-  Jobs out;
-  for (const std::string_view name : split(list, ',')) {
-    if (name.empty()) continue;
-    std::vector<std::string> known;
-    for (const auto& [job, schedule] : settings.schedules) known.push_back(job);
-    if (std::ranges::find(known, name) == known.end()) {
-      std::string hint = did_you_mean(name, known);
-      return fail(Kind::bad_input, fmt::format("there is no job \"{}\" to serve", printable(name)),
-                  hint.empty() ? fmt::format("The jobs are {}.", join_and(known)) : std::move(hint));
-    }
-    out.emplace(name);
-  }
-  return out;
-}
-
 /// What is not configured is known from `status`; a tick of it each night tells nobody anything.
-std::vector<engine::ScheduledJob> jobs_to_serve(const Settings& settings, const Jobs& only) {
+std::vector<engine::ScheduledJob> jobs_to_serve(const Settings& settings, const JobNames& only) {
   std::vector<engine::ScheduledJob> out = scheduled_jobs(settings);
   std::erase_if(out, [&](const engine::ScheduledJob& job) {
     return !job.configured || (!only.empty() && !only.contains(job.name));
@@ -172,7 +150,7 @@ Result<int> serve_command(const Output&, const ServeCommand& command) {
   const Session session = TRY(open_session(warnings));
   const engine::Say say = log_to_stdout(command.log_format == "json", session.clock);
   for (const std::string& warning : warnings) say(Level::warning, "", warning);
-  const Jobs only = TRY(chosen_jobs(command, session.settings));
+  const JobNames only = TRY(chosen_jobs(command.only, session.settings));
   engine::Keeping keeping = TRY(engine::Keeping::begin(session.state, only, session.clock.now()));
   std::vector<engine::ScheduledJob> jobs = jobs_to_serve(session.settings, only);
   if (jobs.empty())

@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,10 @@ Result<std::string> working_directory();
 
 /// Reads the settings of this process.
 Result<Settings> settings_of_process();
+
+/// The jobs that a daemon is there for, by its flag `--only` or STEWARD_SERVE_JOBS; empty: all.
+using JobNames = std::set<std::string, std::less<>>;
+Result<JobNames> chosen_jobs(const std::string& flag, const Settings& settings);
 
 /// What the page of metrics is about.
 engine::MetricsOf metrics_of(const Settings& settings);

@@ -146,6 +146,11 @@ class Folder {
 
   /// Room left for this user on its file system.
   Result<Bytes> room() const;
+  /// The same with how large that is.
+  struct Space {
+    Bytes room{}, total{};
+  };
+  Result<Space> space() const;
 
  private:
   Folder(Handle handle, std::string path, Calls calls)

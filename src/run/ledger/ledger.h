@@ -257,8 +257,8 @@ struct Settings {
   std::string url{};  ///< sqlite:////absolute/ledger.db (made if absent, 0600) or postgresql://….
   bool read_only =
       false;  ///< For `status` and the like: does not create and does not migrate; not_found where there is none.
-  /// How long a change waits for another's. Those take milliseconds: a ledger that cannot be written for half a minute
-  /// is stuck.
+  /// How long a change waits for another's, and (at most 10 s) a connection for the server. Those take milliseconds: a
+  /// ledger that cannot be written for half a minute is stuck.
   std::chrono::seconds patience{30};
 };
 

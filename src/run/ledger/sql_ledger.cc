@@ -170,6 +170,7 @@ Result<std::unique_ptr<LedgerDatabase>> connected(const Settings& settings) {
   using namespace std::chrono_literals;
   const sql::Target target{.url = settings.url,
                            .application = "steward ledger",
+                           .connect_timeout = std::min(10s, settings.patience),
                            .lock_timeout = settings.patience,
                            // A process that is stopped in the middle of a change must not stop all the others.
                            .idle_timeout = 10s,
