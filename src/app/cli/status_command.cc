@@ -14,10 +14,8 @@
 #include "app/documents/documents.h"
 #include "core/text.h"
 #include "engine/outlook.h"
-#include "run/forecast.h"
 #include "run/ledger/approvals.h"
 #include "run/runner.h"
-#include "run/upkeep.h"
 
 namespace steward::app {
 namespace {
@@ -53,23 +51,17 @@ class Status {
     return {};
   }
 
-  /// What is left of each task of `job`, and where that is heading.
-  Result<void> add_forecasts(const Job& job) {
-    for (const TaskSlot& slot : job.tasks) {
-      if (!slot.task) continue;
-      const std::vector<PastRun> past = TRY(past_runs(*session_.ledger, job.name, slot.info.name));
-      if (past.empty()) continue;
-      const Forecast found = forecast(past.front().left(), past);
-      json entry = to_json(found);
-      entry["job"] = job.name;
-      entry["task"] = slot.info.name;
+  void add_forecasts(const Survey& survey) {
+    for (const TaskForecast& one : survey.forecasts) {
+      json entry = to_json(one.forecast);
+      entry["job"] = one.job;
+      entry["task"] = one.task;
       forecasts_.push_back(std::move(entry));
-      forecast_rows_.push_back({slot.info.name, amount_text(found.backlog), found.reason});
-      if (found.trend == Trend::losing_ground)
+      forecast_rows_.push_back({one.task, amount_text(one.forecast.backlog), one.forecast.reason});
+      if (one.forecast.trend == Trend::losing_ground)
         attention_.push_back(
-            fmt::format("{} is {}: steward plan {}/{}", slot.info.name, found.reason, job.name, slot.info.name));
+            fmt::format("{} is {}: steward plan {}/{}", one.task, one.forecast.reason, one.job, one.task));
     }
-    return {};
   }
 
   /// When each job fires next, or why not; and who keeps the schedules.
@@ -106,15 +98,14 @@ class Status {
   }
 
   /// Freezes, and what else keeps everything where it is; holds.
-  Result<void> add_safeguards() {
+  Result<void> add_safeguards(const Survey& survey) {
     const std::vector<ledger::Freeze> freezes = TRY(session_.ledger->freezes(now_));
     for (const ledger::Freeze& freeze : freezes) frozen_.push_back(freeze.id);
     if (const auto refusal = freeze_refusal(freezes))
       attention_.push_back(fmt::format("{}: steward freeze list", refusal->message));
-    if (const auto refusal = TRY(barred(session_)))
-      attention_.push_back(fmt::format("{}: steward ledger adopt", refusal->message));
+    if (survey.barring) attention_.push_back(fmt::format("{}: steward ledger adopt", survey.barring->message));
     holds_ = TRY(session_.ledger->holds(now_)).size();
-    sizes_ = TRY(state_sizes(session_.state));
+    sizes_ = survey.sizes;
     return {};
   }
 
@@ -209,23 +200,38 @@ class Status {
   StateSizes sizes_{};
 };
 
-Result<Status> status_of(const Session& session) {
+Result<Status> status_of(const Session& session, const Survey& survey) {
   Status status(session);
   for (const std::string& job : job_names()) TRY(status.add(job));
-  TRY(status.add_forecasts(cleanup(session.settings, session.state, caller("cleanup", "status"))));
+  status.add_forecasts(survey);
   TRY(status.add_schedules());
   TRY(status.add_approvals());
-  TRY(status.add_safeguards());
+  TRY(status.add_safeguards(survey));
   return status;
 }
 
 }  // namespace
 
-Result<json> status_document(const Session& session) { return TRY(status_of(session)).document(); }
+Result<Survey> survey(const Session& session) {
+  Survey out{.barring = TRY(barred(session)), .sizes = TRY(state_sizes(session.state))};
+  const Job job = cleanup(session.settings, session.state, caller("cleanup", "status"));
+  for (const TaskSlot& slot : job.tasks) {
+    if (!slot.task) continue;
+    const std::vector<PastRun> past = TRY(past_runs(*session.ledger, job.name, slot.info.name));
+    if (!past.empty())
+      out.forecasts.push_back(
+          {.job = job.name, .task = slot.info.name, .forecast = forecast(past.front().left(), past)});
+  }
+  return out;
+}
+
+Result<json> status_document(const Session& session, const Survey& survey) {
+  return TRY(status_of(session, survey)).document();
+}
 
 Result<int> status_command(const Output& output) {
   const Session session = TRY(open_session_with_notes(output));
-  const Status status = TRY(status_of(session));
+  const Status status = TRY(status_of(session, TRY(survey(session))));
   if (output.json)
     print_json(status.document());
   else

@@ -33,6 +33,12 @@ struct Web::Parts {
   std::string url{};
   std::mutex mutex{};
   std::shared_ptr<const Settings> settings{};
+  // Of the handlers' thread: what `overview` works with.
+  std::shared_ptr<const Settings> shown{};
+  Survey surveyed{};
+  std::string surveyed_run{};  ///< The newest run of then, and how it stood.
+  std::chrono::steady_clock::time_point surveyed_at{};
+
   std::unique_ptr<api::Api> api{};
   std::unique_ptr<server::Server> server{};  ///< Goes before the Api.
 
@@ -47,10 +53,7 @@ struct Web::Parts {
             .open_metrics = serve.open_metrics,
             .settings = [this] { return current(); },
             .changed = rules.changed,
-            .overview = [this](ledger::Ledger&) -> Result<nlohmann::json> {
-              session.settings = *current();
-              return status_document(session);
-            },
+            .overview = [this](ledger::Ledger&) { return overview(); },
             .metrics =
                 [this](ledger::Ledger& ledger) {
                   return engine::metrics(ledger, metrics_of(*current()), session.clock.now());
@@ -58,6 +61,25 @@ struct Web::Parts {
             .program = rules.program,
             .environment = rules.environment,
             .directory = rules.directory};
+  }
+
+  /// As `status`; its survey is made again after a minute, when a run has begun or ended, and with another
+  /// configuration: a dashboard asks every few seconds, an archive may be on the other side of the world, and there are
+  /// as many logs as runs.
+  Result<nlohmann::json> overview() {
+    const auto now = std::chrono::steady_clock::now();
+    const auto fresh = current();
+    const std::vector<ledger::Run> runs = TRY(session.ledger->runs({.limit = 1}));
+    const std::string last = runs.empty() ? "" : fmt::format("{} {}", runs[0].id, ledger::name_of(runs[0].status));
+    if (fresh != shown || last != surveyed_run || now - surveyed_at >= std::chrono::minutes(1)) {
+      session.settings = *fresh;
+      shown = nullptr;
+      surveyed = TRY(survey(session));
+      surveyed_at = now;
+      surveyed_run = last;
+      shown = fresh;
+    }
+    return status_document(session, surveyed);
   }
 
   /// For anyone who asks: no name of a host or a process is in it.
