@@ -188,6 +188,36 @@ TEST_F(ApiTest, ABodyIsCheckedAgainstItsDeclaration) {
   EXPECT_EQ(ask("POST", "/api/v1/freezes", operator_).status, 400);
 }
 
+/// "| operator | `POST /api/v1/jobs/{job}/runs` | Start a run … |", the roles in their order.
+std::string table_of_roles(const json& document) {
+  std::string out;
+  for (const std::string role : {"anyone", "viewer", "operator", "approver", "administrator"})
+    for (const auto& [path, methods] : document["paths"].items())
+      for (const auto& [method, operation] : methods.items()) {
+        if (operation["x-role"] != role) continue;
+        std::string name = method;
+        for (char& c : name) c = static_cast<char>(std::toupper(c));
+        out += "| " + role + " | `" + name + ' ' + path + "` | " + operation["summary"].get<std::string>() + " |\n";
+      }
+  return out;
+}
+
+TEST_F(ApiTest, TheTableOfRolesInTheDocumentsIsTheProgramsOwn) {
+  const std::string file = std::string(STEWARD_SOURCES) + "/docs/security.md";
+  std::ifstream in(file);
+  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  const std::string head = "|---|---|---|\n";
+  const std::size_t mark = text.find("<!-- printed by the program: ");
+  ASSERT_NE(mark, std::string::npos) << file;
+  const std::size_t begin = text.find(head, mark) + head.size(), end = text.find("\n\n", begin) + 1;
+  const std::string table = table_of_roles(json::parse(api->openapi()));
+  if (std::getenv("STEWARD_GOLDEN") != nullptr) {
+    std::ofstream(file) << text.substr(0, begin) + table + text.substr(end);
+    return;
+  }
+  EXPECT_EQ(text.substr(begin, end - begin), table) << "run ./dev golden TheTableOfRoles, and look at the difference";
+}
+
 TEST(WaitAfter, GrowsWithFailuresUpToItsEndAndPassesWithTime) {
   const Instant now = SystemClock().now();
   EXPECT_EQ(wait_after({.count = 4, .last = now}, 60s, now), 0s);

@@ -139,6 +139,8 @@ Result<std::string> response_head(const Response& response, const HeadForm& form
   } else {
     unless_given("Cache-Control", "no-store");
   }
+  // nginx, where nobody has told it not to, keeps events until it has a buffer full.
+  if (response.events) unless_given("X-Accel-Buffering", "no");
   if (form.hsts) unless_given("Strict-Transport-Security", "max-age=31536000");
   if (!response.events && has_body(response.status)) add(head, "Content-Length", fmt::to_string(response.body.size()));
   // A stream has no length: its end is the connection's.

@@ -482,8 +482,8 @@ TEST_F(Serve, StreamsWhatIsPushed) {
   RawClient client(start());
   client.send(get_events);
   EXPECT_TRUE(client.await("retry: 2000\n\n"));
-  EXPECT_THAT(client.received, AllOf(HasSubstr("Content-Type: text/event-stream"), Not(HasSubstr("Content-Length")),
-                                     HasSubstr("Connection: close")));
+  EXPECT_THAT(client.received, AllOf(HasSubstr("Content-Type: text/event-stream"), HasSubstr("X-Accel-Buffering: no"),
+                                     Not(HasSubstr("Content-Length")), HasSubstr("Connection: close")));
   events->push({"7", "run", "{\n}"});
   EXPECT_TRUE(client.await("id: 7\nevent: run\ndata: {\ndata: }\n\n"));
 }
