@@ -103,7 +103,7 @@ Result<std::unique_ptr<Web>> Web::start(const Session& session, WebRules rules) 
   const std::string ledger_url =
       session.settings.ledger_url.empty() ? session.state.ledger_url() : session.settings.ledger_url;
   // Who asks over HTTP is not to wait as long as a run would.
-  auto ledger = TRY(ledger::open({.url = ledger_url, .patience = std::chrono::seconds(10)}));
+  auto ledger = TRY(ledger::open({.url = ledger_url, .patience = std::chrono::seconds(5)}));
   StateDirectory state = TRY(StateDirectory::open(session.settings.state_dir));
   auto parts = std::make_unique<Parts>(
       Session{.settings = session.settings, .state = std::move(state), .ledger = std::move(ledger)}, std::move(rules));
