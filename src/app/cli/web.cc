@@ -7,6 +7,7 @@
 
 #include "app/api/api.h"
 #include "app/cli/status.h"
+#include "app/dashboard/dashboard.h"
 #include "app/server/peers.h"
 #include "app/server/server.h"
 #include "core/text.h"
@@ -132,6 +133,8 @@ Result<std::unique_ptr<Web>> Web::start(const Session& session, WebRules rules) 
   all.settings = std::make_shared<const Settings>(session.settings);
   all.api =
       std::make_unique<api::Api>(*all.session.ledger, all.session.clock, all.session.state, all.api_settings(serve));
+  server::Router router = all.api->router();
+  dashboard::add_pages(router, server::base_path_of(serve.public_url));
   all.server = TRY(server::Server::start({.listen = all.rules.listen,
                                           .public_url = serve.public_url,
                                           .base_path = server::base_path_of(serve.public_url),
@@ -139,7 +142,7 @@ Result<std::unique_ptr<Web>> Web::start(const Session& session, WebRules rules) 
                                           .hosts = serve.hosts,
                                           .ready = [&all] { return all.readiness(); },
                                           .log = [&all](const server::LogEntry& entry) { all.log(entry); }},
-                                         all.api->router()));
+                                         std::move(router)));
   all.url = serve.public_url.empty() ? local_url(all.rules.listen, all.server->port()) : serve.public_url;
   const auto link = TRY(api::setup_link(*all.session.ledger, all.session.clock.now(), all.url));
   if (link)
