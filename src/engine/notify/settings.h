@@ -112,6 +112,8 @@ struct Settings {
 
   const Channel* channel(std::string_view name) const;
   bool wants(const Channel& channel, Topic topic, const std::string& job) const;
+  /// One line for each channel or ping that cannot be used, and why: for `config check` and `doctor`.
+  std::vector<std::string> complaints() const;
 };
 
 /// Everything but `done`.
