@@ -72,8 +72,8 @@ class Notifier {
 };
 
 /// When to try again: after 15 s, twice as long each time, an hour at the most, a quarter more or less by a hash; not
-/// before `retry_after`. None, and it is given up, where it never will, and after three days. A ping that a run has
-/// started is tried once: late, it would say of a run that has ended that it has not.
+/// before `retry_after`. None, and it is given up, where it never will, and after three days. Of pings the one that
+/// says that a run begins is tried once, since late it would come after the end; the others for an hour.
 std::optional<Instant> next_try(const ledger::Delivery& delivery, const Outcome& outcome, Instant now);
 
 }  // namespace steward::notify
