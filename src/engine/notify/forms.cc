@@ -40,12 +40,15 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-/// Escaped, and then at most `most` bytes: no entity is cut in half.
+/// Escaped, and then at most `most` bytes: no entity and no character is cut in half.
 std::string escaped_cut(std::string_view text, std::size_t most) {
   std::string whole = escaped(text);
-  for (std::size_t keep = most; whole.size() > most; keep -= std::min(keep, whole.size() - most))
-    whole = escaped(cut(text, keep));
-  return whole;
+  if (whole.size() <= most) return whole;
+  std::size_t end = most - ellipsis.size();
+  while (end > 0 && is_inside_character(whole[end])) --end;
+  const std::size_t entity = whole.rfind('&', end);
+  if (entity != std::string::npos && whole.find(';', entity) >= end) end = entity;
+  return whole.substr(0, end) + std::string(ellipsis);
 }
 
 ordered_json section(std::string text) {
@@ -164,8 +167,10 @@ std::string plain_text(const Message& message) {
   };
   const auto indented = [](const std::string& text) {
     std::string lines;
-    for (const std::string& line : split(text, '\n')) lines += (lines.empty() ? "    " : "\n    ") + line;
-    return text.empty() ? std::string{} : lines;
+    if (text.empty()) return lines;
+    for (const std::string& line : split(text, '\n'))
+      lines += fmt::format("{}{}{}", lines.empty() ? "" : "\n", line.empty() ? "" : "    ", line);
+    return lines;
   };
   paragraph(joined(message.lines));
   paragraph(indented(message.verbatim));

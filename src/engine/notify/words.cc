@@ -111,7 +111,7 @@ ordered_json as_json(const Error& error) {
   return {{"kind", row_of(error.kind).name},
           {"message", printable(error.message)},
           {"hint", printable(error.hint)},
-          {"code", error.code}};
+          {"code", error.code.empty() ? ordered_json(nullptr) : ordered_json(error.code)}};
 }
 
 ordered_json data_of(const RunFacts& facts, const std::vector<TaskResult>& results) {
@@ -204,10 +204,9 @@ Message words_of_recovery(const Place& place, const RunFacts& facts, const Strea
   Message message = begin(place, name_of(Topic::recovered), run.job, run.id, at);
   message.title = fmt::format("{} works again", head(place, run.job));
   message.lines.push_back(course_of(run));
-  message.lines.push_back(
-      fmt::format("Before that {}, from {} on: for {}.",
-                  streak.count == 1 ? "one run failed" : fmt::format("{} runs failed", streak.count),
-                  text_of(streak.since), format_span(at - streak.since)));
+  message.lines.push_back(fmt::format("Before that {} did not succeed, since {}: for {}.",
+                                      streak.count == 1 ? "one run" : fmt::format("{} runs", streak.count),
+                                      text_of(streak.since), format_span(at - streak.since)));
   if (const auto approver = approver_of(facts)) message.lines.push_back(*approver);
   add_done(message, results);
   add_run(place, facts, message);
