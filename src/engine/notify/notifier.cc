@@ -61,8 +61,9 @@ std::string slacks_word(const http::Response& response) {
 /// An error of the HTTP client names host and port: with some services these alone let somebody in.
 std::string without_address(std::string text, const std::string& url) {
   const std::string address = http::host_and_port(url);
-  for (std::size_t at = 0; (at = text.find(address, at)) != std::string::npos;)
-    text.replace(at, address.size(), "its address");
+  for (const std::string& shown : {'"' + address + '"', address})
+    for (std::size_t at = 0; (at = text.find(shown, at)) != std::string::npos;)
+      text.replace(at, shown.size(), "its address");
   return text;
 }
 
@@ -92,10 +93,7 @@ struct Notifier::Inside {
                                                      .body_limit = 1 << 20,
                                                      .stall_timeout = seconds{20},
                                                      .whole_timeout = milliseconds{30'000}});
-    if (!response) {
-      const std::string error = without_address(response.error().message, url);
-      return response.error().kind == Kind::bad_input ? never(error) : later(error);
-    }
+    if (!response) return later(without_address(response.error().message, url));
     Outcome outcome = outcome_of(*response, is_slack ? slacks_word(*response) : std::string{});
     if (outcome.retry_after) {
       const std::lock_guard lock(mutex);
