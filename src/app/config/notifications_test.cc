@@ -256,6 +256,19 @@ const Mistake mistakes[] = {
 INSTANTIATE_TEST_SUITE_P(Config, WrongNotifications, testing::ValuesIn(mistakes),
                          [](const auto& one) { return one.param.name; });
 
+TEST_F(Notifications, TheExampleIsRight) {
+  for (const char* name : {"SLACK_WEBHOOK_URL", "AUDIT_WEBHOOK_URL", "PING_CLEANUP_URL"})
+    variables[name] = "https://example.com/hush";
+  variables["AUDIT_WEBHOOK_SECRET"] = variables["SMTP_PASSWORD"] = "hush";
+  std::ifstream example(std::string(STEWARD_SOURCES) + "/examples/config/notifications.yaml");
+  const std::string text{std::istreambuf_iterator<char>(example), {}};
+  ASSERT_FALSE(text.empty());
+  const notify::Settings& settings = read(text);
+  EXPECT_THAT(messages(), IsEmpty());
+  EXPECT_THAT(settings.complaints(), IsEmpty());
+  EXPECT_EQ(settings.channels.size(), 3U);
+}
+
 TEST_F(Notifications, WithoutAFileTheVariablesOfTheServerCount) {
   variables["STEWARD_LISTEN"] = "off";
   read();

@@ -174,6 +174,14 @@ TEST_F(NotifyHistory, SeesWhatWasToldSinceTheRowBegan) {
   EXPECT_EQ(past.told.at("ops").at("refused"), start + 26h);
 }
 
+TEST_F(NotifyHistory, WhatWasToldOfAnEarlierRowDoesNotCount) {
+  ended(Status::failed);
+  told("failed", start + 2h);
+  ended(Status::succeeded);
+  ended(Status::failed);
+  EXPECT_TRUE(look({ended(Status::failed)}).jobs.at("cleanup").told.empty());
+}
+
 TEST_F(NotifyHistory, FindsWhatWasToldBehindThousandsOfOtherMessages) {
   ended(Status::failed);
   told("failed", start + 1h + 1s);
