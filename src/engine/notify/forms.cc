@@ -184,7 +184,7 @@ std::string plain_text(const Message& message) {
 }
 
 std::string ping_body(const Message& message) {
-  const std::string text = plain_text(message);
+  std::string text = plain_text(message);
   if (text.size() <= most_ping) return text;
   std::size_t begin = text.size() - most_ping + ellipsis.size();
   while (begin < text.size() && is_inside_character(text[begin])) ++begin;

@@ -14,7 +14,8 @@ struct Sources {
   ledger::Ledger& ledger;
   ledger::Outbox& outbox;
   const files::Folder* state = nullptr;  ///< The state directory, for logs; null: none.
-  /// Whether a run that ended so is tried again: an attempt was entered, or will be. Unset: never.
+  /// Whether a run that ended so is tried again: an attempt was entered, or will be. False for one that ended too long
+  /// ago for the supervisor to retry it, or nobody would ever hear of it. Unset: never.
   std::function<bool(const ledger::Run&, const std::vector<ledger::TaskRecord>&)> retry_follows{};
 };
 

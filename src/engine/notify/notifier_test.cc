@@ -22,7 +22,6 @@ using http::Reply;
 using http::ScriptedServer;
 using http::SeenRequest;
 using nlohmann::json;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;

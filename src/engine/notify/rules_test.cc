@@ -47,7 +47,7 @@ struct Story {
                                              .detail = std::move(detail)});
   }
   /// A run that ended so, and its event.
-  RunFacts& ended(Status status, std::vector<std::string> task_statuses = {}, std::string job = "cleanup") {
+  RunFacts& ended(Status status, const std::vector<std::string>& task_statuses = {}, std::string job = "cleanup") {
     const std::string id = fmt::format("R{}", events.size() + 1);
     event("run-ended", job, id);
     RunFacts& facts = history.runs[id];
