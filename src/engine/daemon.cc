@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "engine/keepers.h"
 #include "run/holds.h"
 #include "run/runner.h"
 
@@ -52,7 +53,7 @@ Daemon::Daemon(ledger::Ledger& ledger, const Clock& clock, const StateDirectory&
       settings_(std::move(settings)),
       say_(std::move(say)),
       supervisor_(ledger, clock, state, settings_.children, say_),
-      name_(fmt::format("{}:{}", this_process().host, getpid())),
+      name_(daemon_name()),
       zones_refreshed_(monotonic()),
       woken_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       timer_(timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK)) {

@@ -34,6 +34,21 @@ std::string_view name_of(Outcome outcome) {
   return "?";
 }
 
+std::optional<Obstacle> standing_obstacle(const ScheduledJob& job) {
+  if (!job.configured) return Obstacle{Outcome::not_configured, "not configured"};
+  if (!job.off_by.empty()) return Obstacle{Outcome::off, "off by " + job.off_by};
+  switch (job.schedule.owner) {
+    case Owner::steward: return {};
+    case Owner::cron: return Obstacle{Outcome::left, "left to cron"};
+    case Owner::dagster: break;
+  }
+  return Obstacle{Outcome::left, "left to Dagster"};
+}
+
+std::string words_of(const Pause& pause) {
+  return fmt::format("paused{}: {}", pause.until ? " until " + format_instant(*pause.until) : "", pause.reason);
+}
+
 struct Scheduler::Round {
   const Situation& situation;
   std::multiset<std::string, std::less<>> running{};
@@ -254,11 +269,7 @@ std::optional<Verdict> Scheduler::verdict_of(const State& state, const Waiting& 
   if (waiting.missed &&
       round.now() - waiting.tick > schedule.missed_window.value_or(longest_window) + settling + settling_spread)
     return verdict(Outcome::missed, "it has become too old to be made up for");
-  const auto paused_by = [&](const Pause& pause) {
-    return verdict(
-        Outcome::paused,
-        fmt::format("paused{}: {}", pause.until ? " until " + format_instant(*pause.until) : "", pause.reason));
-  };
+  const auto paused_by = [&](const Pause& pause) { return verdict(Outcome::paused, words_of(pause)); };
   const auto in_force = [&](const Pause& pause) { return !pause.until || *pause.until > round.now(); };
   if (schedule.pause && in_force(*schedule.pause)) return paused_by(*schedule.pause);
   if (const auto found = round.situation.paused.find(state.job.name);
@@ -285,20 +296,10 @@ std::optional<Verdict> Scheduler::verdict_of(const State& state, const Waiting& 
 
 /// What keeps a job from ever being started here.
 std::optional<Verdict> Scheduler::standing_of(const State& state, Instant tick) const {
-  Verdict verdict{.job = state.job.name, .tick = tick};
-  if (!state.job.configured) {
-    verdict.outcome = Outcome::not_configured;
-    verdict.reason = "not configured";
-  } else if (!state.job.off_by.empty()) {
-    verdict.outcome = Outcome::off;
-    verdict.reason = "off by " + state.job.off_by;
-  } else if (state.job.schedule.owner != Owner::steward) {
-    verdict.outcome = Outcome::left;
-    verdict.reason = state.job.schedule.owner == Owner::cron ? "left to cron" : "left to Dagster";
-  } else {
-    return {};
-  }
-  return verdict;
+  auto obstacle = standing_obstacle(state.job);
+  if (!obstacle) return {};
+  return Verdict{
+      .job = state.job.name, .tick = tick, .outcome = obstacle->outcome, .reason = std::move(obstacle->reason)};
 }
 
 /// Why it cannot start beside what runs; empty where it can.

@@ -55,6 +55,16 @@ enum class Outcome {
 };
 std::string_view name_of(Outcome outcome);  ///< "not-configured", as the ledger and JSON have it.
 
+/// Why something does not fire: the outcome, and in words.
+struct Obstacle {
+  Outcome outcome = Outcome::fire;
+  std::string reason{};
+};
+/// What keeps a job from ever being started here, whatever its schedule: it is not configured, off, or another's.
+std::optional<Obstacle> standing_obstacle(const ScheduledJob& job);
+/// "paused until 2027-01-31T12:00:00Z: an index is being built".
+std::string words_of(const Pause& pause);
+
 struct Verdict {
   std::string job{};
   Instant tick{};

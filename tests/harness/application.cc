@@ -36,11 +36,11 @@ std::string from_environment(const char* name) {
   return "postgresql://nobody@127.0.0.1:9/none";
 }
 
+/// Also of a file that a child writes to: its place there is the child's, and stays.
 std::string read_all(int fd) {
   std::string text;
   std::array<char, 1 << 16> buffer{};
-  ::lseek(fd, 0, SEEK_SET);
-  for (ssize_t n; (n = ::read(fd, buffer.data(), buffer.size())) > 0;)
+  for (ssize_t n; (n = ::pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(text.size()))) > 0;)
     text.append(buffer.data(), static_cast<std::size_t>(n));
   return text;
 }
@@ -133,6 +133,8 @@ Started::~Started() {
   ::close(out_);
   ::close(err_);
 }
+
+std::string Started::said() const { return read_all(out_); }
 
 Answer Started::wait() {
   int status = 0;

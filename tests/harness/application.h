@@ -38,6 +38,8 @@ class Started {
   Started(const Started&) = delete;
   Started& operator=(const Started&) = delete;
   pid_t pid() const { return child_; }
+  /// What it has said up to now on standard output.
+  std::string said() const;
   /// Its end; once.
   Answer wait();
 

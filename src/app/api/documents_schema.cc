@@ -77,6 +77,23 @@ Schema tick_schema() {
                  {"daemon", text()}});
 }
 
+Schema outlook_schema(const std::vector<Member>& more) {
+  return with({{"job", text()},
+               {"schedule", text()},
+               {"words", text()},
+               {"time_zone", text()},
+               {"standing", one_of({"scheduled", "paused", "frozen", "blackout", "waiting", "unkept", "off", "left",
+                                    "not-configured"})},
+               {"reason", or_null(text())},
+               {"next", or_null(instant())},
+               {"fires", or_null(instant())},
+               {"fires_local", or_null(instant())},
+               {"starts", or_null(instant())},
+               {"kept", flag()},
+               {"last_tick", or_null(tick_schema())}},
+              more);
+}
+
 Schema pause_schema() {
   return object({{"id", text()},
                  {"job", text()},

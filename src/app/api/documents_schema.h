@@ -10,6 +10,7 @@ Schema run_detail_schema();  ///< With the tasks and how far it is.
 Schema approval_schema();
 Schema approval_detail_schema();  ///< With the plan.
 Schema tick_schema();
+Schema outlook_schema(const std::vector<Member>& more);  ///< Of a job's schedule, with these members besides.
 Schema pause_schema();
 Schema freeze_schema();
 Schema hold_schema();

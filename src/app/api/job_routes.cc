@@ -12,6 +12,7 @@
 #include "core/digest.h"
 #include "core/random.h"
 #include "core/text.h"
+#include "engine/outlook.h"
 #include "run/ledger/agenda.h"
 #include "run/runner.h"
 
@@ -23,53 +24,80 @@ using server::Response;
 
 constexpr std::size_t longest_reason = 500;
 
+/// What is to be expected of these jobs, as `steward status` tells it.
+Result<std::vector<engine::Outlook>> outlooks(const Context& context, const app::Settings& settings,
+                                              const std::vector<engine::ScheduledJob>& jobs, Instant now) {
+  return TRY(engine::outlooks(context.ledger, context.state, jobs, settings.ledger_is_shared(), now)).jobs;
+}
+
 /// The job with its tasks, as it is configured.
-json job_document(const Context& context, const app::Settings& settings, const std::string& name) {
-  const engine::Schedule& schedule = settings.schedules.at(name);
-  json tasks = json::array();
-  bool configured = false;
+json job_document(const Context& context, const app::Settings& settings, const engine::ScheduledJob& job,
+                  const engine::Outlook& outlook) {
+  json document = app::document_of(outlook);
+  document["configured"] = job.configured;
+  document["off_by"] = job.off_by.empty() ? json(nullptr) : json(job.off_by);
+  document["approval"] = job.schedule.approval.required;
+  document["tasks"] = json::array();
   for (const std::string& known : app::job_names()) {
-    if (known != name) continue;
-    for (const TaskSlot& slot : app::cleanup(settings, context.state, {.agent = "steward serve"}).tasks) {
-      configured |= slot.task != nullptr;
-      tasks.push_back({{"task", slot.info.name},
-                       {"title", slot.info.title},
-                       {"configured", slot.task != nullptr},
-                       {"off_by", slot.off_by},
-                       {"approval", slot.approval}});
-    }
+    if (known != job.name) continue;
+    for (const TaskSlot& slot : app::cleanup(settings, context.state, {.agent = "steward serve"}).tasks)
+      document["tasks"].push_back({{"task", slot.info.name},
+                                   {"title", slot.info.title},
+                                   {"configured", slot.task != nullptr},
+                                   {"off_by", slot.off_by},
+                                   {"approval", slot.approval}});
   }
-  return {{"job", name},
-          {"configured", configured},
-          {"schedule", engine::text_of(schedule)},
-          {"time_zone", schedule.zone.name()},
-          {"approval", schedule.approval.required},
-          {"tasks", tasks}};
+  return document;
 }
 
 Schema job_schema() {
-  return object({{"job", text()},
-                 {"configured", flag()},
-                 {"schedule", text()},
-                 {"time_zone", text()},
-                 {"approval", flag()},
-                 {"tasks", list_of(object({{"task", text()},
-                                           {"title", text()},
-                                           {"configured", flag()},
-                                           {"off_by", text()},
-                                           {"approval", flag()}}))}});
+  return outlook_schema({{"configured", flag()},
+                         {"off_by", or_null(text())},
+                         {"approval", flag()},
+                         {"tasks", list_of(object({{"task", text()},
+                                                   {"title", text()},
+                                                   {"configured", flag()},
+                                                   {"off_by", text()},
+                                                   {"approval", flag()}}))}});
+}
+
+Result<Response> jobs(const Context& context, const Call& call) {
+  const auto settings = context.settings.settings();
+  const std::vector<engine::ScheduledJob> known = app::scheduled_jobs(*settings);
+  const std::vector<engine::Outlook> found = TRY(outlooks(context, *settings, known, call.now));
+  json all = json::array();
+  for (std::size_t i = 0; i < known.size(); ++i) all.push_back(job_document(context, *settings, known[i], found.at(i)));
+  return answer({{"jobs", all}});
+}
+
+Result<Response> job(const Context& context, const Call& call) {
+  const std::string name = call.parameter("job");
+  TRY(check_job(context, name));
+  const auto settings = context.settings.settings();
+  const engine::ScheduledJob known = app::scheduled_job(*settings, name);
+  const std::vector<engine::Outlook> found = TRY(outlooks(context, *settings, {known}, call.now));
+  return answer(job_document(context, *settings, known, found.front()));
+}
+
+/// refused where there is nothing to start.
+Result<void> check_startable(const engine::ScheduledJob& job) {
+  if (!job.configured)
+    return fail(Kind::refused, fmt::format("{} is not configured: there is nothing to start", job.name),
+                "`steward config show` tells what is missing.", "not-configured");
+  if (!job.off_by.empty())
+    return fail(Kind::refused, fmt::format("{} is off by {}: there is nothing to start", job.name, job.off_by),
+                "Turn it on there, and let the daemon read it again (SIGHUP).", "not-configured");
+  return {};
 }
 
 /// Queues a run of `job`, of these tasks alone where any are named.
 Result<Response> start_run(const Context& context, const Call& call, const std::string& job) {
   TRY(check_job(context, job));
   const auto settings = context.settings.settings();
-  const json described = job_document(context, *settings, job);
-  if (!described["configured"].get<bool>())
-    return fail(Kind::refused, fmt::format("{} is not configured: there is nothing to start", job),
-                "`steward config show` tells what is missing.", "not-configured");
+  TRY(check_startable(app::scheduled_job(*settings, job)));
   std::vector<std::string> known, tasks;
-  for (const json& task : described["tasks"]) known.push_back(task["task"]);
+  const Job made = app::cleanup(*settings, context.state, {.agent = "steward serve"});
+  for (const TaskSlot& slot : made.tasks) known.push_back(slot.info.name);
   const json wanted = call.body.is_object() ? call.body.value("tasks", json::array()) : json::array();
   for (const json& name : wanted) {
     const auto task = name.get<std::string>();
@@ -110,22 +138,22 @@ Result<Response> start_run(const Context& context, const Call& call, const std::
 Result<Response> schedules(const Context& context, const Call& call) {
   const auto settings = context.settings.settings();
   const std::int64_t count = call.query.value("count", std::int64_t{5});
+  const std::vector<engine::ScheduledJob> known = app::scheduled_jobs(*settings);
+  const std::vector<engine::Outlook> found = TRY(outlooks(context, *settings, known, call.now));
   json all = json::array();
-  for (const auto& [name, schedule] : settings->schedules) {
+  for (std::size_t i = 0; i < known.size(); ++i) {
     json firings = json::array();
     Instant after = call.now;
-    for (std::int64_t i = 0; i < count; ++i) {
-      const auto next = engine::next_tick(schedule, after);
+    for (std::int64_t n = 0; n < count; ++n) {
+      const auto next = engine::next_tick(known[i].schedule, after);
       if (!next) break;
       firings.push_back(format_instant(next->at));
       after = next->at;
     }
-    const json job = job_document(context, *settings, name);
-    all.push_back({{"job", name},
-                   {"configured", job["configured"]},
-                   {"schedule", job["schedule"]},
-                   {"time_zone", job["time_zone"]},
-                   {"firings", firings}});
+    json document = app::document_of(found.at(i));
+    document["configured"] = known[i].configured;
+    document["firings"] = std::move(firings);
+    all.push_back(std::move(document));
   }
   return answer({{"schedules", all}});
 }
@@ -186,23 +214,14 @@ void add_jobs(Routes& routes, const Context& context) {
               .group = "jobs",
               .summary = "The jobs and their tasks, as configured",
               .answer = list_document("jobs", job_schema())},
-             [&context](const Call&) -> Result<Response> {
-               const auto settings = context.settings.settings();
-               json all = json::array();
-               for (const auto& [name, schedule] : settings->schedules)
-                 all.push_back(job_document(context, *settings, name));
-               return answer({{"jobs", all}});
-             });
+             [&context](const Call& call) { return jobs(context, call); });
   routes.add({.id = "getJob",
               .method = "GET",
               .path = base + "/jobs/{job}",
               .group = "jobs",
               .summary = "One job and its tasks",
               .answer = job_schema()},
-             [&context](const Call& call) -> Result<Response> {
-               TRY(check_job(context, call.parameter("job")));
-               return answer(job_document(context, *context.settings.settings(), call.parameter("job")));
-             });
+             [&context](const Call& call) { return job(context, call); });
   routes.add({.id = "startRun",
               .method = "POST",
               .path = base + "/jobs/{job}/runs",
@@ -227,18 +246,15 @@ void add_jobs(Routes& routes, const Context& context) {
                 .status = 202,
                 .answer = run_schema()},
                [&context](const Call& call) { return start_run(context, call, "cleanup"); });
-  routes.add({.id = "listSchedules",
-              .method = "GET",
-              .path = base + "/schedules",
-              .group = "jobs",
-              .summary = "When each job is due next",
-              .query = {{"count", integer(1, 100), "How many firings of each"}},
-              .answer = list_document("schedules", object({{"job", text()},
-                                                           {"configured", flag()},
-                                                           {"schedule", text()},
-                                                           {"time_zone", text()},
-                                                           {"firings", list_of(instant())}}))},
-             [&context](const Call& call) { return schedules(context, call); });
+  routes.add(
+      {.id = "listSchedules",
+       .method = "GET",
+       .path = base + "/schedules",
+       .group = "jobs",
+       .summary = "When each job is due next, or why it is not",
+       .query = {{"count", integer(1, 100), "How many firings of each"}},
+       .answer = list_document("schedules", outlook_schema({{"configured", flag()}, {"firings", list_of(instant())}}))},
+      [&context](const Call& call) { return schedules(context, call); });
   routes.add({.id = "listTicks",
               .method = "GET",
               .path = base + "/ticks",

@@ -8,6 +8,7 @@
 #include "app/api/documents_schema.h"
 #include "app/documents/documents.h"
 #include "core/text.h"
+#include "core/url.h"
 
 namespace steward::api {
 namespace {
@@ -36,6 +37,21 @@ Response configuration(const app::Settings& settings) {
   return answer({{"settings", all}, {"notes", settings.notes}});
 }
 
+/// Where one is: what a person looks at before pressing anything.
+json about(const Context& context) {
+  const auto settings = context.settings.settings();
+  json targets = json::array();
+  for (const auto& [name, database] : settings->databases)
+    targets.push_back({{"what", "database"}, {"where", printable(masked(database.url))}});
+  for (const object::StoreTarget& archive : settings->archives)
+    targets.push_back({{"what", "archive"}, {"where", printable(masked(archive.url))}});
+  for (const app::Shown& shown : settings->shown)
+    if (!shown.value.empty() && (shown.name == "S3_BUCKET" || shown.name == "LOG_DIR"))
+      targets.push_back({{"what", shown.name == "LOG_DIR" ? "logs" : "bucket"}, {"where", printable(shown.value)}});
+  return {
+      {"version", context.settings.version}, {"environment", printable(settings->environment)}, {"targets", targets}};
+}
+
 }  // namespace
 
 void add_records(Routes& routes, const Context& context) {
@@ -49,6 +65,15 @@ void add_records(Routes& routes, const Context& context) {
                         {"before", integer(1, INT64_MAX), "What `next` of the page before says"}},
               .answer = page_document("lines", audit_schema())},
              [&context](const Call& call) { return list_audit(context, call); });
+  routes.add({.id = "about",
+              .method = "GET",
+              .path = base + "/about",
+              .group = "records",
+              .summary = "Which steward this is, and on what it works",
+              .answer = object({{"version", text()},
+                                {"environment", text()},
+                                {"targets", list_of(object({{"what", text()}, {"where", text()}}))}})},
+             [&context](const Call&) -> Result<Response> { return answer(about(context)); });
   routes.add(
       {.id = "getConfiguration",
        .method = "GET",
@@ -68,7 +93,10 @@ void add_records(Routes& routes, const Context& context) {
               .summary = "What happens, as server-sent events; Last-Event-ID goes on behind an event",
               .answer = text(),
               .type = "text/event-stream"},
-             [&context](const Call&) -> Result<Response> { return Response{.events = TRY(context.feed.source())}; });
+             [&context](const Call&) -> Result<Response> {
+               return Response{.headers = {{"Content-Type", "text/event-stream"}},
+                               .events = TRY(context.feed.source())};
+             });
   routes.add({.id = "metrics",
               .method = "GET",
               .path = "/metrics",

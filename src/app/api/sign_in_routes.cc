@@ -110,10 +110,15 @@ void add_sign_in(Routes& routes, const Context& context) {
               .method = "POST",
               .path = base + "/logout",
               .group = "people",
-              .summary = "Sign out: the session ends",
+              .summary = "Sign out: the session ends, or all of the user's",
+              .body = object({{"everywhere", flag(), optional}}),
+              .bodiless = true,
               .status = 204},
              [&context](const Call& call) -> Result<Response> {
-               if (!call.who.session.empty())
+               const bool everywhere = call.body.is_object() && call.body.value("everywhere", false);
+               if (everywhere && !call.who.user.empty())
+                 TRY(context.ledger.people().end_sessions(call.who.user, call.who.name, call.now));
+               else if (!call.who.session.empty())
                  TRY(context.ledger.people().end_session(call.who.session, call.who.name, call.now));
                Response response = nothing();
                response.headers.emplace_back("Set-Cookie",

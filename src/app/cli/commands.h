@@ -65,6 +65,14 @@ Result<int> resume_command(const Output& output, const std::string& job);
 
 Result<int> status_command(const Output& output);
 
+/// Whether steward does what it is there for: exit code 0, or 1 with what is wrong. Asks the ledger, the state
+/// directory and disks; no database of the application, and no bucket.
+struct HealthcheckCommand {
+  std::string only{};  ///< As ServeCommand::only.
+  std::string url{};   ///< A server whose /healthz is asked besides; empty: none.
+};
+Result<int> healthcheck_command(const Output& output, const HealthcheckCommand& command);
+
 /// Prometheus's text format on standard output, or in `file`, which is replaced whole.
 Result<int> metrics_command(const Output& output, const std::string& file);
 

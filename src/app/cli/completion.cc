@@ -13,6 +13,7 @@ _steward() {
     plan|run) words="cleanup cleanup/archive-mockups cleanup/purge-signals cleanup/purge-logs cleanup/expire-objects cleanup/purge-audit-logs --json"
       [ "${COMP_WORDS[1]}" = run ] && words="$words --plan --allow-removal" ;;
     schedule) words="cleanup rotate-logs backup analyze-query-plans update-dependencies rotate-secrets -n --from --cron --time-zone --dst-gap --dst-overlap --json" ;;
+    healthcheck) words="--only --url --json" ;;
     runs) words="show log cancel latest --job --limit --json" ;;
     archive) words="list verify restore --all --run --table --key --json" ;;
     hold) words="add test list release --table --key --where --path --object --prefix --reason --until --all --json" ;;
@@ -21,9 +22,9 @@ _steward() {
     config) words="show --json" ;;
     ledger) words="verify adopt --json" ;;
     completion) words="bash zsh fish" ;;
-    *) words="plan run status schedule runs archive hold freeze tidy-state doctor config ledger completion --json --help --version" ;;
+    *) words="plan run status healthcheck schedule runs archive hold freeze tidy-state doctor config ledger completion --json --help --version" ;;
   esac
-  [ "$COMP_CWORD" -eq 1 ] && words="plan run status schedule runs archive hold freeze tidy-state doctor config ledger completion --json --help --version"
+  [ "$COMP_CWORD" -eq 1 ] && words="plan run status healthcheck schedule runs archive hold freeze tidy-state doctor config ledger completion --json --help --version"
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 }
 complete -F _steward steward
@@ -33,12 +34,13 @@ constexpr std::string_view zsh = R"(#compdef steward
 # steward completion for zsh: source <(steward completion zsh)
 _steward() {
   local -a commands jobs
-  commands=(plan run status schedule runs archive hold freeze tidy-state doctor config ledger completion)
+  commands=(plan run status healthcheck schedule runs archive hold freeze tidy-state doctor config ledger completion)
   jobs=(cleanup cleanup/archive-mockups cleanup/purge-signals cleanup/purge-logs cleanup/expire-objects cleanup/purge-audit-logs)
   if (( CURRENT == 2 )); then compadd -- $commands --json --help --version; return; fi
   case $words[2] in
     plan|run) compadd -- $jobs --plan --allow-removal --json ;;
     schedule) compadd -- cleanup rotate-logs backup analyze-query-plans update-dependencies rotate-secrets -n --from --cron --time-zone --dst-gap --dst-overlap --json ;;
+    healthcheck) compadd -- --only --url --json ;;
     runs) compadd -- show log cancel latest --job --limit --json ;;
     archive) compadd -- list verify restore --all --run --table --key --json ;;
     hold) compadd -- add test list release --table --key --where --path --object --prefix --reason --until --all --json ;;
@@ -54,9 +56,10 @@ compdef _steward steward
 
 constexpr std::string_view fish = R"(# steward completion for fish: steward completion fish | source
 complete -c steward -f
-complete -c steward -n __fish_use_subcommand -a "plan run status schedule runs archive hold freeze tidy-state doctor config ledger completion"
+complete -c steward -n __fish_use_subcommand -a "plan run status healthcheck schedule runs archive hold freeze tidy-state doctor config ledger completion"
 complete -c steward -n "__fish_seen_subcommand_from plan run" -a "cleanup cleanup/archive-mockups cleanup/purge-signals cleanup/purge-logs cleanup/expire-objects cleanup/purge-audit-logs"
 complete -c steward -n "__fish_seen_subcommand_from run" -l plan -l allow-removal
+complete -c steward -n "__fish_seen_subcommand_from healthcheck" -l only -l url
 complete -c steward -n "__fish_seen_subcommand_from schedule" -a "cleanup rotate-logs backup analyze-query-plans update-dependencies rotate-secrets" -s n -l from -l cron -l time-zone -l dst-gap -l dst-overlap
 complete -c steward -n "__fish_seen_subcommand_from runs" -a "show log cancel" -l job -l limit
 complete -c steward -n "__fish_seen_subcommand_from archive" -a "list verify restore" -l all -l run -l table -l key

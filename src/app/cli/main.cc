@@ -96,6 +96,16 @@ class Grammar {
     run->add_option("--approval", run_.approval, "carry out a run that waited and was approved")->type_name("RUN");
     run->add_flag("--full-speed", run_.full_speed, "wait for nothing that the database feels, for this run");
     command(&app_, "status", "what needs attention", status_command);
+    CLI::App* health = command(&app_, "healthcheck", "whether it does what it is there for, for machines that ask",
+                               [this](const Output& output) { return healthcheck_command(output, healthcheck_); });
+    health->add_option("--only", healthcheck_.only, "of these jobs alone, with commas between them")->type_name("JOBS");
+    health->add_option("--url", healthcheck_.url, "ask the server there too, whether it is alive")->type_name("URL");
+    health->footer(
+        "Exit code 0: well; 1: not, with a line for each thing that is wrong. Warnings change nothing of it.\n"
+        "Examples:\n"
+        "  steward healthcheck\n"
+        "  steward healthcheck --url http://127.0.0.1:8420\n"
+        "  HEALTHCHECK --interval=60s CMD [\"steward\", \"healthcheck\"]");
     CLI::App* metrics = command(&app_, "metrics", "what monitoring asks, as Prometheus reads it",
                                 [this](const Output& output) { return metrics_command(output, file_); });
     metrics->add_option("--output", file_, "into this file, which is replaced whole, and not on standard output")
@@ -408,6 +418,7 @@ class Grammar {
   PlanCommand plan_{};
   AgainstCommand against_{};
   RunCommand run_{};
+  HealthcheckCommand healthcheck_{};
   ScheduleCommand schedule_{};
   ServeCommand serve_{};
   PauseCommand pause_{};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "core/text.h"
@@ -118,6 +119,31 @@ std::string result_text(const Output& output, const RunResult& result) {
   const std::string_view status = ledger::name_of(result.status);
   out += fmt::format("{} {}: {}\n", result.job, result.id, tinted(output, tint_of(status), status));
   return out;
+}
+
+std::string name_of(const ledger::Run& run) {
+  return run.scope.empty() ? run.job : fmt::format("{}/{}", run.job, run.scope);
+}
+
+std::string duration_text(const ledger::Run& run, Instant now) {
+  return format_span(run.ended.value_or(now) - run.started);
+}
+
+std::uint64_t removed_by(const std::vector<ledger::TaskRecord>& tasks) {
+  std::uint64_t items = 0;
+  for (const ledger::TaskRecord& task : tasks) items += task.done_items;
+  return items;
+}
+
+std::string wall_clock(Instant instant, const Zone& zone) {
+  constexpr std::array<std::string_view, 7> days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  const LocalView view = zone.local(instant);
+  const std::chrono::weekday day{std::chrono::floor<std::chrono::days>(view.time)};
+  std::string text = format_instant(Instant{view.time.time_since_epoch()});
+  text.resize(text.find('Z'));
+  text[10] = ' ';
+  if (text.ends_with(":00")) text.resize(text.size() - 3);
+  return fmt::format("{} {} {}", days.at(day.c_encoding()), text, view.abbreviation);
 }
 
 }  // namespace steward::app

@@ -1,4 +1,4 @@
-// plan, run, status, runs
+// plan, run, runs, ledger
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -6,20 +6,17 @@
 #include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "app/cli/commands.h"
 #include "app/cli/print_plan.h"
 #include "app/cli/progress.h"
 #include "app/cli/session.h"
 #include "app/cli/signals.h"
-#include "app/cli/status.h"
 #include "app/config/catalogue.h"
 #include "app/documents/documents.h"
 #include "core/random.h"
 #include "core/text.h"
 #include "engine/supervisor.h"
-#include "run/forecast.h"
 #include "run/ledger/agenda.h"
 #include "run/ledger/approvals.h"
 #include "run/manifest/archive.h"
@@ -29,19 +26,6 @@
 namespace steward::app {
 namespace {
 using nlohmann::json;
-
-void say(const Output& output, const std::vector<std::string>& notes) {
-  if (output.json || !output.terminal_errors) return;  // a cron mail repeats them every night
-  for (const std::string& note : notes) fmt::print(stderr, "steward: {}\n", printable(note));
-}
-
-Result<Session> session_saying(const Output& output) {
-  std::vector<std::string> warnings;
-  Session session = TRY(open_session(warnings));
-  say(output, session.settings.notes);
-  for (const std::string& warning : warnings) fmt::print(stderr, "steward: {}\n", printable(warning));
-  return session;
-}
 
 std::string variable(std::string_view name) {
   const char* value = std::getenv(std::string(name).c_str());
@@ -53,15 +37,6 @@ std::string trigger() {
   const char* said = std::getenv("STEWARD_TRIGGER");
   if (said != nullptr && *said != '\0') return said;
   return ::isatty(STDIN_FILENO) == 1 || ::isatty(STDERR_FILENO) == 1 ? "hand" : "script";
-}
-
-/// "cleanup", or "cleanup/purge-signals" where single tasks were named: as `run` takes it.
-std::string name_of(const ledger::Run& run) {
-  return run.scope.empty() ? run.job : fmt::format("{}/{}", run.job, run.scope);
-}
-
-std::string duration_text(const ledger::Run& run, Instant now) {
-  return format_span(run.ended.value_or(now) - run.started);
 }
 
 /// What the plan noted of a task stands before what the run noted.
@@ -96,144 +71,11 @@ Result<RunStart> start_of_approved(const Session& session, const std::string& jo
               fmt::format("steward runs show {}", run.id));
 }
 
-std::uint64_t removed_by(const std::vector<ledger::TaskRecord>& tasks) {
-  std::uint64_t items = 0;
-  for (const ledger::TaskRecord& task : tasks) items += task.done_items;
-  return items;
-}
-
-/// What `status` shows, gathered job by job.
-class Status {
- public:
-  explicit Status(const Session& session) : session_(session), now_(session.clock.now()) {}
-
-  /// The last run of the whole job; and each run of some of its tasks since then that is the last of its kind.
-  Result<void> add(const std::string& job) {
-    const std::vector<ledger::Run> whole = TRY(session_.ledger->runs({.job = job, .whole = true, .limit = 1}));
-    const std::optional<ledger::Run> success = TRY(session_.ledger->last_success(job));
-    const std::string last_success = success ? when_text(success->started, now_) : "never";
-    json parts = json::array();
-    json last = nullptr;
-    if (whole.empty()) {
-      rows_.push_back({job, "never", "-", "-", "-", last_success});
-      attention_.push_back(fmt::format("{} has never run as a whole: steward plan {}", job, job));
-    } else {
-      last = TRY(add_run(whole.front(), last_success));
-    }
-    std::set<std::string> seen;
-    for (const ledger::Run& run : TRY(session_.ledger->runs({.job = job, .limit = runs_looked_at}))) {
-      if (run.scope.empty()) break;
-      if (seen.insert(run.scope).second) parts.push_back(TRY(add_run(run, "")));
-    }
-    jobs_.push_back({{"job", job},
-                     {"last", last},
-                     {"last_success", success ? json(format_instant(success->started)) : json(nullptr)},
-                     {"parts", parts}});
-    return {};
-  }
-
-  /// What is left of each task of `job`, and where that is heading.
-  Result<void> add_forecasts(const Job& job) {
-    for (const TaskSlot& slot : job.tasks) {
-      if (!slot.task) continue;
-      const std::vector<PastRun> past = TRY(past_runs(*session_.ledger, job.name, slot.info.name));
-      if (past.empty()) continue;
-      const Forecast found = forecast(past.front().left(), past);
-      json entry = to_json(found);
-      entry["job"] = job.name;
-      entry["task"] = slot.info.name;
-      forecasts_.push_back(std::move(entry));
-      forecast_rows_.push_back({slot.info.name, amount_text(found.backlog), found.reason});
-      if (found.trend == Trend::losing_ground)
-        attention_.push_back(
-            fmt::format("{} is {}: steward plan {}/{}", slot.info.name, found.reason, job.name, slot.info.name));
-    }
-    return {};
-  }
-
-  /// What waits for a person.
-  Result<void> add_approvals() {
-    for (const ledger::Approval& approval : TRY(session_.ledger->approvals().approvals({})))
-      attention_.push_back(fmt::format("{} waits for an approval, asked {}: steward approvals show {}",
-                                       join_and(approval.tasks), when_text(approval.asked, now_), approval.run));
-    return {};
-  }
-
-  /// Freezes, and what else keeps everything where it is; holds.
-  Result<void> add_safeguards() {
-    const std::vector<ledger::Freeze> freezes = TRY(session_.ledger->freezes(now_));
-    for (const ledger::Freeze& freeze : freezes) frozen_.push_back(freeze.id);
-    if (const auto refusal = freeze_refusal(freezes))
-      attention_.push_back(fmt::format("{}: steward freeze list", refusal->message));
-    if (const auto refusal = TRY(barred(session_)))
-      attention_.push_back(fmt::format("{}: steward ledger adopt", refusal->message));
-    holds_ = TRY(session_.ledger->holds(now_)).size();
-    sizes_ = TRY(state_sizes(session_.state));
-    return {};
-  }
-
-  json document() const {
-    return {{"jobs", jobs_},
-            {"forecasts", forecasts_},
-            {"holds", holds_},
-            {"freezes", frozen_},
-            {"attention", attention_},
-            {"ledger", session_.ledger->shown()},
-            {"state",
-             {{"folder", session_.state.folder().path()},
-              {"ledger", sizes_.ledger.count},
-              {"run_logs", sizes_.logs.count},
-              {"plans", sizes_.plans.count},
-              {"removal_lists", sizes_.lists.count},
-              {"other", sizes_.other.count}}}};
-  }
-
-  std::string text(const Output& output) const {
-    std::string out = table(rows_, {3, 4});
-    if (forecast_rows_.size() > 1) out += '\n' + table(forecast_rows_, {}) + '\n';
-    for (const std::string& line : attention_) out += tinted(output, Tint::warn, "! " + printable(line)) + '\n';
-    if (holds_ > 0)
-      out += fmt::format("{} {} in force: steward hold list\n", format_count(holds_), holds_ == 1 ? "hold" : "holds");
-    out += fmt::format("State directory: ledger {}, run logs {}, plans {}, lists of what was removed {}\n",
-                       format_bytes(sizes_.ledger), format_bytes(sizes_.logs), format_bytes(sizes_.plans),
-                       format_bytes(sizes_.lists));
-    return attention_.empty() ? out + "Nothing needs attention.\n" : out;
-  }
-
- private:
-  static constexpr std::size_t runs_looked_at = 50;
-
-  Result<json> add_run(const ledger::Run& found, const std::string& last_success) {
-    const ledger::Run run = as_it_stands(found, now_);
-    const std::vector<ledger::TaskRecord> tasks = TRY(session_.ledger->tasks(run.id));
-    rows_.push_back({name_of(run), when_text(run.started, now_), std::string(ledger::name_of(run.status)),
-                     duration_text(run, now_), format_count(removed_by(tasks)), last_success});
-    if (run.status != ledger::Status::succeeded && run.status != ledger::Status::running &&
-        run.status != ledger::Status::waiting)
-      attention_.push_back(
-          fmt::format("{} {} {}: steward runs show {}", name_of(run), run.id, ledger::name_of(run.status), run.id));
-    for (const ledger::TaskRecord& task : tasks)
-      if (task.status == "failed" || task.status == "refused")
-        attention_.push_back(fmt::format("{} {}: {}", task.task, task.status,
-                                         json::parse(task.detail, nullptr, false)["error"].value("message", "")));
-    return document_of(run);
-  }
-
-  const Session& session_;
-  Instant now_;
-  json jobs_ = json::array(), forecasts_ = json::array();
-  std::vector<std::vector<std::string>> rows_{{"JOB", "LAST RUN", "STATUS", "TOOK", "DONE", "LAST SUCCESS"}};
-  std::vector<std::vector<std::string>> forecast_rows_{{"TASK", "LEFT", "FORECAST"}};
-  std::vector<std::string> attention_{}, frozen_{};
-  std::size_t holds_ = 0;
-  StateSizes sizes_{};
-};
-
 }  // namespace
 
 Result<int> plan_command(const Output& output, const PlanCommand& command) {
   const JobName name = TRY(parse_job_name(command.job));
-  const Session session = TRY(session_saying(output));
+  const Session session = TRY(open_session_with_notes(output));
   const Job job = cleanup(session.settings, session.state, caller(name.job, "plan"));
   const Plan plan = TRY(plan_job(job, name.only, session.settings.environment, session.settings.brakes, session.clock,
                                  session.state, session.ledger.get(), TRY(barred(session))));
@@ -250,7 +92,7 @@ Result<int> plan_command(const Output& output, const PlanCommand& command) {
 
 Result<int> run_command(const Output& output, const RunCommand& command) {
   const JobName name = TRY(parse_job_name(command.job));
-  const Session session = TRY(session_saying(output));
+  const Session session = TRY(open_session_with_notes(output));
   // A scheduler that has entered the run in the ledger names it, and this start of it (engine/supervisor.h).
   const std::string given = variable(engine::run_variable), launch = variable(engine::launch_variable);
   RunStart start{.id = given, .launch = launch};
@@ -307,33 +149,8 @@ Result<int> run_command(const Output& output, const RunCommand& command) {
   return result.exit_code;
 }
 
-namespace {
-
-Result<Status> status_of(const Session& session) {
-  Status status(session);
-  for (const std::string& job : job_names()) TRY(status.add(job));
-  TRY(status.add_forecasts(cleanup(session.settings, session.state, caller("cleanup", "status"))));
-  TRY(status.add_approvals());
-  TRY(status.add_safeguards());
-  return status;
-}
-
-}  // namespace
-
-Result<json> status_document(const Session& session) { return TRY(status_of(session)).document(); }
-
-Result<int> status_command(const Output& output) {
-  const Session session = TRY(session_saying(output));
-  const Status status = TRY(status_of(session));
-  if (output.json)
-    print_json(status.document());
-  else
-    print(status.text(output));
-  return 0;
-}
-
 Result<int> runs_command(const Output& output, const RunsCommand& command) {
-  const Session session = TRY(session_saying(output));
+  const Session session = TRY(open_session_with_notes(output));
   const Instant now = session.clock.now();
   json all = json::array();
   std::vector<std::vector<std::string>> rows{{"RUN", "JOB", "STATUS", "STARTED", "TOOK", "DONE", "BY"}};
@@ -354,7 +171,7 @@ Result<int> runs_command(const Output& output, const RunsCommand& command) {
 }
 
 Result<int> runs_show_command(const Output& output, const std::string& id) {
-  const Session session = TRY(session_saying(output));
+  const Session session = TRY(open_session_with_notes(output));
   const ledger::Run run = as_it_stands(TRY(session.ledger->run(id)), session.clock.now());
   RunResult result{.id = run.id, .job = run.job, .status = run.status, .plan_digest = run.plan_digest};
   json tasks = json::array();
@@ -384,7 +201,7 @@ Result<int> runs_show_command(const Output& output, const std::string& id) {
 }
 
 Result<int> runs_log_command(const Output&, const std::string& id) {
-  const Session session = TRY(session_saying({}));
+  const Session session = TRY(open_session_with_notes({}));
   const ledger::Run run = TRY(session.ledger->run(id));
   const files::Handle handle = TRY(session.state.folder().open_for_reading(fmt::format("runs/{}/log.jsonl", run.id)));
   files::FileSource source(handle.fd());
@@ -396,7 +213,7 @@ Result<int> runs_log_command(const Output&, const std::string& id) {
 }
 
 Result<int> runs_cancel_command(const Output& output, const std::string& id) {
-  const Session session = TRY(session_saying(output));
+  const Session session = TRY(open_session_with_notes(output));
   const ledger::Run run = TRY(session.ledger->run(id));
   TRY(session.ledger->request_cancel(run.id, user_name(), session.clock.now()));
   if (output.json)
@@ -407,7 +224,7 @@ Result<int> runs_cancel_command(const Output& output, const std::string& id) {
 }
 
 Result<int> ledger_adopt_command(const Output& output) {
-  const Session session = TRY(session_saying(output));
+  const Session session = TRY(open_session_with_notes(output));
   json all = json::array();
   std::string text;
   for (const object::StoreTarget& target : session.settings.archives) {
@@ -429,7 +246,7 @@ Result<int> ledger_adopt_command(const Output& output) {
 }
 
 Result<int> ledger_verify_command(const Output& output) {
-  const Session session = TRY(session_saying(output));
+  const Session session = TRY(open_session_with_notes(output));
   const std::int64_t lines = TRY(session.ledger->verify_audit());
   if (output.json)
     print_json({{"lines", lines}, {"status", "intact"}});

@@ -7,16 +7,17 @@
 #include <utility>
 
 #include "app/cli/commands.h"
+#include "app/cli/print_plan.h"
 #include "app/cli/session.h"
 #include "app/documents/documents.h"
 #include "core/text.h"
+#include "engine/outlook.h"
 #include "engine/schedule.h"
 #include "run/ledger/agenda.h"
 
 namespace steward::app {
 namespace {
 using nlohmann::json;
-using std::chrono::floor;
 
 /// A job that is due, or an expression that was given (without a name).
 struct Due {
@@ -44,18 +45,6 @@ std::string_view mark_of(Firing::Dst dst) {
     case Firing::Dst::second: return "clocks go back: the second of two";
   }
   return "";
-}
-
-/// "Sun 2026-03-29 03:00 CEST".
-std::string wall_clock(Instant instant, const Zone& zone) {
-  constexpr std::array<std::string_view, 7> days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  const LocalView view = zone.local(instant);
-  const std::chrono::weekday day{floor<std::chrono::days>(view.time)};
-  std::string text = format_instant(Instant{view.time.time_since_epoch()});
-  text.resize(text.find('Z'));
-  text[10] = ' ';
-  if (text.ends_with(":00")) text.resize(text.size() - 3);
-  return fmt::format("{} {} {}", days.at(day.c_encoding()), text, view.abbreviation);
 }
 
 Result<Instant> from_of(const std::string& text) {
@@ -136,19 +125,11 @@ int show_one(const Output& output, const std::string& job, const engine::Schedul
   return 0;
 }
 
-/// Why a job's ticks start nothing here; empty where they do.
-std::string why_not(const Settings& settings, const std::string& job, const engine::Schedule& schedule, Instant now) {
-  const bool configured =
-      job == "cleanup" && std::ranges::any_of(settings.cleanup, [](const retention::TaskSpec& spec) {
-        return spec.policy && spec.off_by.empty();
-      });
-  if (!configured) return "not configured";
-  if (schedule.owner == engine::Owner::cron) return "left to cron";
-  if (schedule.owner == engine::Owner::dagster) return "left to Dagster";
-  if (schedule.pause && (!schedule.pause->until || *schedule.pause->until > now))
-    return fmt::format("paused{}: {}", schedule.pause->until ? " until " + format_instant(*schedule.pause->until) : "",
-                       schedule.pause->reason);
-  return "";
+/// Why a job's ticks start nothing here, as far as the configuration says; empty where they do.
+std::string why_not(const Settings& settings, const std::string& job, Instant now) {
+  const engine::Outlook found = engine::outlook(scheduled_job(settings, job), {.now = now});
+  return found.standing == engine::Standing::scheduled || found.standing == engine::Standing::blackout ? ""
+                                                                                                       : found.reason;
 }
 
 int show_all(const Output& output, const Settings& settings, Instant from, std::size_t count) {
@@ -156,7 +137,7 @@ int show_all(const Output& output, const Settings& settings, Instant from, std::
   std::vector<std::vector<std::string>> others;
   json jobs = json::array();
   for (const auto& [job, schedule] : settings.schedules) {
-    const std::string reason = why_not(settings, job, schedule, from);
+    const std::string reason = why_not(settings, job, from);
     json one = to_json(schedule);
     one["job"] = job;
     if (reason.empty()) {
@@ -222,8 +203,7 @@ Result<int> schedule_command(const Output& output, const ScheduleCommand& comman
     return fail(Kind::bad_input, fmt::format("there is no job \"{}\"", printable(command.job)),
                 hint.empty() ? fmt::format("The jobs are {}.", join_and(names)) : std::move(hint));
   }
-  return show_one(output, found->first, found->second, why_not(settings, found->first, found->second, from), from,
-                  command.count);
+  return show_one(output, found->first, found->second, why_not(settings, found->first, from), from, command.count);
 }
 
 }  // namespace steward::app

@@ -17,6 +17,7 @@
 #include "app/cli/web.h"
 #include "core/text.h"
 #include "engine/daemon.h"
+#include "engine/keepers.h"
 
 namespace steward::app {
 namespace {
@@ -90,45 +91,12 @@ Result<std::vector<std::string>> environment_for_children() {
   return out;
 }
 
-/// Those that were chosen, by the flag or STEWARD_SERVE_JOBS; empty: all.
-Result<std::set<std::string>> chosen_jobs(const ServeCommand& command, const Settings& settings) {
-  std::string list = command.only;
-  if (list.empty()) list = process_environment()("STEWARD_SERVE_JOBS").value_or("");
-  std::ranges::replace(list, ' ', ',');
-  std::set<std::string> out;
-  for (const std::string_view name : split(list, ',')) {
-    if (name.empty()) continue;
-    std::vector<std::string> known;
-    for (const auto& [job, schedule] : settings.schedules) known.push_back(job);
-    if (std::ranges::find(known, name) == known.end()) {
-      std::string hint = did_you_mean(name, known);
-      return fail(Kind::bad_input, fmt::format("there is no job \"{}\" to serve", printable(name)),
-                  hint.empty() ? fmt::format("The jobs are {}.", join_and(known)) : std::move(hint));
-    }
-    out.emplace(name);
-  }
-  return out;
-}
-
-std::vector<engine::ScheduledJob> scheduled_jobs(const Session& session, const Settings& settings,
-                                                 const std::set<std::string>& only) {
-  std::vector<engine::ScheduledJob> out;
-  for (const auto& [name, schedule] : settings.schedules) {
-    if (!only.empty() && !only.contains(name)) continue;
-    engine::ScheduledJob job{.name = name, .schedule = schedule, .configured = false};
-    for (const std::string& known : job_names()) {
-      if (known != name) continue;
-      const Job made = cleanup(settings, session.state, caller(name, ""));
-      for (const TaskSlot& slot : made.tasks) {
-        job.configured |= slot.task || !slot.off_by.empty();
-        job.removes |= slot.task && slot.task->removes();
-      }
-      const bool any = std::ranges::any_of(made.tasks, [](const TaskSlot& slot) { return slot.task != nullptr; });
-      if (job.configured && !any) job.off_by = made.tasks.front().off_by;
-    }
-    // What is not configured is known from `status`; a tick of it each night tells nobody anything.
-    if (job.configured) out.push_back(std::move(job));
-  }
+/// What is not configured is known from `status`; a tick of it each night tells nobody anything.
+std::vector<engine::ScheduledJob> jobs_to_serve(const Settings& settings, const JobNames& only) {
+  std::vector<engine::ScheduledJob> out = scheduled_jobs(settings);
+  std::erase_if(out, [&](const engine::ScheduledJob& job) {
+    return !job.configured || (!only.empty() && !only.contains(job.name));
+  });
   return out;
 }
 
@@ -175,19 +143,6 @@ Result<std::unique_ptr<Web>> start_web(const Session& session, const std::string
   return nullptr;
 }
 
-/// Held for as long as the daemon lives.
-Result<std::shared_ptr<void>> be_alone(const Session& session, const std::string& lease) {
-  std::string name = "serve/" + lease;
-  std::ranges::replace_if(name, [](char c) { return c == ' ' || c == ','; }, '_');
-  TRY(session.state.folder().make_folders(name));
-  const files::Folder folder = TRY(session.state.folder().subfolder(name));
-  auto lock = folder.lock();
-  if (!lock && lock.error().kind == Kind::busy)
-    return fail(Kind::busy, fmt::format("another daemon serves {} already", session.state.folder().path()),
-                "Stop that one first (systemctl stop steward), or give this one another STEWARD_STATE_DIR.", "serving");
-  return lock;
-}
-
 }  // namespace
 
 Result<int> serve_command(const Output&, const ServeCommand& command) {
@@ -195,10 +150,9 @@ Result<int> serve_command(const Output&, const ServeCommand& command) {
   const Session session = TRY(open_session(warnings));
   const engine::Say say = log_to_stdout(command.log_format == "json", session.clock);
   for (const std::string& warning : warnings) say(Level::warning, "", warning);
-  const std::set<std::string> only = TRY(chosen_jobs(command, session.settings));
-  const std::string lease = only.empty() ? "serve" : fmt::format("serve {}", fmt::join(only, ","));
-  const std::shared_ptr<void> alone = TRY(be_alone(session, lease));
-  std::vector<engine::ScheduledJob> jobs = scheduled_jobs(session, session.settings, only);
+  const JobNames only = TRY(chosen_jobs(command.only, session.settings));
+  engine::Keeping keeping = TRY(engine::Keeping::begin(session.state, only, session.clock.now()));
+  std::vector<engine::ScheduledJob> jobs = jobs_to_serve(session.settings, only);
   if (jobs.empty())
     say(Level::warning, "", "no job is configured: this daemon has nothing to start (steward config show)");
   for (const engine::ScheduledJob& job : jobs)
@@ -206,12 +160,11 @@ Result<int> serve_command(const Output&, const ServeCommand& command) {
   const auto watchdog = watchdog_interval();
   std::string program = TRY(this_program()), directory = TRY(working_directory());
   std::vector<std::string> environment = TRY(environment_for_children());
-  engine::DaemonSettings settings{
-      .jobs = std::move(jobs),
-      .lease = lease,
-      .shared = !session.settings.ledger_url.empty() && !session.settings.ledger_url.starts_with("sqlite:"),
-      .shutdown = shutdown_named(command.shutdown),
-      .children = {.program = program, .environment = environment, .directory = directory}};
+  engine::DaemonSettings settings{.jobs = std::move(jobs),
+                                  .lease = engine::lease_name(only),
+                                  .shared = session.settings.ledger_is_shared(),
+                                  .shutdown = shutdown_named(command.shutdown),
+                                  .children = {.program = program, .environment = environment, .directory = directory}};
   Web* answering = nullptr;
   settings.reload = [&]() -> std::optional<std::vector<engine::ScheduledJob>> {
     const auto fresh = settings_of_process();
@@ -221,7 +174,7 @@ Result<int> serve_command(const Output&, const ServeCommand& command) {
     }
     say(Level::info, "", "the configuration was read again");
     if (answering != nullptr) answering->take(*fresh);
-    return scheduled_jobs(session, *fresh, only);
+    return jobs_to_serve(*fresh, only);
   };
   if (watchdog) {
     settings.beat = [] { tell_service_manager("WATCHDOG=1"); };
@@ -233,12 +186,15 @@ Result<int> serve_command(const Output&, const ServeCommand& command) {
   const Hangups hangups(daemon);
   const std::unique_ptr<Web> web =
       TRY(start_web(session, command.listen,
-                    {.program = program,
+                    {.lease = engine::lease_name(only),
+                     .program = program,
                      .directory = directory,
                      .environment = environment,
                      .changed = [&daemon] { daemon.wake(); },
                      .say = [&say](Level level, std::string_view text) { say(level, "", text); }}));
   answering = web.get();
+  if (web)
+    if (const auto noted = keeping.answers_at(web->url()); !noted) say(Level::warning, "", noted.error().message);
   TRY(daemon.serve(stop_of_process().get_token(), [&] {
     say(Level::info, "", fmt::format("steward {} serves, with the ledger {}", version, session.ledger->shown()));
     if (web) say(Level::info, "", fmt::format("the API answers at {}", web->url()));

@@ -73,6 +73,15 @@ Result<Session> open_session_saying(const Output& output) {
   return session;
 }
 
+Result<Session> open_session_with_notes(const Output& output) {
+  std::vector<std::string> warnings;
+  Session session = TRY(open_session(warnings));
+  if (!output.json && output.terminal_errors)
+    for (const std::string& note : session.settings.notes) fmt::print(stderr, "steward: {}\n", printable(note));
+  for (const std::string& warning : warnings) fmt::print(stderr, "steward: {}\n", printable(warning));
+  return session;
+}
+
 Result<std::optional<Error>> barred(const Session& session) {
   for (const object::StoreTarget& archive : session.settings.archives) {
     if (!is_used(session.settings, archive)) continue;
@@ -101,6 +110,25 @@ Result<std::vector<std::string>> adopt_ownerless_archives(const Session& session
                                  session.ledger->shown()));
   }
   return said;
+}
+
+Result<JobNames> chosen_jobs(const std::string& flag, const Settings& settings) {
+  std::string list = flag;
+  if (list.empty()) list = process_environment()("STEWARD_SERVE_JOBS").value_or("");
+  std::ranges::replace(list, ' ', ',');
+  JobNames out;
+  for (const std::string_view name : split(list, ',')) {
+    if (name.empty()) continue;
+    std::vector<std::string> known;
+    for (const auto& [job, schedule] : settings.schedules) known.push_back(job);
+    if (std::ranges::find(known, name) == known.end()) {
+      std::string hint = did_you_mean(name, known);
+      return fail(Kind::bad_input, fmt::format("there is no job \"{}\" to serve", printable(name)),
+                  hint.empty() ? fmt::format("The jobs are {}.", join_and(known)) : std::move(hint));
+    }
+    out.emplace(name);
+  }
+  return out;
 }
 
 Result<std::optional<Instant>> until_of(const std::string& text, Instant now) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ Result<Session> open_session(std::vector<std::string>& warnings);
 /// The same for a command of a person: warnings go to standard error, unless the answer is to be one JSON document.
 Result<Session> open_session_saying(const Output& output);
 
+/// And to a person at a terminal also what the configuration notes: a cron mail would repeat it every night.
+Result<Session> open_session_with_notes(const Output& output);
+
 /// Why nothing may be removed, although the ledger has no freeze: an archive belongs to another ledger or environment
 /// (run/manifest/archive.h). An archive that does not answer has no say: what the ledger knows holds.
 Result<std::optional<Error>> barred(const Session& session);
@@ -54,6 +58,10 @@ Result<std::string> working_directory();
 
 /// Reads the settings of this process.
 Result<Settings> settings_of_process();
+
+/// The jobs that a daemon is there for, by its flag `--only` or STEWARD_SERVE_JOBS; empty: all.
+using JobNames = std::set<std::string, std::less<>>;
+Result<JobNames> chosen_jobs(const std::string& flag, const Settings& settings);
 
 /// What the page of metrics is about.
 engine::MetricsOf metrics_of(const Settings& settings);

@@ -7,9 +7,12 @@
 
 #include "app/api/api.h"
 #include "app/cli/status.h"
+#include "app/dashboard/dashboard.h"
 #include "app/server/peers.h"
 #include "app/server/server.h"
 #include "core/text.h"
+#include "engine/keepers.h"
+#include "run/ledger/agenda.h"
 
 namespace steward::app {
 namespace {
@@ -58,6 +61,20 @@ struct Web::Parts {
             .directory = rules.directory};
   }
 
+  /// For anyone who asks: no name of a host or a process is in it.
+  Result<std::string> readiness() {
+    TRY(session.ledger->check_writable());
+    std::string lease = "not needed";
+    if (session.settings.ledger_is_shared()) {
+      lease = "free";
+      const std::vector<ledger::LeaseState> leases = TRY(session.ledger->agenda().leases(session.clock.now()));
+      for (const ledger::LeaseState& state : leases)
+        if (state.in_force && state.lease.name == rules.lease)
+          lease = state.lease.holder == engine::daemon_name() ? "held" : "held by another";
+    }
+    return nlohmann::json{{"status", "ready"}, {"ledger", "writable"}, {"lease", lease}}.dump();
+  }
+
   void log(const server::LogEntry& entry) const {
     if (!rules.access_log && entry.status < 500) return;
     rules.say(entry.status < 500 ? Level::info : Level::warning,
@@ -85,7 +102,8 @@ Result<std::unique_ptr<Web>> Web::start(const Session& session, WebRules rules) 
   const server::ServeRules& serve = session.settings.serve;
   const std::string ledger_url =
       session.settings.ledger_url.empty() ? session.state.ledger_url() : session.settings.ledger_url;
-  auto ledger = TRY(ledger::open({.url = ledger_url}));
+  // Who asks over HTTP is not to wait as long as a run would.
+  auto ledger = TRY(ledger::open({.url = ledger_url, .patience = std::chrono::seconds(5)}));
   StateDirectory state = TRY(StateDirectory::open(session.settings.state_dir));
   auto parts = std::make_unique<Parts>(
       Session{.settings = session.settings, .state = std::move(state), .ledger = std::move(ledger)}, std::move(rules));
@@ -93,17 +111,16 @@ Result<std::unique_ptr<Web>> Web::start(const Session& session, WebRules rules) 
   all.settings = std::make_shared<const Settings>(session.settings);
   all.api =
       std::make_unique<api::Api>(*all.session.ledger, all.session.clock, all.session.state, all.api_settings(serve));
+  server::Router router = all.api->router();
+  dashboard::add_pages(router, server::base_path_of(serve.public_url));
   all.server = TRY(server::Server::start({.listen = all.rules.listen,
                                           .public_url = serve.public_url,
                                           .base_path = server::base_path_of(serve.public_url),
                                           .trusted_proxies = serve.trusted_proxies,
                                           .hosts = serve.hosts,
-                                          .ready = [&all]() -> Result<void> {
-                                            TRY(all.session.ledger->hold_generation());
-                                            return {};
-                                          },
+                                          .ready = [&all] { return all.readiness(); },
                                           .log = [&all](const server::LogEntry& entry) { all.log(entry); }},
-                                         all.api->router()));
+                                         std::move(router)));
   all.url = serve.public_url.empty() ? local_url(all.rules.listen, all.server->port()) : serve.public_url;
   const auto link = TRY(api::setup_link(*all.session.ledger, all.session.clock.now(), all.url));
   if (link)

@@ -12,6 +12,7 @@ namespace steward::app {
 
 struct WebRules {
   std::string listen{};  ///< As server::ServeRules.
+  std::string lease{};   ///< Of the daemon beside it.
   std::string program{}, directory{};
   std::vector<std::string> environment{};  ///< Of the processes that are started for people.
   std::function<void()> changed{};         ///< Called from the server's thread.

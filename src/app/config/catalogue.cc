@@ -113,6 +113,28 @@ retention::RestoreSettings restore_settings(const Settings& settings, const obje
   return out;
 }
 
+engine::ScheduledJob scheduled_job(const Settings& settings, const std::string& name) {
+  engine::ScheduledJob job{
+      .name = name, .schedule = settings.schedules.at(name), .configured = false, .removes = false};
+  if (name != cleanup_name) return job;
+  std::string off_by;
+  for (const retention::TaskSpec& spec : settings.cleanup) {
+    const bool works = spec.policy && spec.off_by.empty();
+    // One that somebody has turned off counts as configured, so that the job is off and not forgotten.
+    job.configured |= works || !spec.off_by.empty();
+    job.removes |= works;
+    if (off_by.empty()) off_by = spec.off_by;
+  }
+  if (job.configured && !job.removes) job.off_by = off_by;
+  return job;
+}
+
+std::vector<engine::ScheduledJob> scheduled_jobs(const Settings& settings) {
+  std::vector<engine::ScheduledJob> out;
+  for (const auto& [name, schedule] : settings.schedules) out.push_back(scheduled_job(settings, name));
+  return out;
+}
+
 std::vector<std::string> job_names() { return {std::string(cleanup_name)}; }
 
 Result<JobName> parse_job_name(const std::string& text) {

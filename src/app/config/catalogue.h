@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "app/config/settings.h"
+#include "engine/scheduler.h"
 #include "jobs/retention/restore.h"
 #include "run/job.h"
 #include "run/state.h"
@@ -23,6 +24,12 @@ Job cleanup(const Settings& settings, const StateDirectory& state, const Caller&
 
 /// Names of all jobs.
 std::vector<std::string> job_names();
+
+/// What a schedule needs to know of the job: whether anything of it is configured, who has turned it off, whether it
+/// removes. The one place that says so: for the daemon, `status`, `schedule` and the API.
+engine::ScheduledJob scheduled_job(const Settings& settings, const std::string& name);
+/// All that have a schedule, also those that are not configured; by name.
+std::vector<engine::ScheduledJob> scheduled_jobs(const Settings& settings);
 
 /// The target as this caller connects to it.
 sql::Target as(const Caller& caller, sql::Target target);

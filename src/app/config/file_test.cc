@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "app/config/catalogue.h"
 #include "app/config/init.h"
 #include "app/config/reference.h"
 #include "app/config/variables.h"
@@ -267,6 +268,27 @@ const Mistake mistakes[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Config, Mistakes, testing::ValuesIn(mistakes),
                          [](const auto& mistake) { return std::string(mistake.param.name); });
+
+TEST_F(File, WithoutAFileVariablesSayWhereTheServerAnswers) {
+  variables["STEWARD_LISTEN"] = "off";
+  variables["STEWARD_PUBLIC_URL"] = "https://ops.example.com/steward";
+  const auto settings = read_settings(environment(), folder);
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(settings->serve.listen, "off");
+  EXPECT_EQ(settings->serve.public_url, "https://ops.example.com/steward");
+}
+
+TEST_F(File, WhetherAJobIsConfiguredOrOffAndRemovesIsSaidInOnePlace) {
+  EXPECT_FALSE(scheduled_job(read_settings(environment(), folder).value(), "cleanup").configured);
+  variables["LOG_DIR"] = folder;
+  engine::ScheduledJob job = scheduled_job(read_settings(environment(), folder).value(), "cleanup");
+  EXPECT_TRUE(job.configured && job.removes && job.off_by.empty());
+  variables["STEWARD_DISABLE"] = "purge-logs";
+  job = scheduled_job(read_settings(environment(), folder).value(), "cleanup");
+  EXPECT_TRUE(job.configured && !job.removes);
+  EXPECT_EQ(job.off_by, "STEWARD_DISABLE");
+  EXPECT_FALSE(scheduled_job(read_settings(environment(), folder).value(), "backup").configured);
+}
 
 TEST_F(File, AllMistakesAreToldAtOnceEachOnce) {
   read_text(std::string(head) + R"(

@@ -48,6 +48,8 @@ struct Settings {
   object::S3Settings s3{};                         ///< For what names no store.
   std::string state_dir{};                         ///< Absolute.
   std::string ledger_url{};                        ///< Empty: STATE/ledger.db.
+  /// The ledger is on a server, where other machines may use it.
+  bool ledger_is_shared() const { return !ledger_url.empty() && !ledger_url.starts_with("sqlite:"); }
   std::string environment{};
   Brakes brakes{};
   ThrottleRules throttle{};

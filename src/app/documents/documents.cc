@@ -139,4 +139,35 @@ json document_of(const ledger::Token& token) {
           {"revoked", or_null(token.revoked)}};
 }
 
+json document_of(const engine::Outlook& outlook) {
+  return {{"job", outlook.job},
+          {"schedule", outlook.schedule},
+          {"words", outlook.words},
+          {"time_zone", outlook.zone.name()},
+          {"standing", engine::name_of(outlook.standing)},
+          {"reason", text_or_null(outlook.reason)},
+          {"next", or_null(outlook.next)},
+          {"fires", or_null(outlook.fires)},
+          {"fires_local", outlook.fires ? json(format_local(*outlook.fires, outlook.zone)) : json(nullptr)},
+          {"starts", or_null(outlook.starts)},
+          {"kept", outlook.kept},
+          {"last_tick", outlook.last ? document_of(*outlook.last) : json(nullptr)}};
+}
+
+json document_of(const std::vector<engine::Keeper>& keepers) {
+  json all = json::array();
+  bool alive = false;
+  for (const engine::Keeper& keeper : keepers) {
+    alive |= keeper.decides;
+    all.push_back({{"daemon", text_or_null(keeper.daemon)},
+                   {"jobs", keeper.jobs.empty() ? json(nullptr) : json(keeper.jobs)},
+                   {"here", keeper.here},
+                   {"decides", keeper.decides},
+                   {"since", or_null(keeper.since)},
+                   {"until", or_null(keeper.until)},
+                   {"url", text_or_null(keeper.url)}});
+  }
+  return {{"alive", alive}, {"daemons", all}};
+}
+
 }  // namespace steward::app

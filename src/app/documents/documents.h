@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/instant.h"
+#include "engine/outlook.h"
 #include "run/ledger/agenda.h"
 #include "run/ledger/approvals.h"
 #include "run/ledger/ledger.h"
@@ -26,6 +27,12 @@ nlohmann::json document_of(const ledger::AuditLine& line);
 nlohmann::json document_of(const ledger::User& user);
 /// Without its hash.
 nlohmann::json document_of(const ledger::Token& token);
+
+/// Of one job's schedule: the next tick, what becomes of it and why, and what became of the last.
+nlohmann::json document_of(const engine::Outlook& outlook);
+/// {"alive": …, "daemons": [{"daemon", "jobs", "here", "decides", "since", "until", "url"}…]}: `jobs` is null of one
+/// that serves all; `alive`: one of them decides.
+nlohmann::json document_of(const std::vector<engine::Keeper>& keepers);
 
 /// A hold's conditions as a person writes them; what cannot be read stands as it is.
 std::vector<std::string> conditions_of(const ledger::Hold& hold);

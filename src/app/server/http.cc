@@ -23,7 +23,7 @@ constexpr std::string_view api_policy =
 constexpr std::string_view page_policy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src "
     "'self'; "
-    "manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+    "manifest-src 'self'; frame-ancestors 'none'; base-uri 'self'; form-action 'self'";
 
 bool can_be_sent(std::string_view value) {
   return std::ranges::all_of(value,

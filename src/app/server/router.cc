@@ -82,6 +82,8 @@ Response Router::answer(Request& request) const {
   if (!route && request.method == "HEAD") route = find("GET", request.segments);
   if (!route) {
     const std::string methods = allowed(request.segments);
+    if (methods.empty() && otherwise_ && (request.method == "GET" || request.method == "HEAD"))
+      return otherwise_(request);
     if (methods.empty()) return problem({Kind::not_found, "there is nothing at this address"});
     Response response = request.method == "OPTIONS" ? Response{.status = 204}
                                                     : problem(405, {Kind::bad_input, "this address takes " + methods});

@@ -33,6 +33,9 @@ class Router {
   /// is added twice for a method, or is not of this form, is a std::logic_error.
   void add(std::string_view method, std::string_view pattern, Access access, Handler handler);
 
+  /// Answers GET of what no route is for, whatever its method: pages, whose addresses are their own affair. For anyone.
+  void otherwise(Handler handler) { otherwise_ = std::move(handler); }
+
   /// Without one, only what is for anyone is answered, and all else is 403.
   void guard(Guard guard) { guard_ = std::move(guard); }
 
@@ -52,6 +55,7 @@ class Router {
 
   std::vector<Route> routes_;
   Guard guard_;
+  Handler otherwise_;
 };
 
 }  // namespace steward::server

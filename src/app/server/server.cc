@@ -217,8 +217,8 @@ Response Server::Core::answer(Request& request, std::string& error) const {
   try {
     if (request.segments == std::vector<std::string>{"readyz"} &&
         (request.method == "GET" || request.method == "HEAD")) {
-      const Result<void> is_ready = settings.ready ? settings.ready() : Result<void>{};
-      return is_ready ? json(200, R"({"status":"ready"})") : problem(503, is_ready.error());
+      const Result<std::string> is_ready = settings.ready ? settings.ready() : R"({"status":"ready"})";
+      return is_ready ? json(200, *is_ready) : problem(503, is_ready.error());
     }
     return router.answer(request);
   } catch (const std::exception& thrown) {

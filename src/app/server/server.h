@@ -65,7 +65,8 @@ struct Settings {
   std::vector<std::string> trusted_proxies{};
   std::vector<std::string> hosts{};  ///< More names to answer to; "*": any.
   Limits limits{};
-  std::function<Result<void>()> ready{};
+  /// The JSON document that /readyz answers, or why this server is not ready.
+  std::function<Result<std::string>()> ready{};
   std::function<void(const LogEntry&)> log{};
 };
 

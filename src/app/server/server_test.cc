@@ -417,13 +417,14 @@ TEST_F(Serve, LetsPagesLoadTheirOwnAndAsksForTlsWhereThePublicUrlHasIt) {
 }
 
 TEST_F(Serve, IsAliveWhileAHandlerIsBusyAndReadyWhenToldSo) {
-  Result<void> ready = fail(Kind::unavailable, "the ledger cannot be written");
+  Result<std::string> ready = fail(Kind::unavailable, "the ledger cannot be written");
   settings.ready = [&] { return ready; };
   const std::uint16_t port = start();
   EXPECT_THAT(answers_to(port, "GET /readyz HTTP/1.1\r\nHost: 10.1.2.3\r\n\r\n"),
               AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("the ledger cannot be written")));
-  ready = {};
-  EXPECT_THAT(answers_to(port, line("GET /readyz HTTP/1.1")), AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("ready")));
+  ready = R"({"status":"ready","ledger":"writable"})";
+  EXPECT_THAT(answers_to(port, line("GET /readyz HTTP/1.1")),
+              AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr(R"("ledger":"writable")")));
   RawClient busy(port);
   busy.send(line("GET /door HTTP/1.1"));
   door.await_someone();

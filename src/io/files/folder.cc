@@ -164,10 +164,13 @@ Result<void> Folder::sync(std::string_view folder) const {
   return sync_handle(TRY(subfolder(folder)).fd(), shown(folder));
 }
 
-Result<Bytes> Folder::room() const {
+Result<Folder::Space> Folder::space() const {
   struct statvfs found{};
   if (fstatvfs(handle_.fd(), &found) != 0) return failure(errno, "ask for the room of", path_);
-  return Bytes{std::uint64_t{found.f_bavail} * found.f_frsize};
+  return Space{.room = {std::uint64_t{found.f_bavail} * found.f_frsize},
+               .total = {std::uint64_t{found.f_blocks} * found.f_frsize}};
 }
+
+Result<Bytes> Folder::room() const { return TRY(space()).room; }
 
 }  // namespace steward::files

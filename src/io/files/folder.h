@@ -140,9 +140,17 @@ class Folder {
   /// handles that come back, and by the end of the process. Taking it twice in one process (also through another Folder
   /// of the same directory, and from any thread) is counted, and succeeds.
   Result<std::shared_ptr<void>> lock() const;
+  /// Whether any process of this machine has it locked, this one too; also one in another container. Asks, and takes
+  /// nothing: whoever locks at this moment is not in its way.
+  Result<bool> is_locked() const;
 
   /// Room left for this user on its file system.
   Result<Bytes> room() const;
+  /// The same with how large that is.
+  struct Space {
+    Bytes room{}, total{};
+  };
+  Result<Space> space() const;
 
  private:
   Folder(Handle handle, std::string path, Calls calls)

@@ -17,6 +17,13 @@
 namespace steward::files {
 namespace {
 
+struct flock whole(short type) {
+  struct flock range{};
+  range.l_type = type;
+  range.l_whence = SEEK_SET;
+  return range;
+}
+
 /// The locks that this process has.
 class Locks {
  public:
@@ -29,6 +36,9 @@ class Locks {
       Opened own = open_beneath(folder, "", O_RDONLY | O_DIRECTORY, Calls::portable);
       if (!own) return failure(own.error(), "lock", shown, folder);
       if (retried([&] { return flock(own->fd(), LOCK_EX | LOCK_NB); }) != 0) return refused(errno, shown, folder);
+      // For is_locked(): of a flock nobody can ask without trying to take it. Keeps nobody out by itself.
+      struct flock asked = whole(F_RDLCK);
+      (void)fcntl(own->fd(), F_OFD_SETLK, &asked);
       found = held_.emplace(key, Held{std::move(*own), 0}).first;
     }
     ++found->second.count;
@@ -63,6 +73,15 @@ Result<std::shared_ptr<void>> Folder::lock() const {
   static auto& locks = *new Locks;  // never destroyed: a handle may outlive main
   const FileInfo self = TRY(info());
   return locks.take({self.device, self.inode}, fd(), path());
+}
+
+Result<bool> Folder::is_locked() const {
+  // A descriptor of its own: what a descriptor has itself is not in its way.
+  Opened own = open_beneath(fd(), "", O_RDONLY | O_DIRECTORY, Calls::portable);
+  if (!own) return failure(own.error(), "look at", path(), fd());
+  struct flock asked = whole(F_WRLCK);
+  if (fcntl(own->fd(), F_OFD_GETLK, &asked) != 0) return failure(errno, "look at", path(), fd());
+  return asked.l_type != F_UNLCK;
 }
 
 }  // namespace steward::files

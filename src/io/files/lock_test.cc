@@ -55,6 +55,24 @@ TEST_F(FolderLock, IsOneForEveryWayToTheSameFolder) {
   EXPECT_TRUE(second);
 }
 
+TEST_F(FolderLock, CanBeAskedForAndStaysFreeForOthers) {
+  EXPECT_EQ(folder().is_locked(), false);
+  EXPECT_TRUE(is_free());
+  {
+    const auto kept = folder().lock();
+    EXPECT_EQ(folder().is_locked(), true);
+  }
+  EXPECT_EQ(folder().is_locked(), false);
+  {
+    const Holder other([&] {
+      static const auto kept = folder().lock();
+      EXPECT_TRUE(kept);
+    });
+    EXPECT_EQ(folder().is_locked(), true);
+  }
+  EXPECT_EQ(folder().is_locked(), false) << "the end of the process released it";
+}
+
 TEST_F(FolderLock, OutlivesItsFolderObject) {
   auto kept = folder().lock();
   EXPECT_FALSE(is_free());

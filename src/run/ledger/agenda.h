@@ -49,6 +49,13 @@ struct Lease {
   std::int64_t term = 0;  ///< Grows each time the lease goes to another holder.
 };
 
+/// How a lease stands.
+struct LeaseState {
+  Lease lease{};
+  Instant until{};        ///< By the clock that take_lease goes by.
+  bool in_force = false;  ///< `until` is to come, by that clock; else anybody may take it.
+};
+
 /// No start of a job until it is lifted or its end has come.
 struct Pause {
   std::string id{};   ///< "p-4f2a91c0".
@@ -79,6 +86,8 @@ class Agenda {
                                                   std::chrono::seconds length, Instant now) = 0;
   /// Gives it up, so that another need not wait for its end. Nothing where it is another's.
   virtual Result<void> give_up_lease(const Lease& lease) = 0;
+  /// All leases that anybody has had and not given up, in force or not, by name.
+  virtual Result<std::vector<LeaseState>> leases(Instant now) = 0;
 
   /// Enters what became of a tick, with the run where it fired, in one transaction. False, and nothing is entered,
   /// where the tick has its outcome already. interrupted where `lease` (if given) is not that holder's, in that term,

@@ -212,6 +212,22 @@ TEST_P(AgendaContract, ALeaseOfAClockThatWasWrongDoesNotLockTheOthersOut) {
   EXPECT_TRUE(agenda().take_lease("serve", "b", 30s, three)->has_value()) << "no lease of 30 s runs for a year";
 }
 
+TEST_P(AgendaContract, LeasesTellWhoHasWhichAndWhetherItIsOver) {
+  EXPECT_THAT(agenda().leases(three).value(), IsEmpty());
+  ASSERT_TRUE(agenda().take_lease("serve", "a", 1h, three)->has_value());
+  ASSERT_TRUE(agenda().take_lease("serve backup", "b", 0s, three)->has_value());
+  const std::vector<LeaseState> all = agenda().leases(three).value();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].lease.name, "serve");
+  EXPECT_EQ(all[0].lease.holder, "a");
+  EXPECT_TRUE(all[0].in_force);
+  EXPECT_EQ(all[1].lease.holder, "b");
+  EXPECT_FALSE(all[1].in_force);
+  EXPECT_EQ(all[0].until - all[1].until > 59min, true);
+  ASSERT_TRUE(agenda().give_up_lease(all[0].lease));
+  EXPECT_EQ(agenda().leases(three)->size(), 1u) << "given up";
+}
+
 TEST_P(AgendaContract, WhoHasLostTheLeaseEntersNothing) {
   const Lease first = agenda().take_lease("serve", "a", 0s, three).value().value();
   EXPECT_EQ(agenda().enter(a_tick(), a_run("r1"), first), true) << "over, but nobody else has it";

@@ -157,10 +157,11 @@ struct RunFilter {
 };
 
 /// The highest schema this program knows.
-inline constexpr int schema_version = 4;
+inline constexpr int schema_version = 5;
 
 class Agenda;
 class Approvals;
+class Outbox;
 struct Totals;
 class People;
 
@@ -170,6 +171,9 @@ class Ledger {
 
   virtual const std::string& shown() const = 0;  ///< Where it is, without a password.
   virtual const std::string& id() const = 0;     ///< Given at creation: 32 hexadecimal digits.
+  /// Whether changes can be entered at the moment, asked by one that changes nothing. An error where they cannot: the
+  /// server does not answer or is a standby, the file is read-only, another process does not let go of it.
+  virtual Result<void> check_writable() = 0;
 
   /// Enters the run and an audit line "run.begin".
   virtual Result<void> begin_run(const Run& run) = 0;
@@ -248,12 +252,17 @@ class Ledger {
   virtual Approvals& approvals() = 0;
   /// Users, their sessions and tokens (run/ledger/people.h). Lives as long as the ledger.
   virtual People& people() = 0;
+  /// What people are to be told of (run/ledger/outbox.h). Lives as long as the ledger.
+  virtual Outbox& outbox() = 0;
 };
 
 struct Settings {
   std::string url{};  ///< sqlite:////absolute/ledger.db (made if absent, 0600) or postgresql://….
   bool read_only =
       false;  ///< For `status` and the like: does not create and does not migrate; not_found where there is none.
+  /// How long a change waits for another's, and (at most 10 s) a connection for the server. Those take milliseconds: a
+  /// ledger that cannot be written for half a minute is stuck.
+  std::chrono::seconds patience{30};
 };
 
 Result<std::unique_ptr<Ledger>> open(const Settings& settings);

@@ -72,6 +72,28 @@ std::vector<std::string> ids_of(const std::vector<T>& items) {
   return out;
 }
 
+TEST_P(LedgerContract, SaysWhetherItCanBeWritten) {
+  EXPECT_TRUE(ledger->check_writable());
+  const auto read_only = open({.url = database->url(), .read_only = true});
+  ASSERT_TRUE(read_only) << read_only.error().message;
+  EXPECT_FALSE((*read_only)->check_writable());
+}
+
+TEST_P(LedgerContract, AnotherChangeThatDoesNotEndIsWaitedForWithPatience) {
+  const auto other = database->connect();
+  const auto transaction = other->begin();
+  ASSERT_TRUE(transaction);
+  const std::string meta = GetParam() == sql::Dialect::sqlite ? "meta" : "steward.meta";
+  ASSERT_TRUE(other->execute("update " + meta + " set value = value"));
+  const auto impatient = open({.url = database->url(), .patience = std::chrono::seconds(1)});
+  if (GetParam() == sql::Dialect::sqlite) {
+    // One writes at a time there.
+    EXPECT_TRUE(!impatient || !(*impatient)->check_writable());
+  } else {
+    EXPECT_TRUE((*impatient)->check_writable()) << "rows are locked there, and none of these is asked for";
+  }
+}
+
 TEST_P(LedgerContract, ItIsGivenAnIdWhenItIsMadeAndKeepsIt) {
   EXPECT_THAT(ledger->id(), testing::MatchesRegex("[0-9a-f]{32}"));
   EXPECT_EQ(reopened()->id(), ledger->id());

@@ -69,6 +69,25 @@ Result<void> SqlAgenda::give_up_lease(const Lease& lease) {
   });
 }
 
+Result<std::vector<LeaseState>> SqlAgenda::leases(Instant now) {
+  std::vector<LeaseState> out;
+  TRY(db_.read([&]() -> Result<void> {
+    out.clear();
+    const sql::Rows rows = TRY(db_.query(
+        fmt::format("select name, holder, term, lease_until, case when lease_until > {} then 1 else 0 end from @leases "
+                    "where holder <> '' order by name",
+                    server_now(db_, "?1")),
+        {stored(now)}));
+    for (const sql::Row& row : rows.rows)
+      out.push_back(
+          {.lease = {.name = text_of(row.at(0)), .holder = text_of(row.at(1)), .term = sql::to_integer(row.at(2))},
+           .until = instant_of(row.at(3)),
+           .in_force = sql::to_integer(row.at(4)) != 0});
+    return {};
+  }));
+  return out;
+}
+
 Result<bool> SqlAgenda::enter(const Tick& tick, const std::optional<Run>& queued, const std::optional<Lease>& lease) {
   bool entered = false;
   TRY(db_.change([&]() -> Result<void> {

@@ -12,6 +12,7 @@ class SqlAgenda final : public Agenda {
   Result<std::optional<Lease>> take_lease(std::string_view name, std::string_view holder, std::chrono::seconds length,
                                           Instant now) override;
   Result<void> give_up_lease(const Lease& lease) override;
+  Result<std::vector<LeaseState>> leases(Instant now) override;
 
   Result<bool> enter(const Tick& tick, const std::optional<Run>& queued, const std::optional<Lease>& lease) override;
   Result<std::map<std::string, Instant>> last_ticks() override;

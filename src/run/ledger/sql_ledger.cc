@@ -13,6 +13,7 @@
 #include "run/ledger/schema.h"
 #include "run/ledger/sql_agenda.h"
 #include "run/ledger/sql_approvals.h"
+#include "run/ledger/sql_outbox.h"
 #include "run/ledger/sql_people.h"
 #include "run/ledger/totals.h"
 
@@ -38,10 +39,16 @@ constexpr std::string_view latest_instant =
 class SqlLedger final : public Ledger {
  public:
   SqlLedger(std::unique_ptr<LedgerDatabase> db, std::string id)
-      : db_(std::move(db)), id_(std::move(id)), agenda_(*db_), approvals_(*db_), people_(*db_) {}
+      : db_(std::move(db)), id_(std::move(id)), agenda_(*db_), approvals_(*db_), people_(*db_), outbox_(*db_) {}
 
   const std::string& shown() const override { return db_->shown(); }
   const std::string& id() const override { return id_; }
+  Result<void> check_writable() override {
+    return db_->change([&]() -> Result<void> {
+      TRY(db_->execute("update @meta set value = value where name = 'no such name'"));
+      return {};
+    });
+  }
 
   Result<void> begin_run(const Run& run) override { return ledger::begin_run(*db_, run); }
   Result<bool> heartbeat(std::string_view run, Instant now, std::string_view progress) override {
@@ -126,6 +133,7 @@ class SqlLedger final : public Ledger {
 
   Agenda& agenda() override { return agenda_; }
   Approvals& approvals() override { return approvals_; }
+  Outbox& outbox() override { return outbox_; }
   People& people() override { return people_; }
 
  private:
@@ -145,6 +153,7 @@ class SqlLedger final : public Ledger {
   SqlAgenda agenda_;
   SqlApprovals approvals_;
   SqlPeople people_;
+  SqlOutbox outbox_;
 };
 
 Result<std::optional<Run>> SqlLedger::last_success(std::string_view job) {
@@ -162,10 +171,10 @@ Result<std::optional<Instant>> SqlLedger::latest() {
 
 Result<std::unique_ptr<LedgerDatabase>> connected(const Settings& settings) {
   using namespace std::chrono_literals;
-  // Somebody else's change takes milliseconds; a ledger that cannot be written for half a minute is stuck.
   const sql::Target target{.url = settings.url,
                            .application = "steward ledger",
-                           .lock_timeout = 30s,
+                           .connect_timeout = std::min(10s, settings.patience),
+                           .lock_timeout = settings.patience,
                            // A process that is stopped in the middle of a change must not stop all the others.
                            .idle_timeout = 10s,
                            .create = !settings.read_only,
