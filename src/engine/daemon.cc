@@ -129,6 +129,7 @@ void Daemon::look() {
   else
     complain(done.error());
   if (!done) wake_at_ = clock_.now() + try_again_after;
+  if (settings_.looked) settings_.looked();
 }
 
 void Daemon::complain(const Error& error) {

@@ -51,6 +51,8 @@ struct DaemonSettings {
   /// Called in each round, at least every `beat_every`: what a watchdog wants to see.
   std::function<void()> beat{};
   std::chrono::microseconds beat_every{std::chrono::hours{1}};
+  /// Called after each round: ticks, runs or approvals may have come to something.
+  std::function<void()> looked{};
 };
 
 class Daemon {

@@ -7,6 +7,7 @@
 
 #include "core/age.h"
 #include "core/text.h"
+#include "engine/notify/settings.h"
 #include "engine/schedule.h"
 
 namespace steward::engine {
@@ -386,6 +387,7 @@ Shape schedule_shape() {
         .shape = span,
         .fallback = "5 minutes",
         .example = "15m"},
+       notify::ping_field(),
        {.key = "nice",
         .what = "the niceness of its process, 1 to 19",
         .shape = integer,

@@ -123,7 +123,7 @@ TEST(Schedules, ThatAreWrongSayWhereAndWhy) {
        "missed, "
        "missed_window, missed_limit, overlap, concurrency, jitter, blackout, max_runtime, retries, pause, scheduler, "
        "approval, "
-       "start_grace, nice or memory"},
+       "start_grace, ping, nice or memory"},
   };
   for (const Case& c : table) {
     const auto [schedule, errors] = read(c.members);

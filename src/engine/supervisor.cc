@@ -24,7 +24,6 @@ using ledger::Status;
 constexpr std::chrono::microseconds look_every = 10s;
 constexpr std::chrono::microseconds look_every_while_it_changes = 1s;
 constexpr std::chrono::microseconds silent_for = 60s;
-constexpr std::chrono::hours retries_looked_for{24};
 
 Error error_of(const ledger::Run& run) {
   const auto document = nlohmann::json::parse(run.error, nullptr, false);

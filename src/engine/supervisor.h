@@ -104,6 +104,9 @@ class Supervisor {
   std::optional<Instant> next_start_{};
 };
 
+/// A run that ended longer ago is not tried again.
+inline constexpr std::chrono::hours retries_looked_for{24};
+
 /// Whether a run that has ended so is worth another attempt: it was interrupted, or a task of it failed with an error
 /// that may pass (core/result.h).
 bool is_worth_a_retry(const ledger::Run& run, const std::vector<ledger::TaskRecord>& tasks);

@@ -131,6 +131,13 @@ Result<int> hold_release_command(const Output& output, const std::string& id);
 struct FreezeCommand {
   std::string reason{}, until{};
 };
+struct NotifyListCommand {
+  bool open = false;  ///< Only what is neither sent nor given up.
+};
+Result<int> notify_list_command(const Output& output, const NotifyListCommand& command);
+/// Sends a message to `channel` now; 1 where it does not arrive.
+Result<int> notify_test_command(const Output& output, const std::string& channel);
+
 Result<int> freeze_command(const Output& output, const FreezeCommand& command);
 Result<int> freeze_list_command(const Output& output, bool all);
 /// `id` empty: the only one in force.

@@ -36,6 +36,7 @@ class Doctor {
     state();
     databases();
     archives();
+    channels();
     tasks();
     return std::move(findings_);
   }
@@ -125,6 +126,15 @@ class Doctor {
                     room && *room ? fmt::format(", {} free", format_bytes(**room)) : ""));
     if (target.url.starts_with("file://"))
       if (const auto opened = files::Folder::open(target.url.substr(7))) folder(what, *opened, true);
+  }
+
+  /// Whether something can be sent is known once it was: `steward notify test` sends.
+  void channels() {
+    for (const notify::Channel& channel : settings_.notifications.channels)
+      if (channel.unusable.empty())
+        add(Health::good, "channel " + channel.name, std::string(notify::kind_of(channel)));
+      else
+        add(Health::bad, "channel " + channel.name, channel.unusable, "Until then nobody is told of anything there.");
   }
 
   void bucket(const retention::ObjectPolicy& policy) {

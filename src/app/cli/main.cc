@@ -46,6 +46,7 @@ class Grammar {
     add_archive();
     add_holds();
     add_freeze();
+    add_notify();
     add_approvals();
     add_people();
     add_rest();
@@ -310,6 +311,19 @@ class Grammar {
         "  steward approvals reject 20261123T030000Z-4f2a91 --reason \"the import ran twice\"");
   }
 
+  void add_notify() {
+    CLI::App* notify = app_.add_subcommand("notify", "who was told of what: list, test a channel");
+    notify->fallthrough();
+    notify->require_subcommand(1);
+    CLI::App* list = command(notify, "list", "messages, newest first",
+                             [this](const Output& output) { return notify_list_command(output, notify_list_); });
+    list->add_flag("--open", notify_list_.open, "only what is neither sent nor given up");
+    CLI::App* test = command(notify, "test", "send a message to a channel now",
+                             [this](const Output& output) { return notify_test_command(output, notify_channel_); });
+    test->add_option("channel", notify_channel_, "its name in the configuration; slack with SLACK_WEBHOOK_URL alone")
+        ->required();
+  }
+
   void add_freeze() {
     CLI::App* freeze = app_.add_subcommand("freeze", "no removal from anywhere: set one, list, lift");
     freeze->fallthrough();
@@ -427,6 +441,8 @@ class Grammar {
   ForgetCommand forget_{};
   HoldCommand hold_{};
   FreezeCommand freeze_{};
+  NotifyListCommand notify_list_{};
+  std::string notify_channel_{};
   UserCommand user_{};
   TokenCommand token_{};
   ApprovalsCommand approvals_{};

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/cli/commands.h"
+#include "app/cli/notifications.h"
 #include "app/cli/print_plan.h"
 #include "app/cli/progress.h"
 #include "app/cli/session.h"
@@ -140,6 +141,8 @@ Result<int> run_command(const Output& output, const RunCommand& command) {
   if (const auto written = write_holds_beside_archive(session); !written)
     fmt::print(stderr, "steward: holds could not be written beside the archive: {}\n",
                printable(written.error().message));
+  // What a daemon has started, its daemon tells of.
+  if (start.launch.empty()) deliver_at_end(session);
   if (const auto tidied = tidy_after_run(session, result.status); !tidied)
     fmt::print(stderr, "steward: the state directory could not be tidied: {}\n", printable(tidied.error().message));
   if (output.json)

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "app/cli/commands.h"
+#include "app/cli/notifications.h"
 #include "app/cli/service_manager.h"
 #include "app/cli/session.h"
 #include "app/cli/signals.h"
@@ -182,6 +183,10 @@ Result<int> serve_command(const Output&, const ServeCommand& command) {
   }
 
   const FinishBeforeLeaving finish;
+  const std::unique_ptr<Notifications> notifications = TRY(Notifications::start(session, say));
+  settings.looked = [&] {
+    if (notifications) notifications->wake();
+  };
   engine::Daemon daemon(*session.ledger, session.clock, session.state, std::move(settings), say);
   const Hangups hangups(daemon);
   const std::unique_ptr<Web> web =

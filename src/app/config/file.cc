@@ -228,11 +228,29 @@ class FileReader {
         section(document, shape, "cleanup", static_cast<std::map<std::string, int>*>(nullptr)), names, errors_);
     settings_.schedules = engine::read_schedules(
         section(document, shape, "jobs", static_cast<std::map<std::string, int>*>(nullptr)), errors_);
+    notifications(document);
     keep(read_disabled(environment_, settings_));
     for (const retention::TaskSpec& spec : settings_.cleanup)
       if (const retention::ArchiveRules* archive = spec.policy ? retention::archive_of(*spec.policy) : nullptr)
         add_archive(archive->store);
     overlaps();
+  }
+
+  /// A section that does not fit its shape is not read further. Without one, SLACK_WEBHOOK_URL makes a channel.
+  void notifications(const Node& document) {
+    std::vector<std::string> jobs;
+    for (const auto& [job, schedule] : settings_.schedules) jobs.push_back(job);
+    if (const Node* found = document.find("notifications")) {
+      Node copy = *found;
+      std::vector<Error> misfits;
+      check(copy, notify::notifications_shape(), "", misfits);
+      settings_.notifications = {};  // this section counts, and SLACK_WEBHOOK_URL where it names it
+      if (misfits.empty())
+        settings_.notifications =
+            notify::read_notifications(copy, jobs, [this](const Node& node) { return path(node); }, errors_);
+    }
+    settings_.notifications.pings = notify::read_pings(
+        section(document, configuration_shape(), "jobs", static_cast<std::map<std::string, int>*>(nullptr)), errors_);
   }
 
   void database(const Member& member, retention::Names& names) {

@@ -123,6 +123,7 @@ Shape configuration_shape() {
         .example = "Europe/Berlin"},
        {.key = "brakes", .what = "what stops a run that would remove far more than it ever did", .shape = brakes},
        {.key = "serve", .what = "the API and the dashboard", .shape = server::serve_shape()},
+       {.key = "notifications", .what = "who is told of what, and how", .shape = notify::notifications_shape()},
        {.key = "throttle", .what = "when to go slower, or to wait, for the database's sake", .shape = throttle},
        {.key = "databases",
         .what = "the application's databases, by a name of yours",
@@ -147,6 +148,14 @@ Shape configuration_shape() {
 
 namespace {
 
+/// What the rooms' settings have to know of one another, and what a person should know of channels.
+void finish(Settings& settings) {
+  settings.notifications.environment = settings.environment;
+  settings.notifications.public_url = settings.serve.public_url;
+  for (std::string& line : settings.notifications.complaints())
+    settings.notes.push_back("notifications: " + std::move(line));
+}
+
 /// `a.yaml:b.yaml`; a file of that whole name comes first.
 std::vector<std::string> files_in(const std::string& text) {
   std::vector<std::string> files;
@@ -161,13 +170,12 @@ CheckedSettings check_settings(const Environment& environment, const std::string
   CheckedSettings checked;
   if (const auto files = environment("STEWARD_CONFIG")) {
     checked.settings = read_files(files_in(*files), environment, directory, checked.errors);
-    return checked;
-  }
-  auto settings = read_variables(environment, directory);
-  if (settings)
+  } else if (auto settings = read_variables(environment, directory)) {
     checked.settings = *std::move(settings);
-  else
+  } else {
     checked.errors.push_back(std::move(settings).error());
+  }
+  finish(checked.settings);
   return checked;
 }
 

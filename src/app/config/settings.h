@@ -17,6 +17,7 @@
 #include "app/server/section.h"
 #include "core/result.h"
 #include "core/schema.h"
+#include "engine/notify/settings.h"
 #include "engine/schedule.h"
 #include "io/object/store.h"
 #include "jobs/retention/section.h"
@@ -53,6 +54,7 @@ struct Settings {
   Brakes brakes{};
   ThrottleRules throttle{};
   server::ServeRules serve{};
+  notify::Settings notifications{};
   std::map<std::string, std::string> origins{};  ///< By variable: where a file says the same.
   std::vector<std::string> notes{};              ///< What was translated or dropped, for people.
   std::vector<Shown> shown{};

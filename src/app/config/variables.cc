@@ -52,6 +52,7 @@ class Reader {
     const std::string of_file = settings_.environment;
     settings_.environment = text("STEWARD_ENV", of_file, "the environment's name, shown in plans and manifests");
     TRY(serve());
+    notifications();
     show("AWS_ENDPOINT_URL", settings_.s3.endpoint, settings_.s3.endpoint.empty() ? "not set" : "environment",
          "S3 endpoint");
     return {};
@@ -189,6 +190,16 @@ class Reader {
     return {};
   }
 
+  /// An address that cannot be used is told of (Settings::notes), and ends nothing.
+  void notifications() {
+    const auto url = environment_("SLACK_WEBHOOK_URL");
+    settings_.shown.push_back({.name = "SLACK_WEBHOOK_URL",
+                               .value = url ? "***" : "",
+                               .origin = url ? "environment" : "not set",
+                               .what = "who is told, where no file has notifications"});
+    if (url) settings_.notifications = notify::notifications_of_variable(*url);
+  }
+
   retention::RowRules rows(std::string table, std::string age_column, Age age) const {
     return {.database = settings_.databases.at("DATABASE_URL"),
             .table = std::move(table),
@@ -279,6 +290,7 @@ Result<Settings> read_variables(const Environment& environment, const std::strin
   settings.ledger_url = own.ledger_url;
   settings.environment = own.environment;
   settings.serve = own.serve;
+  settings.notifications = own.notifications;
   settings.shown.insert(settings.shown.end(), own.shown.begin(), own.shown.end());
   TRY(read_disabled(environment, settings));
   return settings;

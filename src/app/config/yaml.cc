@@ -113,8 +113,8 @@ class Conversion {
         node.text = yaml.Scalar();
         node.quoted = yaml.Tag() == "!";
         substitution_.apply(node);
-        // An unset value with an empty default is as good as none.
-        if (node.text.empty() && !node.quoted) node.kind = Node::Kind::nothing;
+        // An unset value with an empty default is as good as none, in quotes too.
+        if (node.text.empty() && (!node.quoted || !node.from.empty())) node.kind = Node::Kind::nothing;
         break;
       }
       case YAML::NodeType::Sequence:

@@ -157,10 +157,11 @@ struct RunFilter {
 };
 
 /// The highest schema this program knows.
-inline constexpr int schema_version = 4;
+inline constexpr int schema_version = 5;
 
 class Agenda;
 class Approvals;
+class Outbox;
 struct Totals;
 class People;
 
@@ -251,6 +252,8 @@ class Ledger {
   virtual Approvals& approvals() = 0;
   /// Users, their sessions and tokens (run/ledger/people.h). Lives as long as the ledger.
   virtual People& people() = 0;
+  /// What people are to be told of (run/ledger/outbox.h). Lives as long as the ledger.
+  virtual Outbox& outbox() = 0;
 };
 
 struct Settings {

@@ -87,6 +87,21 @@ const Migration fourth{
     "run text not null, made bigint not null, primary key (actor, request_key))",
 };
 
+// The cursors say up to where the trail and the ticks were read: what happened before is not told of.
+const Migration fifth{
+    "create table @events (id bigint primary key, kind text not null, event_key text not null unique, "
+    "job text not null, run text not null, happened bigint not null, detail text not null, dispatched bigint not null)",
+    "create index events_by_dispatch on @events (dispatched, id)",
+    "create index events_by_job on @events (job, kind, id)",
+    "create table @deliveries (id bigint primary key, channel text not null, topic text not null, job text not null, "
+    "events text not null, message text not null, made bigint not null, due bigint not null, attempts bigint not null, "
+    "error text not null, sent bigint, given_up bigint, taker text not null, taken_until bigint)",
+    "create index deliveries_by_due on @deliveries (due)",
+    "insert into @meta select 'outbox_audit', cast(coalesce(max(number), 0) as text) from @audit",
+    "insert into @meta select 'outbox_ticks', cast(coalesce(max(decided), 0) as text) from @ticks",
+    "insert into @meta values ('outbox_event', '0'), ('outbox_delivery', '0')",
+};
+
 /// SQLite names an index's table without a schema, and the index with one.
 std::string for_sqlite(std::string_view statement) {
   std::string out(statement);
@@ -182,8 +197,8 @@ Result<Founding> read_founding(LedgerDatabase& db) {
 }  // namespace
 
 std::span<const Migration> migrations() {
-  static const std::vector<Migration> steps{first, second, third, fourth};
-  static_assert(schema_version == 4, "a new version needs its migration here");
+  static const std::vector<Migration> steps{first, second, third, fourth, fifth};
+  static_assert(schema_version == 5, "a new version needs its migration here");
   return steps;
 }
 

@@ -13,6 +13,7 @@
 #include "run/ledger/schema.h"
 #include "run/ledger/sql_agenda.h"
 #include "run/ledger/sql_approvals.h"
+#include "run/ledger/sql_outbox.h"
 #include "run/ledger/sql_people.h"
 #include "run/ledger/totals.h"
 
@@ -38,7 +39,7 @@ constexpr std::string_view latest_instant =
 class SqlLedger final : public Ledger {
  public:
   SqlLedger(std::unique_ptr<LedgerDatabase> db, std::string id)
-      : db_(std::move(db)), id_(std::move(id)), agenda_(*db_), approvals_(*db_), people_(*db_) {}
+      : db_(std::move(db)), id_(std::move(id)), agenda_(*db_), approvals_(*db_), people_(*db_), outbox_(*db_) {}
 
   const std::string& shown() const override { return db_->shown(); }
   const std::string& id() const override { return id_; }
@@ -132,6 +133,7 @@ class SqlLedger final : public Ledger {
 
   Agenda& agenda() override { return agenda_; }
   Approvals& approvals() override { return approvals_; }
+  Outbox& outbox() override { return outbox_; }
   People& people() override { return people_; }
 
  private:
@@ -151,6 +153,7 @@ class SqlLedger final : public Ledger {
   SqlAgenda agenda_;
   SqlApprovals approvals_;
   SqlPeople people_;
+  SqlOutbox outbox_;
 };
 
 Result<std::optional<Run>> SqlLedger::last_success(std::string_view job) {

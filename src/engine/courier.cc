@@ -1,0 +1,109 @@
+#include "engine/courier.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "engine/notify/history.h"
+
+namespace steward::engine {
+namespace {
+
+constexpr std::size_t events_at_once = 200;
+constexpr std::chrono::hours too_old{72};
+/// Longer than a message may take to send.
+constexpr std::chrono::seconds held_for{120};
+constexpr std::chrono::minutes look_at_least{1};
+
+std::optional<Instant> earlier(std::optional<Instant> a, std::optional<Instant> b) {
+  if (a && b) return std::min(*a, *b);
+  return a ? a : b;
+}
+
+}  // namespace
+
+Courier::Courier(ledger::Ledger& ledger, const Clock& clock, const files::Folder& state, notify::Settings settings,
+                 std::map<std::string, Schedule> schedules, std::string name)
+    : ledger_(ledger),
+      clock_(clock),
+      state_(state),
+      notifier_(std::move(settings)),
+      schedules_(std::move(schedules)),
+      name_(std::move(name)) {}
+
+Result<std::optional<Instant>> Courier::round(const std::function<bool()>& go_on) {
+  TRY(ledger_.outbox().collect(clock_.now()));
+  const std::optional<Instant> again = TRY(decide_all(clock_.now()));
+  TRY(send_due(go_on));
+  return earlier(again, TRY(ledger_.outbox().next_due()));
+}
+
+Result<std::optional<Instant>> Courier::decide_all(Instant now) {
+  ledger::Outbox& outbox = ledger_.outbox();
+  const auto retry_follows = [&](const ledger::Run& run, const std::vector<ledger::TaskRecord>& tasks) {
+    const auto schedule = schedules_.find(run.job);
+    return schedule != schedules_.end() && run.due && run.attempt <= schedule->second.retries.max &&
+           now - run.ended.value_or(now) < retries_looked_for && is_worth_a_retry(run, tasks);
+  };
+  for (;;) {
+    std::vector<ledger::Event> events = TRY(outbox.undispatched(events_at_once));
+    std::vector<std::int64_t> old;
+    std::erase_if(events, [&](const ledger::Event& event) {
+      const bool gone = now - event.at > too_old;
+      if (gone) old.push_back(event.id);
+      return gone;
+    });
+    if (!old.empty()) TRY(outbox.dispatch(old, {}));
+    if (events.empty() && old.empty()) return std::nullopt;
+    if (events.empty()) continue;
+    const notify::History history =
+        TRY(notify::look_up(notifier_.settings(), events,
+                            {.ledger = ledger_, .outbox = outbox, .state = &state_, .retry_follows = retry_follows}));
+    const notify::Decided decided = notify::decide(notifier_.settings(), events, history, now);
+    // False where another courier was faster: what it has left is looked at again.
+    if (!decided.events.empty()) TRY(outbox.dispatch(decided.events, decided.deliveries));
+    if (decided.events.empty()) return decided.again;
+  }
+}
+
+Result<void> Courier::send_due(const std::function<bool()>& go_on) {
+  ledger::Outbox& outbox = ledger_.outbox();
+  while (go_on()) {
+    // One at a time: what is taken and not sent would be nobody's for two minutes.
+    const std::vector<ledger::Delivery> taken = TRY(outbox.take(name_, clock_.now(), held_for, 1));
+    if (taken.empty()) return {};
+    const ledger::Delivery& delivery = taken.front();
+    std::this_thread::sleep_for(notifier_.pause_before(delivery));
+    const notify::Outcome outcome = notifier_.send(delivery);
+    const Instant now = clock_.now();
+    if (outcome.arrived())
+      TRY(outbox.delivered(delivery.id, now));
+    else
+      TRY(outbox.not_delivered(delivery.id, outcome.error, notify::next_try(delivery, outcome, now), now));
+  }
+  return {};
+}
+
+void Courier::work(const std::stop_token& stop, const Say& say) {
+  std::string complained;
+  while (!stop.stop_requested()) {
+    const auto next = round([&] { return !stop.stop_requested(); });
+    if (next)
+      complained.clear();
+    else if (std::exchange(complained, next.error().message) != next.error().message)
+      say(Level::warning, "", "notifications wait: " + next.error().message);
+    std::chrono::microseconds wait = look_at_least;
+    if (next && *next) wait = std::clamp(**next - clock_.now(), std::chrono::microseconds{0}, wait);
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, stop, wait, [this] { return woken_; });
+    woken_ = false;
+  }
+}
+
+void Courier::wake() {
+  const std::lock_guard lock(mutex_);
+  woken_ = true;
+  changed_.notify_one();
+}
+
+}  // namespace steward::engine

@@ -1,0 +1,63 @@
+/// The courier: carries what people are to be told of from the ledger's outbox to their channels.
+///
+///   collect -> decide (engine/notify/rules.h) -> dispatch -> take -> send -> delivered, or due again
+///
+/// Promises  - What the ledger knows of is told of, wherever a process died: each step is durable before the next
+///             begins, and whoever comes next goes on from it. A process that dies after a message has arrived and
+///             before that is written down has it sent once more, under the same id.
+///           - Several couriers on one ledger, in daemons and at the ends of runs, do not send one message twice.
+///           - Nothing else waits for it: a daemon's has a thread and a connection of its own.
+///           - What is older than three days when it is first seen is not told of: nobody acts on it any more.
+/// Threads   round() and work() have one; wake() may come from any.
+#pragma once
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "core/instant.h"
+#include "core/result.h"
+#include "engine/notify/notifier.h"
+#include "engine/schedule.h"
+#include "engine/supervisor.h"
+#include "io/files/folder.h"
+#include "run/ledger/ledger.h"
+
+namespace steward::engine {
+
+class Courier {
+ public:
+  /// All that is referred to outlives it. `name` tells it apart in the ledger: "web-1:4711". `schedules`: by job, for
+  /// whether a failure is followed by a retry.
+  Courier(ledger::Ledger& ledger, const Clock& clock, const files::Folder& state, notify::Settings settings,
+          std::map<std::string, Schedule> schedules, std::string name);
+
+  /// Sends all that is due, as long as `go_on` says so between two messages. When to come again, at the latest; none
+  /// where nothing waits.
+  Result<std::optional<Instant>> round(const std::function<bool()>& go_on);
+
+  /// Round after round, until the stop is requested: after each wake(), when something is due, and at least every
+  /// minute, since other processes write to the ledger, too. What goes wrong is said once.
+  void work(const std::stop_token& stop, const Say& say);
+  /// Something has happened.
+  void wake();
+
+ private:
+  Result<std::optional<Instant>> decide_all(Instant now);
+  Result<void> send_due(const std::function<bool()>& go_on);
+
+  ledger::Ledger& ledger_;
+  const Clock& clock_;
+  const files::Folder& state_;
+  notify::Notifier notifier_;
+  std::map<std::string, Schedule> schedules_;
+  std::string name_;
+  std::mutex mutex_{};
+  std::condition_variable_any changed_{};
+  bool woken_ = false;
+};
+
+}  // namespace steward::engine

@@ -1,0 +1,169 @@
+// Notifications by the real program, to a receiver that is there.
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <mutex>
+#include <thread>
+
+#include "harness/serving.h"
+
+namespace steward::harness {
+namespace {
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+/// Takes whatever is posted to it, like an incoming webhook, and answers "ok".
+class Receiver {
+ public:
+  Receiver() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{
+        .sin_family = AF_INET, .sin_port = 0, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+    socklen_t size = sizeof address;
+    EXPECT_EQ(::bind(socket_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(::listen(socket_, 16), 0);
+    EXPECT_EQ(::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
+  }
+  ~Receiver() {
+    thread_ = {};
+    ::close(socket_);
+  }
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/services/T0/B0/very-secret"; }
+  /// The texts that have come in.
+  std::vector<std::string> texts() const {
+    const std::lock_guard lock(mutex_);
+    return texts_;
+  }
+
+ private:
+  void serve(const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      pollfd waiting{.fd = socket_, .events = POLLIN, .revents = 0};
+      if (::poll(&waiting, 1, 50) != 1) continue;
+      const int client = ::accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (client >= 0) answer(client);
+    }
+  }
+  void answer(int client) {
+    std::string request;
+    std::array<char, 4096> buffer{};
+    std::size_t head = 0, body = 0;
+    while (head == 0 || request.size() < head + body) {
+      const ssize_t got = ::recv(client, buffer.data(), buffer.size(), 0);
+      if (got <= 0) break;
+      request.append(buffer.data(), static_cast<std::size_t>(got));
+      if (const auto end = request.find("\r\n\r\n"); head == 0 && end != std::string::npos) {
+        head = end + 4;
+        const auto length = request.find("Content-Length: ");
+        if (length < end) body = std::stoul(request.substr(length + 16));
+      }
+    }
+    const auto document = nlohmann::json::parse(request.substr(head), nullptr, false);
+    {
+      const std::lock_guard lock(mutex_);
+      texts_.push_back(document.is_object() ? document.value("text", "no text") : "no JSON: " + request);
+    }
+    const std::string_view ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+    EXPECT_EQ(::send(client, ok.data(), ok.size(), MSG_NOSIGNAL), static_cast<ssize_t>(ok.size()));
+    ::close(client);
+  }
+
+  int socket_;
+  std::uint16_t port_ = 0;
+  mutable std::mutex mutex_{};
+  std::vector<std::string> texts_{};
+  std::jthread thread_{};
+};
+
+/// Where nobody listens.
+const std::string nobody = "http://127.0.0.1:1/very-secret";
+
+struct Notify : Serve {
+  std::map<std::string, std::string> told() const { return {{"SLACK_WEBHOOK_URL", receiver.url()}}; }
+  Answer steward(const std::vector<std::string>& words) const { return telling(receiver.url(), words); }
+  /// The program, with this address for its messages.
+  Answer telling(const std::string& url, std::vector<std::string> words) const {
+    auto environment = app.environment;
+    environment["SLACK_WEBHOOK_URL"] = url;
+    words.insert(words.begin(), steward_binary());
+    return run_program(words, environment, app.root());
+  }
+  void configure_channel() {
+    app.environment.erase("STEWARD_CONFIG");
+    app.environment["LOG_DIR"] = app.path("logs");
+  }
+  void SetUp() override {
+    Serve::SetUp();
+    configure_channel();
+  }
+  Receiver receiver;
+};
+
+TEST_F(Notify, ARunThatIsRefusedIsToldOnceAndItsRecoveryOnce) {
+  app.steward({"freeze", "--reason", "an audit"});
+  EXPECT_EQ(steward({"run", "cleanup"}).exit_code, 3);
+  EXPECT_EQ(steward({"run", "cleanup"}).exit_code, 3);
+  EXPECT_THAT(receiver.texts(), ElementsAre(HasSubstr("cleanup was refused")));
+  app.steward({"freeze", "lift"});
+  EXPECT_NE(steward({"run", "cleanup"}).exit_code, 3);
+  EXPECT_THAT(receiver.texts(), ElementsAre(HasSubstr("cleanup was refused"), HasSubstr("cleanup works again")));
+  EXPECT_THAT(steward({"run", "cleanup"}).err, Not(HasSubstr("notifications")));
+  EXPECT_THAT(receiver.texts(), SizeIs(2)) << "a success is no news";
+}
+
+TEST_F(Notify, WhatWasNotToldWhenItHappenedIsToldByTheNextWhoComesOnce) {
+  app.steward({"freeze", "--reason", "an audit"});
+  EXPECT_EQ(app.steward({"run", "cleanup"}).exit_code, 3);  // as one that was killed after its end: it has told nobody
+  EXPECT_THAT(receiver.texts(), IsEmpty());
+  EXPECT_EQ(steward({"run", "cleanup"}).exit_code, 3);
+  EXPECT_THAT(receiver.texts(), ElementsAre(HasSubstr("cleanup was refused")));
+}
+
+TEST_F(Notify, ADaemonTellsOfTheRunsThatItHasStarted) {
+  app.steward({"freeze", "--reason", "an audit"});
+  const auto started = daemon({}, told());
+  await_ready(*started);
+  enqueue("20261123T030000Z-000001", *started);
+  await([&] { return !receiver.texts().empty(); }, "the message has come in");
+  EXPECT_THAT(receiver.texts(), ElementsAre(HasSubstr("cleanup was refused")));
+  ::kill(started->pid(), SIGTERM);
+  const Answer ended = started->wait();
+  EXPECT_EQ(ended.exit_code, 0);
+  EXPECT_THAT(ended.out + ended.err, Not(HasSubstr("very-secret")));
+}
+
+TEST_F(Notify, ATestOfAChannelArrivesOrSaysWhyNotWithoutItsAddress) {
+  EXPECT_EQ(steward({"notify", "test", "slack"}).exit_code, 0);
+  EXPECT_THAT(receiver.texts(), ElementsAre(HasSubstr("the channel slack works")));
+  const Answer failed = telling(nobody, {"notify", "test", "slack"});
+  EXPECT_EQ(failed.exit_code, 1);
+  EXPECT_THAT(failed.err, HasSubstr("slack: no connection to its address"));
+  EXPECT_THAT(failed.out + failed.err, Not(HasSubstr("very-secret")));
+  const Answer unknown = steward({"notify", "test", "pager"});
+  EXPECT_EQ(unknown.exit_code, 1);
+  EXPECT_THAT(unknown.err, HasSubstr("slack"));
+}
+
+TEST_F(Notify, AReceiverThatIsDownChangesNothingButWhatWaits) {
+  app.steward({"freeze", "--reason", "an audit"});
+  const Answer run = telling(nobody, {"run", "cleanup"});
+  EXPECT_EQ(run.exit_code, 3);
+  const auto waiting = steward({"notify", "list", "--open", "--json"}).json()["deliveries"];
+  ASSERT_EQ(waiting.size(), 1U);
+  EXPECT_EQ(waiting[0]["state"], "tried");
+  EXPECT_EQ(waiting[0]["attempts"], 1);
+  EXPECT_THAT(waiting.dump(), Not(HasSubstr("very-secret")));
+}
+
+}  // namespace
+}  // namespace steward::harness
