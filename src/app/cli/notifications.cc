@@ -26,9 +26,14 @@ std::string courier_name() { return fmt::format("{}:{}", process::host_name(), :
 }  // namespace
 
 struct Notifications::Parts {
+  Parts(std::unique_ptr<ledger::Ledger> own, const Session& session)
+      : ledger(std::move(own)),
+        courier(*ledger, session.clock, session.state.folder(), session.settings.notifications,
+                session.settings.schedules, courier_name()) {}
+
   std::unique_ptr<ledger::Ledger> ledger;
   engine::Courier courier;
-  std::jthread thread{};
+  std::jthread thread{};  ///< Ends before what it works with.
 };
 
 Notifications::Notifications(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -39,12 +44,7 @@ Result<std::unique_ptr<Notifications>> Notifications::start(const Session& sessi
   if (!is_configured(session.settings)) return nullptr;
   const std::string url =
       session.settings.ledger_url.empty() ? session.state.ledger_url() : session.settings.ledger_url;
-  auto ledger = TRY(ledger::open({.url = url}));
-  ledger::Ledger& own = *ledger;
-  auto parts = std::unique_ptr<Parts>(
-      new Parts{.ledger = std::move(ledger),
-                .courier = engine::Courier(own, session.clock, session.state.folder(), session.settings.notifications,
-                                           session.settings.schedules, courier_name())});
+  auto parts = std::make_unique<Parts>(TRY(ledger::open({.url = url})), session);
   parts->thread = std::jthread(
       [&courier = parts->courier, say = std::move(say)](const std::stop_token& stop) { courier.work(stop, say); });
   return std::unique_ptr<Notifications>(new Notifications(std::move(parts)));
