@@ -8,7 +8,9 @@
 #include <fstream>
 
 #include "io/sql/connection_contract.h"
+#include "run/ledger/agenda.h"
 #include "run/ledger/ledger.h"
+#include "run/ledger/outbox.h"
 
 namespace steward::ledger {
 namespace {
@@ -102,6 +104,43 @@ TEST_P(LedgerOf01, KeepsItsHoldsAndTakesConditionsScopesAndFreezesFromThenOn) {
   EXPECT_EQ(holds[1].condition, "[]");
   ASSERT_TRUE(ledger->add_freeze({.id = "f-1", .reason = "moving", .who = "ada", .made = noon}));
   EXPECT_EQ(ledger->freezes(noon).value().size(), 1u);
+}
+
+/// The step to the schema that knows of events.
+struct LedgerBeforeEvents : LedgerSchema {
+  void SetUp() override {
+    database = sql::TestDatabase::make(GetParam());
+    ASSERT_TRUE(database);
+    db = std::make_unique<LedgerDatabase>(sql::Target{.url = database->url()}, database->connect());
+    ASSERT_TRUE(migrate(*db, migrations().first(4)));
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Ledger, LedgerBeforeEvents, testing::Values(Dialect::postgres, Dialect::sqlite),
+                         sql::dialect_name);
+
+TEST_P(LedgerBeforeEvents, OldRunsAndTicksAreNotToldOfAndNewOnesAre) {
+  const auto missed = [](Instant due) {
+    return Tick{.job = "backup",
+                .due = due,
+                .outcome = "missed",
+                .reason = "the daemon was down",
+                .decided = due + std::chrono::minutes(1),
+                .daemon = "web-1"};
+  };
+  ASSERT_TRUE(db->change([&]() -> Result<void> {
+    TRY(db->execute("insert into @audit values (1, ?1, 'ada', 'run.end', 'r1', '{}', '', '')", {stored(noon)}));
+    for (const Tick& tick : {missed(noon - std::chrono::minutes(30)), missed(noon)})
+      TRY(db->execute("insert into @ticks values (?1, ?2, 'missed', '', null, '', ?3, 'web-1')",
+                      {tick.job, stored(tick.due), stored(tick.decided)}));
+    return {};
+  }));
+  db.reset();
+  const auto ledger = open({.url = database->url()}).value();
+  ASSERT_TRUE(ledger->outbox().collect(noon));
+  EXPECT_EQ(ledger->outbox().undispatched(10)->size(), 0u);
+  ASSERT_EQ(ledger->agenda().enter(missed(noon + std::chrono::minutes(5)), std::nullopt, std::nullopt), true);
+  ASSERT_TRUE(ledger->outbox().collect(noon));
+  EXPECT_EQ(ledger->outbox().undispatched(10)->size(), 1u);
 }
 
 struct LedgerCopy : LedgerSchema {};

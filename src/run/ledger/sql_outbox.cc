@@ -15,7 +15,7 @@ using nlohmann::json;
 
 constexpr std::size_t lines_at_once = 500;
 /// Daemons enter ticks by clocks of their own: what was decided a little before the last that was read is looked at
-/// again. Its key says whether it is known.
+/// again. Its key says whether it is known. The migration that begins the cursor counts on this length.
 constexpr std::chrono::hours overlap{1};
 
 /// Which acts of the audit trail are events, and of which kind.
