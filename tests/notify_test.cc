@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <mutex>
 #include <thread>
 
@@ -15,6 +16,7 @@
 
 namespace steward::harness {
 namespace {
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -38,8 +40,12 @@ class Receiver {
     thread_ = {};
     ::close(socket_);
   }
+  /// From now on it is overloaded, or well again.
+  void answer_well(bool well) { well_ = well; }
+  /// How many requests have come in, answered well or not.
+  std::size_t asked() const { return asked_; }
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/services/T0/B0/very-secret"; }
-  /// The texts that have come in.
+  /// The texts that have come in and were taken.
   std::vector<std::string> texts() const {
     const std::lock_guard lock(mutex_);
     return texts_;
@@ -69,12 +75,16 @@ class Receiver {
       }
     }
     const auto document = nlohmann::json::parse(request.substr(head), nullptr, false);
-    {
+    const bool well = well_;
+    if (well) {
       const std::lock_guard lock(mutex_);
       texts_.push_back(document.is_object() ? document.value("text", "no text") : "no JSON: " + request);
     }
-    const std::string_view ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
-    EXPECT_EQ(::send(client, ok.data(), ok.size(), MSG_NOSIGNAL), static_cast<ssize_t>(ok.size()));
+    const std::string_view reply =
+        well ? "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+             : "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    ++asked_;
+    EXPECT_EQ(::send(client, reply.data(), reply.size(), MSG_NOSIGNAL), static_cast<ssize_t>(reply.size()));
     ::close(client);
   }
 
@@ -82,6 +92,8 @@ class Receiver {
   std::uint16_t port_ = 0;
   mutable std::mutex mutex_{};
   std::vector<std::string> texts_{};
+  std::atomic<bool> well_ = true;
+  std::atomic<std::size_t> asked_ = 0;
   std::jthread thread_{};
 };
 
@@ -89,6 +101,7 @@ class Receiver {
 const std::string nobody = "http://127.0.0.1:1/very-secret";
 
 struct Notify : Serve {
+  using Serve::Serve;
   std::map<std::string, std::string> told() const { return {{"SLACK_WEBHOOK_URL", receiver.url()}}; }
   Answer steward(const std::vector<std::string>& words) const { return telling(receiver.url(), words); }
   /// The program, with this address for its messages.
@@ -163,6 +176,61 @@ TEST_F(Notify, AReceiverThatIsDownChangesNothingButWhatWaits) {
   EXPECT_EQ(waiting[0]["state"], "tried");
   EXPECT_EQ(waiting[0]["attempts"], 1);
   EXPECT_THAT(waiting.dump(), Not(HasSubstr("very-secret")));
+}
+
+TEST_F(Notify, ADaemonTellsLaterWhereTheReceiverWasDown) {
+  app.steward({"freeze", "--reason", "an audit"});
+  receiver.answer_well(false);
+  const auto started = daemon({}, told());
+  await_ready(*started);
+  enqueue("20261123T030000Z-000001", *started);
+  await([&] { return receiver.asked() > 0; }, "it was tried");
+  EXPECT_THAT(receiver.texts(), IsEmpty());
+  receiver.answer_well(true);
+  await([&] { return !receiver.texts().empty(); }, "the message has come in after all");
+  EXPECT_THAT(receiver.texts(), ElementsAre(HasSubstr("cleanup was refused")));
+  ::kill(started->pid(), SIGTERM);
+  EXPECT_EQ(started->wait().exit_code, 0);
+  EXPECT_THAT(steward({"notify", "list", "--open", "--json"}).json()["deliveries"], SizeIs(0));
+}
+
+/// Where a row can be locked, and with it the way from a run's end to its message.
+struct NotifyFromASharedLedger : Notify {
+  NotifyFromASharedLedger() : Notify(DatabaseKind::postgres) {}
+  std::string ledger_url() const override { return app.environment.at("DATABASE_URL"); }
+  void SetUp() override {
+    app.environment["STEWARD_LEDGER_URL"] = app.environment["DATABASE_URL"];
+    Notify::SetUp();
+  }
+};
+
+TEST_F(NotifyFromASharedLedger, ARunThatIsKilledBetweenItsEndAndItsMessageIsToldOfByTheNextOnce) {
+  app.steward({"freeze", "--reason", "an audit"});
+  const auto other = sql::connect({.url = ledger_url()});
+  ASSERT_TRUE(other) << other.error().message;
+  {
+    const auto held = (*other)->begin();
+    ASSERT_TRUE(held);
+    ASSERT_TRUE((*other)->query("select 1 from steward.meta where name = 'outbox_audit' for update"));
+    const auto started = app.start({"run", "cleanup"}, told());
+    await(
+        [&] {
+          return app.value(
+                     "select count(*) from pg_stat_activity where datname = current_database() and "
+                     "wait_event_type = 'Lock'") == "1";
+        },
+        "it is about to tell");
+    const auto runs = ledger->runs({});
+    ASSERT_THAT(runs.value(), SizeIs(1));
+    EXPECT_EQ(runs->at(0).status, ledger::Status::refused) << "its end is in the ledger";
+    ::kill(started->pid(), SIGKILL);
+    EXPECT_EQ(started->wait().exit_code, 128 + SIGKILL);
+  }
+  EXPECT_EQ(receiver.asked(), 0U);
+  app.steward({"freeze", "lift"});
+  EXPECT_NE(steward({"run", "cleanup"}).exit_code, 3);
+  EXPECT_NE(steward({"run", "cleanup"}).exit_code, 3);
+  EXPECT_THAT(receiver.texts(), Contains(HasSubstr("cleanup was refused")).Times(1));
 }
 
 }  // namespace
