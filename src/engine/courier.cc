@@ -8,9 +8,11 @@
 
 namespace steward::engine {
 namespace {
+using namespace std::chrono_literals;
 
 constexpr std::size_t events_at_once = 200;
 constexpr std::chrono::hours too_old{72};
+constexpr std::chrono::milliseconds longest_message{60'000};
 /// Longer than a message may take to send.
 constexpr std::chrono::seconds held_for{120};
 constexpr std::chrono::minutes look_at_least{1};
@@ -31,10 +33,10 @@ Courier::Courier(ledger::Ledger& ledger, const Clock& clock, const files::Folder
       schedules_(std::move(schedules)),
       name_(std::move(name)) {}
 
-Result<std::optional<Instant>> Courier::round(const std::function<bool()>& go_on) {
+Result<std::optional<Instant>> Courier::round(const TimeLeft& time_left) {
   TRY(ledger_.outbox().collect(clock_.now()));
   const std::optional<Instant> again = TRY(decide_all(clock_.now()));
-  TRY(send_due(go_on));
+  TRY(send_due(time_left));
   return earlier(again, TRY(ledger_.outbox().next_due()));
 }
 
@@ -66,15 +68,16 @@ Result<std::optional<Instant>> Courier::decide_all(Instant now) {
   }
 }
 
-Result<void> Courier::send_due(const std::function<bool()>& go_on) {
+Result<void> Courier::send_due(const TimeLeft& time_left) {
   ledger::Outbox& outbox = ledger_.outbox();
-  while (go_on()) {
+  while (time_left() > 0ms) {
     // One at a time: what is taken and not sent would be nobody's for two minutes.
     const std::vector<ledger::Delivery> taken = TRY(outbox.take(name_, clock_.now(), held_for, 1));
     if (taken.empty()) return {};
     const ledger::Delivery& delivery = taken.front();
     std::this_thread::sleep_for(notifier_.pause_before(delivery));
-    const notify::Outcome outcome = notifier_.send(delivery);
+    // Not 0, which is no limit, where the last of the time has just gone.
+    const notify::Outcome outcome = notifier_.send(delivery, std::clamp(time_left(), 1ms, longest_message));
     const Instant now = clock_.now();
     if (outcome.arrived())
       TRY(outbox.delivered(delivery.id, now));
@@ -87,7 +90,7 @@ Result<void> Courier::send_due(const std::function<bool()>& go_on) {
 void Courier::work(const std::stop_token& stop, const Say& say) {
   std::string complained;
   while (!stop.stop_requested()) {
-    const auto next = round([&] { return !stop.stop_requested(); });
+    const auto next = round([&] { return stop.stop_requested() ? 0ms : longest_message; });
     if (next)
       complained.clear();
     else if (std::exchange(complained, next.error().message) != next.error().message)

@@ -10,6 +10,7 @@
 ///           - What is older than three days when it is first seen is not told of: nobody acts on it any more.
 /// Threads   round() and work() have one; wake() may come from any.
 #pragma once
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -35,9 +36,11 @@ class Courier {
   Courier(ledger::Ledger& ledger, const Clock& clock, const files::Folder& state, notify::Settings settings,
           std::map<std::string, Schedule> schedules, std::string name);
 
-  /// Sends all that is due, as long as `go_on` says so between two messages. When to come again, at the latest; none
-  /// where nothing waits.
-  Result<std::optional<Instant>> round(const std::function<bool()>& go_on);
+  /// How long the rest of a round may take; 0: it ends. Asked before each message, which takes no longer.
+  using TimeLeft = std::function<std::chrono::milliseconds()>;
+
+  /// Sends all that is due and that there is time for. When to come again, at the latest; none where nothing waits.
+  Result<std::optional<Instant>> round(const TimeLeft& time_left);
 
   /// Round after round, until the stop is requested: after each wake(), when something is due, and at least every
   /// minute, since other processes write to the ledger, too. What goes wrong is said once.
@@ -47,7 +50,7 @@ class Courier {
 
  private:
   Result<std::optional<Instant>> decide_all(Instant now);
-  Result<void> send_due(const std::function<bool()>& go_on);
+  Result<void> send_due(const TimeLeft& time_left);
 
   ledger::Ledger& ledger_;
   const Clock& clock_;

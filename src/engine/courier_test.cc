@@ -21,6 +21,7 @@ using http::ScriptedServer;
 using http::SeenRequest;
 using ledger::Delivery;
 using ledger::Status;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -49,7 +50,7 @@ struct CourierTest : testing::Test {
   }
   /// One round of a courier that has just come, as at the end of a run.
   std::optional<Instant> round() {
-    const auto next = courier(*ledger)->round([] { return true; });
+    const auto next = courier(*ledger)->round([] { return 60s; });
     EXPECT_TRUE(next) << next.error().message;
     return next.value_or(std::nullopt);
   }
@@ -79,7 +80,8 @@ struct CourierTest : testing::Test {
   files::Folder folder = files::Folder::open(scratch.path()).value();
   FakeClock clock{};
   std::atomic<int> answer = 200;
-  ScriptedServer server{[this](const SeenRequest&) { return Reply::of(answer, ""); }};
+  std::atomic<bool> silent = false;
+  ScriptedServer server{[this](const SeenRequest&) { return silent ? Reply{"", true} : Reply::of(answer, ""); }};
   std::unique_ptr<ledger::Ledger> ledger{};
 };
 
@@ -99,7 +101,7 @@ TEST_F(CourierTest, SeveralAtOnceSendEachMessageOnce) {
   for (int i = 0; i < 4; ++i)
     couriers.emplace_back([&, i] {
       const auto own = opened();
-      if (!own || !courier(*own, fmt::format("web-{}:1", i))->round([] { return true; })) ++failed;
+      if (!own || !courier(*own, fmt::format("web-{}:1", i))->round([] { return 60s; })) ++failed;
     });
   couriers.clear();
   EXPECT_EQ(failed, 0);
@@ -110,7 +112,7 @@ TEST_F(CourierTest, SeveralAtOnceSendEachMessageOnce) {
 
 TEST_F(CourierTest, GoesOnWhereOneThatDiedHasLeftOff) {
   ran("r1", Status::failed);
-  ASSERT_TRUE(courier(*ledger, "died:1")->round([] { return false; })) << "its message is entered, and not sent";
+  ASSERT_TRUE(courier(*ledger, "died:1")->round([] { return 0s; })) << "its message is entered, and not sent";
   EXPECT_THAT(ids(), IsEmpty());
   round();
   EXPECT_THAT(ids(), SizeIs(1));
@@ -118,7 +120,7 @@ TEST_F(CourierTest, GoesOnWhereOneThatDiedHasLeftOff) {
 
 TEST_F(CourierTest, SendsWhatOneThatDiedHadTakenOnceItsTimeIsOver) {
   ran("r1", Status::failed);
-  ASSERT_TRUE(courier(*ledger, "died:1")->round([] { return false; }));
+  ASSERT_TRUE(courier(*ledger, "died:1")->round([] { return 0s; }));
   ASSERT_THAT(ledger->outbox().take("died:1", three, 120s, 1).value(), SizeIs(1));
   EXPECT_EQ(round(), three + 120s) << "it may be sending";
   EXPECT_THAT(ids(), IsEmpty());
@@ -149,6 +151,15 @@ TEST_F(CourierTest, TriesAgainUnderTheSameIdUntilTheReceiverIsUp) {
   EXPECT_EQ(std::set(tried.begin(), tried.end()).size(), 1U);
   EXPECT_EQ(deliveries().at(0).sent, *second);
   EXPECT_EQ(deliveries().at(0).attempts, 3);
+}
+
+TEST_F(CourierTest, SpendsNoMoreTimeOnAReceiverThatIsSilentThanThereIs) {
+  ran("r1", Status::failed);
+  silent = true;
+  ASSERT_TRUE(courier(*ledger)->round([] { return 200ms; }));
+  ASSERT_THAT(deliveries(), SizeIs(1));
+  EXPECT_THAT(deliveries()[0].error, HasSubstr("within 200 ms"));
+  EXPECT_EQ(deliveries()[0].attempts, 1);
 }
 
 TEST_F(CourierTest, GivesUpAtOnceWhereTheReceiverRefusesForGood) {
@@ -185,7 +196,7 @@ TEST_F(CourierTest, SaysNothingOfAFailureThatARetryFollows) {
   Schedule schedule;
   schedule.retries.max = 1;
   ran("r1", Status::failed);
-  ASSERT_TRUE(courier(*ledger, "web-1:1", {{"cleanup", schedule}})->round([] { return true; }));
+  ASSERT_TRUE(courier(*ledger, "web-1:1", {{"cleanup", schedule}})->round([] { return 60s; }));
   EXPECT_THAT(ids(), IsEmpty());
 }
 

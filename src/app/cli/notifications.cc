@@ -55,7 +55,8 @@ void deliver_at_end(const Session& session) {
   engine::Courier courier(*session.ledger, session.clock, session.state.folder(), session.settings.notifications,
                           session.settings.schedules, courier_name());
   const auto end = std::chrono::steady_clock::now() + longest_at_end;
-  const auto done = courier.round([&] { return std::chrono::steady_clock::now() < end; });
+  const auto done = courier.round(
+      [&] { return std::chrono::floor<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()); });
   if (!done) fmt::print(stderr, "steward: notifications wait: {}\n", printable(done.error().message));
 }
 

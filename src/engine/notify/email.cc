@@ -9,7 +9,7 @@
 namespace steward::notify {
 namespace {
 
-constexpr long connect_ms = 10'000, whole_ms = 60'000;
+constexpr long connect_ms = 10'000;
 
 template <class Value>
 void set(CURL* handle, CURLoption option, Value value) {
@@ -49,7 +49,8 @@ std::string fault_of(CURLcode code, long status, const Email& email) {
 
 }  // namespace
 
-Outcome send_mail(const Email& email, const std::string& ca_file, const std::string& mail) {
+Outcome send_mail(const Email& email, const std::string& ca_file, const std::string& mail,
+                  std::chrono::milliseconds longest) {
   static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
   (void)once;
   const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> handle(curl_easy_init(), &curl_easy_cleanup);
@@ -68,7 +69,7 @@ Outcome send_mail(const Email& email, const std::string& ca_file, const std::str
   set(curl, CURLOPT_NOSIGNAL, 1L);
   set(curl, CURLOPT_NOPROXY, "*");  // the proxies of the environment are for HTTP
   set(curl, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
-  set(curl, CURLOPT_TIMEOUT_MS, whole_ms);
+  set(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(longest.count()));
   // ALL: without TLS nothing is sent, no login and no mail.
   set(curl, CURLOPT_USE_SSL, static_cast<long>(email.tls == Tls::none ? CURLUSESSL_NONE : CURLUSESSL_ALL));
   if (!ca_file.empty()) set(curl, CURLOPT_CAINFO, ca_file.c_str());

@@ -85,14 +85,15 @@ struct Notifier::Inside {
   std::map<std::string, Steady> blocked{};  ///< By channel: it has asked to be left alone until then.
 
   Outcome post(const std::string& channel, const std::string& ca_file, const std::string& url,
-               const std::vector<http::Header>& headers, std::string_view body, bool is_slack = false) {
+               const std::vector<http::Header>& headers, std::string_view body, milliseconds longest,
+               bool is_slack = false) {
     const auto response = clients.at(ca_file)->send({.method = "POST",
                                                      .url = url,
                                                      .headers = headers,
                                                      .body = body,
                                                      .body_limit = 1 << 20,
                                                      .stall_timeout = seconds{20},
-                                                     .whole_timeout = milliseconds{30'000}});
+                                                     .whole_timeout = std::min(longest, milliseconds{30'000})});
     if (!response) return later(without_address(response.error().message, url));
     Outcome outcome = outcome_of(*response, is_slack ? slacks_word(*response) : std::string{});
     if (outcome.retry_after) {
@@ -110,7 +111,7 @@ struct Notifier::Inside {
     return ceil<seconds>(found->second - now);
   }
 
-  Outcome ping(const std::string& job, const Message& message) {
+  Outcome ping(const std::string& job, const Message& message, milliseconds longest) {
     const auto found = settings.pings.find(job);
     if (found == settings.pings.end()) return never(fmt::format("{} has no ping any more", printable(job)));
     const std::string& url = found->second.reveal();
@@ -121,30 +122,31 @@ struct Notifier::Inside {
                                                                  : "";
     const std::string body = message.topic == "ping-start" ? std::string{} : ping_body(message);
     return post(ping_channel(job), "", part.empty() ? url : appended(url, part),
-                {{"Content-Type", "text/plain; charset=utf-8"}, {"Steward-Delivery", message.id}}, body);
+                {{"Content-Type", "text/plain; charset=utf-8"}, {"Steward-Delivery", message.id}}, body, longest);
   }
 
-  Outcome slack(const Channel& channel, const Slack& how, const Message& message) {
+  Outcome slack(const Channel& channel, const Slack& how, const Message& message, milliseconds longest) {
     {
       const std::lock_guard lock(mutex);
       next[channel.name] = steady_clock::now() + slack_pace;
     }
     return post(channel.name, channel.ca_file, how.url.reveal(), {{"Content-Type", "application/json; charset=utf-8"}},
-                slack_body(message), true);
+                slack_body(message), longest, true);
   }
 
-  Outcome webhook(const Channel& channel, const Webhook& how, const Message& message) {
+  Outcome webhook(const Channel& channel, const Webhook& how, const Message& message, milliseconds longest) {
     const std::string body = webhook_body(message);
     std::vector<http::Header> headers{
         {"Content-Type", "application/json"}, {"Steward-Delivery", message.id}, {"Steward-Event", message.topic}};
     // Of the moment of sending, so that a receiver can refuse what somebody sends again later.
     if (!how.key.empty())
       headers.emplace_back("Steward-Signature", signature(how.key.reveal(), body, SystemClock{}.now()));
-    return post(channel.name, channel.ca_file, how.url.reveal(), headers, body);
+    return post(channel.name, channel.ca_file, how.url.reveal(), headers, body, longest);
   }
 
-  Outcome email(const Channel& channel, const Email& how, const Message& message) {
-    return send_mail(how, channel.ca_file, mail_text(message, {.from = how.from, .to = how.to}, SystemClock{}.now()));
+  Outcome email(const Channel& channel, const Email& how, const Message& message, milliseconds longest) {
+    return send_mail(how, channel.ca_file, mail_text(message, {.from = how.from, .to = how.to}, SystemClock{}.now()),
+                     longest);
   }
 };
 
@@ -160,19 +162,20 @@ Notifier::~Notifier() = default;
 
 const Settings& Notifier::settings() const { return inside_->settings; }
 
-Outcome Notifier::send(const ledger::Delivery& delivery) {
+Outcome Notifier::send(const ledger::Delivery& delivery, milliseconds longest) {
   const auto message = message_from_json(delivery.message);
   if (!message) return never(message.error().message);
   if (const auto left = inside_->blocked_for(delivery.channel))
     return later(fmt::format("it has asked to be left alone for {} more", format_span(*left)), left);
   if (delivery.channel.starts_with(ping_prefix))
-    return inside_->ping(delivery.channel.substr(ping_prefix.size()), *message);
+    return inside_->ping(delivery.channel.substr(ping_prefix.size()), *message, longest);
   const Channel* channel = inside_->settings.channel(delivery.channel);
   if (channel == nullptr) return never(fmt::format("there is no channel {} any more", printable(delivery.channel)));
   if (!channel->unusable.empty()) return never(channel->unusable);
-  if (const auto* slack = std::get_if<Slack>(&channel->how)) return inside_->slack(*channel, *slack, *message);
-  if (const auto* webhook = std::get_if<Webhook>(&channel->how)) return inside_->webhook(*channel, *webhook, *message);
-  return inside_->email(*channel, std::get<Email>(channel->how), *message);
+  if (const auto* slack = std::get_if<Slack>(&channel->how)) return inside_->slack(*channel, *slack, *message, longest);
+  if (const auto* webhook = std::get_if<Webhook>(&channel->how))
+    return inside_->webhook(*channel, *webhook, *message, longest);
+  return inside_->email(*channel, std::get<Email>(channel->how), *message, longest);
 }
 
 milliseconds Notifier::pause_before(const ledger::Delivery& delivery) const {

@@ -12,7 +12,7 @@
 ///     else outbox.not_delivered(delivery.id, outcome.error, next_try(delivery, outcome, now), now);
 ///   }
 ///
-/// Promises  - `send` takes no longer than a minute. It tries once.
+/// Promises  - `send` takes no longer than a minute, or than it is told to. It tries once.
 ///           - No error holds an address, a password or a key, nor anything that a server has answered but Slack's own
 ///             short words for what is wrong.
 ///           - A delivery has an id that stays the same however often it is sent, so that a receiver can tell a second
@@ -58,7 +58,7 @@ class Notifier {
   const Settings& settings() const;
 
   /// Sends it, once. While a channel has asked to be left alone (Retry-After), what else is for it is `later` at once.
-  Outcome send(const ledger::Delivery& delivery);
+  Outcome send(const ledger::Delivery& delivery, std::chrono::milliseconds longest = std::chrono::minutes{1});
   /// How long to wait before it, for the receiver's sake: Slack takes a message a second.
   std::chrono::milliseconds pause_before(const ledger::Delivery& delivery) const;
 
