@@ -57,9 +57,10 @@ struct CourierTest : testing::Test {
   void ran(const std::string& id, Status status, const std::string& job = "cleanup") {
     ASSERT_TRUE(ledger->begin_run(
         {.id = id, .job = job, .started = clock.time, .heartbeat = clock.time, .trigger = "serve", .due = three}));
-    if (status == Status::failed)
+    if (status == Status::failed) {
       ASSERT_TRUE(ledger->record_task(
           id, {.task = "t", .status = "failed", .detail = R"({"error":{"kind":"unavailable","message":"m"}})"}));
+    }
     ASSERT_TRUE(ledger->end_run(id, status, clock.time, ""));
   }
   std::vector<Delivery> deliveries() const { return ledger->outbox().deliveries({}).value(); }
