@@ -99,6 +99,25 @@ TEST_F(TheApi, ARunThatIsPostedIsCarriedOutAndCanBeFollowedToItsEnd) {
   EXPECT_EQ(app.steward({"runs", "show", id, "--json"}).json()["tasks"], run["tasks"]) << "as the command line has it";
 }
 
+TEST_F(TheApi, ARunFromAPlanDoesNoMoreThanThatPlanSays) {
+  serve();
+  const http::Header who = token("operator");
+  const Answer planned = app.steward({"plan", "cleanup", "--json"});
+  const std::string digest = planned.json()["digest"];
+  app.file("logs/older.log", "x", 50);  // since then there is more to remove
+  const Reply more = ask("POST", cleanup_runs, {who}, {{"plan", digest}});
+  ASSERT_EQ(more.status, 202) << more.body;
+  EXPECT_EQ(more.document()["plan"], digest);
+  await_run(more.header("Location"), "refused", who);
+  EXPECT_TRUE(app.exists("logs/old.log"));
+  EXPECT_TRUE(app.exists("logs/older.log"));
+  const std::string fresh = app.steward({"plan", "cleanup", "--json"}).json()["digest"];
+  const Reply all = ask("POST", cleanup_runs, {who}, {{"plan", fresh}});
+  await_run(all.header("Location"), "succeeded", who);
+  EXPECT_FALSE(app.exists("logs/older.log"));
+  EXPECT_EQ(ask("POST", cleanup_runs, {who}, {{"plan", std::string(64, '0')}}).status, 404);
+}
+
 TEST_F(TheApi, ARequestThatIsRepeatedWithItsKeyStartsNothingTwice) {
   serve();
   const http::Header who = token("operator"), key{"Idempotency-Key", "deploy-17"};

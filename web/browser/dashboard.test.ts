@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -21,6 +21,11 @@ afterAll(async () => {
   await steward?.remove();
 });
 
+/** The pictures in cold storage. */
+const copies = (folder: string) =>
+  readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".png"))
+    .map((path) => `${folder}/${path}`);
 const visible = (page: Page, text: string | RegExp) => page.getByText(text).first().waitFor();
 
 describe("an administrator, from the first start on", () => {
@@ -78,6 +83,21 @@ describe("an administrator, from the first start on", () => {
     expect(readFileSync(`${steward.shop}/media/mockups/mockup-037.png`).length).toBeGreaterThan(0);
     await page.goto(`${steward.url}/holds`);
     await visible(page, /mockups 37/);
+  });
+
+  it("says which copies are damaged, and that all are well only where they are", async () => {
+    const { page } = ada;
+    await page.goto(`${steward.url}/archive`);
+    await page.getByRole("button", { name: "Verify every copy" }).click();
+    await visible(page, /copies read, .*: all are what was archived/);
+    const copy = copies(`${steward.shop}/cold_storage`)[0]!;
+    const before = readFileSync(copy);
+    chmodSync(copy, 0o600);
+    writeFileSync(copy, Buffer.concat([before.subarray(0, -1), Buffer.from([before.at(-1)! ^ 1])]));
+    await page.getByRole("button", { name: "Verify every copy" }).click();
+    await visible(page, /1 is not what was archived|2 are not what was archived/);
+    expect(await page.getByText(/all are what was archived/).count()).toBe(0);
+    writeFileSync(copy, before);
   });
 
   it("pauses a job with a reason, and resumes it", async () => {

@@ -118,13 +118,21 @@ Result<Response> start_run(const Context& context, const Call& call, const std::
                   .trigger = "api",
                   .actor = call.who.name,
                   .environment = settings->environment};
+  if (call.body.is_object() && call.body.contains("plan")) {
+    const Plan plan = TRY(context.state.load_plan(call.body["plan"].get<std::string>()));
+    if (plan.job != job)
+      return fail(Kind::bad_input, fmt::format("that plan is of {}, not of {}", plan.job, job),
+                  "Make one of this job.");
+    run.plan_digest = digest_of(plan);
+    run.plan = to_json(plan).dump();  // with the run, so that any daemon's machine has it
+  }
   if (const auto key = call.request.header("idempotency-key")) {
     if (key->empty() || key->size() > 200 || !is_utf8(*key))
       return fail(Kind::bad_input, "an Idempotency-Key has 1 to 200 characters");
-    run.id =
-        TRY(context.ledger.agenda().enqueue_once(run, {.actor = call.who.name,
-                                                       .key = std::string(*key),
-                                                       .request = sha256_hex(fmt::format("{} {}", job, run.scope))}));
+    run.id = TRY(context.ledger.agenda().enqueue_once(
+        run, {.actor = call.who.name,
+              .key = std::string(*key),
+              .request = sha256_hex(fmt::format("{} {} {}", job, run.scope, run.plan_digest))}));
   } else {
     TRY(context.ledger.agenda().enqueue(run));
   }
@@ -222,18 +230,19 @@ void add_jobs(Routes& routes, const Context& context) {
               .summary = "One job and its tasks",
               .answer = job_schema()},
              [&context](const Call& call) { return job(context, call); });
-  routes.add({.id = "startRun",
-              .method = "POST",
-              .path = base + "/jobs/{job}/runs",
-              .group = "runs",
-              .summary = "Start a run: it is queued, and a daemon starts it at once",
-              .access = Access::operate,
-              .body = object({{"tasks", list_of(text(1, 100), 50), optional}}),
-              .bodiless = true,
-              .once = true,
-              .status = 202,
-              .answer = run_schema()},
-             [&context](const Call& call) { return start_run(context, call, call.parameter("job")); });
+  routes.add(
+      {.id = "startRun",
+       .method = "POST",
+       .path = base + "/jobs/{job}/runs",
+       .group = "runs",
+       .summary = "Start a run: it is queued, and a daemon starts it at once; with a plan it does no more than that",
+       .access = Access::operate,
+       .body = object({{"tasks", list_of(text(1, 100), 50), optional}, {"plan", text(8, 64), optional}}),
+       .bodiless = true,
+       .once = true,
+       .status = 202,
+       .answer = run_schema()},
+      [&context](const Call& call) { return start_run(context, call, call.parameter("job")); });
   // The second is how administrators' tools have called it before there was steward.
   for (const std::string& path : {base + "/maintenance/cleanup", std::string("/maintenance/cleanup")})
     routes.add({.id = path.starts_with(base) ? "startCleanup" : "startCleanupAsBefore",

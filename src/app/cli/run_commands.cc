@@ -72,6 +72,17 @@ Result<RunStart> start_of_approved(const Session& session, const std::string& jo
               fmt::format("steward runs show {}", run.id));
 }
 
+/// The plan that a queued run was entered with, by somebody who has looked at it; one that was approved is the
+/// runner's affair (run/asking.h).
+Result<std::optional<Plan>> plan_given_with(ledger::Ledger& ledger, const std::string& id) {
+  const ledger::Run run = TRY(ledger.run(id));
+  if (run.status != ledger::Status::queued || run.plan.empty()) return std::nullopt;
+  const auto asked = ledger.approvals().approval(id);
+  if (asked) return std::nullopt;
+  if (asked.error().kind != Kind::not_found) return std::unexpected(asked.error());
+  return TRY(plan_from_json(json::parse(run.plan, nullptr, false)));
+}
+
 }  // namespace
 
 Result<int> plan_command(const Output& output, const PlanCommand& command) {
@@ -126,7 +137,10 @@ Result<int> run_command(const Output& output, const RunCommand& command) {
   for (const std::string& adopted : TRY(adopt_ownerless_archives(session)))
     fmt::print(stderr, "steward: {}\n", printable(adopted));
   settings.barred = TRY(barred(session));
-  if (!command.plan.empty()) settings.approved = TRY(session.state.load_plan(command.plan));
+  if (!command.plan.empty())
+    settings.approved = TRY(session.state.load_plan(command.plan));
+  else if (!start.launch.empty())
+    settings.approved = TRY(plan_given_with(*session.ledger, id));
 
   const FinishBeforeLeaving finish;
   Reporters reporters;

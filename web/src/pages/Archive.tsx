@@ -61,11 +61,7 @@ export function Page() {
         }
       />
       {verify.error && <ProblemPanel error={verify.error} />}
-      {verify.result && (
-        <p role="status" className="card mb-4 border-good/40 px-4 py-3">
-          <Badge tone="good">✓ verified</Badge> Every copy is what was archived: each was read and its hash compared.
-        </p>
-      )}
+      {verify.result && <Verdict verified={verify.result} />}
       {list.error && <ProblemPanel error={list.error} again={list.start} />}
       {list.isBusy && !list.result && <Loading />}
       {list.result && runs.length === 0 && (
@@ -128,8 +124,34 @@ export function Page() {
 }
 
 interface Verified {
-  [more: string]: unknown;
+  copies: number;
+  bytes: number;
+  faults: string[];
 }
+
+/** What reading every copy has come to. */
+function Verdict({ verified }: { verified: Verified }) {
+  const read = `${plural(verified.copies, "copy", "copies")} read, ${bytes(verified.bytes)}`;
+  if (verified.faults.length === 0)
+    return (
+      <p role="status" className="card mb-4 border-good/40 px-4 py-3">
+        <Badge tone="good">✓ verified</Badge> {read}: all are what was archived.
+      </p>
+    );
+  return (
+    <div role="alert" className="card mb-4 border-bad/50 px-4 py-3">
+      <p>
+        <Badge tone="bad">✕ damaged</Badge> {read}: {plural(verified.faults.length, "is", "are")} not what was archived.
+      </p>
+      <ul className="mt-2 list-disc space-y-1 pl-5 text-sm break-all">
+        {verified.faults.map((fault) => (
+          <li key={fault}>{fault}</li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
 interface Restoring {
   kept?: Kept;
 }
@@ -159,7 +181,9 @@ function Restore({ of, tables, onClose, onDone }: { of: Restoring; tables: strin
               <strong className="tabular-nums">{plural(task.done.items, "item")}</strong> restored. {task.skipped.map((skip) => `${count(skip.items)} not: ${skip.reason}.`).join(" ")} {task.error?.message}
             </p>
           ))}
-          <p className="text-muted">What was restored is held for 30 days, so that tonight's run does not take it again. The archive keeps its copy.</p>
+          {restore.result.tasks.some((task) => task.done.items > 0) && (
+            <p className="text-muted">What was restored is held for 30 days, so that tonight's run does not take it again. The archive keeps its copy.</p>
+          )}
           <div className="flex justify-end">
             <Button look="primary" onClick={() => { onDone(); onClose(); }}>
               Done

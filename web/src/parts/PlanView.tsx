@@ -41,7 +41,7 @@ function StepView({ step }: { step: Step }) {
       {step.error && <FailurePanel failure={step.error} />}
       {step.brake && (
         <div className="mt-2">
-          <p className="mb-1 text-sm font-semibold text-bad">A brake would stop this task</p>
+          <p className="mb-1 text-sm font-semibold text-bad">A brake stops this task</p>
           <FailurePanel failure={step.brake} />
         </div>
       )}

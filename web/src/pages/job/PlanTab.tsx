@@ -69,7 +69,7 @@ function RunFromPlan({ job, plan, only }: { job: Job; plan: Plan; only: string[]
       data(
         api.POST("/api/v1/jobs/{job}/runs", {
           params: { path: { job: job.job }, header: { "Idempotency-Key": `${plan.digest ?? plan.made} ${key}` } },
-          ...(only ? { body: { tasks: only } } : {}),
+          body: { ...(plan.digest ? { plan: plan.digest } : {}), ...(only ? { tasks: only } : {}) },
         }),
       ),
     onSuccess: (started) => {
@@ -81,7 +81,7 @@ function RunFromPlan({ job, plan, only }: { job: Job; plan: Plan; only: string[]
     <div className="card mb-3 flex flex-wrap items-center justify-between gap-3 px-4 py-3">
       <p>
         <strong className="tabular-nums">{amount(all)}</strong> would go, {count(final)} of them for good. <span className="text-muted">Planned <Ago at={plan.made} />{plan.digest && <>, <code className="font-mono text-[0.8125rem]">{plan.digest.slice(0, 12)}</code></>}</span>
-        {stopped.length > 0 && <span className="block text-bad">A brake would stop {stopped.map((step) => step.task).join(", ")}: a run by hand leaves that out.</span>}
+        {stopped.length > 0 && <span className="block text-bad">A brake stops {stopped.map((step) => step.task).join(", ")}: that part waits for an approval.</span>}
       </p>
       <Allowed role="operator" to="Run">
         {all.items === 0 ? (
