@@ -237,6 +237,7 @@ TEST_P(ApprovalsContract, RemindsOnceADay) {
   EXPECT_EQ(approvals().remind(three + 24h)->size(), 1u);
   EXPECT_THAT(approvals().remind(three + 47h).value(), IsEmpty());
   EXPECT_EQ(approvals().remind(three + 49h)->size(), 1u);
+  EXPECT_EQ(acts().front(), "steward approval.remind r1");
   ASSERT_TRUE(approvals().approve(by("ada", "r1", three + 50h)));
   EXPECT_THAT(approvals().remind(three + 100h).value(), IsEmpty());
 }

@@ -66,7 +66,7 @@ class Outbox {
  public:
   virtual ~Outbox() = default;
 
-  /// Enters what has become known since the last time.
+  /// Enters what has become known since the last time. Writes nothing where that is nothing.
   virtual Result<void> collect(Instant now) = 0;
   /// Enters an event that is read off nothing: a job that is late, a test. False where its key is known.
   virtual Result<bool> add_event(const Event& event) = 0;
@@ -92,7 +92,9 @@ class Outbox {
   /// Newest first.
   virtual Result<std::vector<Delivery>> deliveries(const DeliveryFilter& filter) = 0;
 
-  /// Removes events and ended deliveries from before; how many events they were.
+  /// How many events are from before.
+  virtual Result<std::uint64_t> old_events(Instant before) = 0;
+  /// Removes them, and ended deliveries from before; how many events they were.
   virtual Result<std::uint64_t> forget_events(Instant before) = 0;
 };
 

@@ -10,6 +10,7 @@
 
 #include "io/sql/connection_contract.h"
 #include "run/ledger/agenda.h"
+#include "run/ledger/approvals.h"
 
 namespace steward::ledger {
 namespace {
@@ -194,15 +195,73 @@ TEST_P(OutboxContract, FindsWhatCameBeforeOfTheSameJobAndKind) {
   EXPECT_EQ(before[0].run, "r1");
 }
 
-TEST_P(OutboxContract, ForgetsWhatHasEndedAndNothingElse) {
+TEST_P(OutboxContract, ForgetsWhatIsOldAndNoMessageThatIsStillToBeSent) {
   posted();
-  ran("late", Status::failed);
+  ran("untold", Status::failed);
   ASSERT_TRUE(outbox().collect(three));
-  EXPECT_EQ(outbox().forget_events(three + 24h), 2U) << "those that were dispatched";
-  EXPECT_THAT(kinds(), SizeIs(2));
+  EXPECT_EQ(outbox().old_events(three + 1min), 2U) << "its end is of that very minute";
+  EXPECT_EQ(outbox().old_events(three + 24h), 4U);
+  EXPECT_EQ(outbox().forget_events(three + 24h), 4U) << "nobody is told of what is that old";
+  EXPECT_EQ(outbox().old_events(three + 24h), 0U);
   EXPECT_THAT(outbox().deliveries({}).value(), SizeIs(1)) << "it was not sent yet";
+  ASSERT_TRUE(outbox().delivered(1, three + 1h));
+  EXPECT_EQ(outbox().forget_events(three + 1h), 0U);
+  EXPECT_THAT(outbox().deliveries({}).value(), SizeIs(1));
+  EXPECT_EQ(outbox().forget_events(three + 2h), 0U);
+  EXPECT_THAT(outbox().deliveries({}).value(), IsEmpty());
   ASSERT_TRUE(outbox().collect(three));
-  EXPECT_THAT(kinds(), SizeIs(2)) << "what was forgotten does not come back";
+  EXPECT_THAT(kinds(), IsEmpty()) << "what was forgotten does not come back";
+}
+
+TEST_P(OutboxContract, TellsOfEachQuestionItsReminderAndItsRejection) {
+  const LedgerRun run{.id = "r1", .job = "cleanup", .started = three, .heartbeat = three, .trigger = "serve"};
+  ASSERT_TRUE(ledger->begin_run(run));
+  ASSERT_EQ(ledger->approvals().ask({.run = "r1",
+                                     .job = "cleanup",
+                                     .digest = std::string(64, 'd'),
+                                     .tasks = {"purge-logs"},
+                                     .reasons = "[]",
+                                     .asked = three,
+                                     .asked_by = "schedule",
+                                     .expires = three + 168h}),
+            true);
+  ASSERT_EQ(ledger->approvals().remind(three + 24h)->size(), 1U);
+  ASSERT_EQ(ledger->approvals().remind(three + 48h)->size(), 1U);
+  ASSERT_TRUE(ledger->approvals().reject({.run = "r1", .who = "eve", .reason = "not now", .at = three + 49h}));
+  ASSERT_TRUE(outbox().collect(three + 49h));
+  EXPECT_THAT(kinds(), ElementsAre("run-begun cleanup r1", "approval-asked cleanup r1", "approval-reminded cleanup r1",
+                                   "approval-reminded cleanup r1", "run-ended cleanup r1"));
+}
+
+TEST_P(OutboxContract, PassesNothingOverWhenAClockThatWasAYearAheadIsSetBack) {
+  const auto missed = [&](Instant due, Instant decided) {
+    ASSERT_EQ(ledger->agenda().enter({.job = "backup", .due = due, .outcome = "missed", .decided = decided},
+                                     std::nullopt, std::nullopt),
+              true);
+  };
+  missed(three, three + 8760h);
+  ASSERT_TRUE(outbox().collect(three + 8760h));
+  missed(three + 24h, three + 25h);
+  ASSERT_TRUE(outbox().collect(three + 25h));
+  ASSERT_TRUE(outbox().collect(three + 8760h));
+  EXPECT_THAT(kinds(), ElementsAre("tick-missed backup ", "tick-missed backup "));
+}
+
+TEST_P(OutboxContract, WritesNothingWhileNothingHappens) {
+  posted(three + 1h);
+  const auto raw = database->connect();
+  const auto state = [&] {
+    const auto rows =
+        raw->query(GetParam() == Dialect::sqlite ? "pragma data_version"
+                                                 : "select ctid::text from steward.meta where name = 'outbox_audit'");
+    return rows ? sql::to_text(rows->rows.at(0).at(0)) : rows.error().message;
+  };
+  const std::string before = state();
+  ASSERT_TRUE(outbox().collect(three));
+  EXPECT_THAT(outbox().take("a", three, 60s, 10).value(), IsEmpty());
+  EXPECT_EQ(state(), before);
+  EXPECT_THAT(outbox().take("a", three + 1h, 60s, 10).value(), SizeIs(1));
+  EXPECT_NE(state(), before);
 }
 
 INSTANTIATE_TEST_SUITE_P(Ledger, OutboxContract, testing::Values(Dialect::postgres, Dialect::sqlite),

@@ -1,5 +1,6 @@
 // How an older ledger becomes a newer one, and what a lost server does to one.
 #include "run/ledger/schema.h"
+#include "run/ledger/outbox.h"
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
@@ -212,6 +213,8 @@ TEST_P(LedgerCopy, ALedgerOfSteward01IsMigratedWithItsRunsHoldsAndTrail) {
   EXPECT_TRUE(ledger->freezes(noon, /*all=*/true).value().empty());
   EXPECT_EQ(ledger->hold_generation().value(), 3);
   EXPECT_EQ(ledger->verify_audit().value(), 7);
+  ASSERT_TRUE(ledger->outbox().collect(noon));
+  EXPECT_TRUE(ledger->outbox().undispatched(10).value().empty()) << "nobody is told of old runs";
   EXPECT_TRUE(std::filesystem::exists(path + ".before-v2")) << "what the steward of before can be given back";
 }
 

@@ -270,6 +270,8 @@ Result<std::vector<Approval>> SqlApprovals::remind(Instant now) {
                                   "coalesce(reminded, asked) <= ?2 returning {}",
                                   columns),
                       {stored(now), stored(now - remind_every)}))));
+    for (const Approval& waiting : out)
+      TRY(append(db_, {"steward", "approval.remind", waiting.run, dumped({{"digest", waiting.digest}}), now}));
     return {};
   }));
   return out;

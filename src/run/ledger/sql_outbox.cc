@@ -19,11 +19,14 @@ constexpr std::size_t lines_at_once = 500;
 constexpr std::chrono::hours overlap{1};
 
 /// Which acts of the audit trail are events, and of which kind.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kinds{{{"run.begin", "run-begun"},
-                                                                              {"run.end", "run-ended"},
-                                                                              {"approval.ask", "approval-asked"},
-                                                                              {"approval.expire", "approval-expired"},
-                                                                              {"approval.break-glass", "break-glass"}}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kinds{
+    {{"run.begin", "run-begun"},
+     {"run.end", "run-ended"},
+     {"approval.ask", "approval-asked"},
+     {"approval.remind", "approval-reminded"},
+     {"approval.expire", "approval-expired"},
+     {"approval.reject", "run-ended"},  // a run that waited ends with the answer
+     {"approval.break-glass", "break-glass"}}};
 
 std::string_view kind_of_act(std::string_view act) {
   for (const auto& [known, kind] : kinds)
@@ -88,26 +91,50 @@ Result<void> collect_acts(LedgerDatabase& db) {
   return set_counter(db, "outbox_audit", at);
 }
 
-Result<void> collect_ticks(LedgerDatabase& db) {
-  const std::int64_t at = TRY(counter(db, "outbox_ticks"));
-  const std::int64_t from = at - std::chrono::microseconds(overlap).count();
+/// What is beyond the cursor of the trail.
+Result<bool> has_new_acts(LedgerDatabase& db) {
+  const std::int64_t at = TRY(counter(db, "outbox_audit"));
+  const sql::Rows beyond = TRY(db.query("select 1 from @audit where number > ?1 limit 1", {at}));
+  return !beyond.rows.empty();
+}
+
+/// Missed ticks, and when the last was decided.
+struct MissedTicks {
+  std::vector<Event> unknown{};  ///< Those that are no events yet.
+  std::int64_t last = 0;
+};
+
+/// Those that were decided about the cursor or later. Where the clock was ahead when the cursor was set, it counts for
+/// no more than now: what is decided under the right clock is not passed over.
+Result<MissedTicks> missed_ticks(LedgerDatabase& db, Instant now) {
+  MissedTicks out;
+  out.last = TRY(counter(db, "outbox_ticks"));
+  const std::int64_t cursor = std::min(out.last, std::chrono::microseconds(now.time_since_epoch()).count());
   // Ticks that stand before the first cursor were there before there was an outbox.
   const sql::Rows ticks = TRY(db.query(
       "select job, due, reason, since, decided from @ticks where outcome = 'missed' and decided > ?1 order by decided",
-      {from}));
-  std::int64_t last = at;
+      {cursor - std::chrono::microseconds(overlap).count()}));
   for (const sql::Row& tick : ticks.rows) {
+    out.last = std::max(out.last, sql::to_integer(tick[4]));
     const std::string job = text_of(tick[0]), due = format_instant(instant_of(tick[1]));
+    const std::string key = fmt::format("tick-missed/{}/{}", job, due);
+    const sql::Rows known = TRY(db.query("select 1 from @events where event_key = ?1", {stored(key)}));
+    if (!known.rows.empty()) continue;
     json detail{{"due", due}, {"reason", text_of(tick[2])}};
     if (const auto since = optional_instant_of(tick[3])) detail["since"] = format_instant(*since);
-    TRY(insert(db, {.kind = "tick-missed",
-                    .key = fmt::format("tick-missed/{}/{}", job, due),
-                    .job = job,
-                    .at = instant_of(tick[4]),
-                    .detail = detail.dump(-1, ' ', false, json::error_handler_t::replace)}));
-    last = std::max(last, sql::to_integer(tick[4]));
+    out.unknown.push_back({.kind = "tick-missed",
+                           .key = key,
+                           .job = job,
+                           .at = instant_of(tick[4]),
+                           .detail = detail.dump(-1, ' ', false, json::error_handler_t::replace)});
   }
-  return set_counter(db, "outbox_ticks", last);
+  return out;
+}
+
+Result<void> collect_ticks(LedgerDatabase& db, Instant now) {
+  const MissedTicks missed = TRY(missed_ticks(db, now));
+  for (const Event& event : missed.unknown) TRY(insert(db, event));
+  return set_counter(db, "outbox_ticks", missed.last);
 }
 
 Event event_of(const sql::Row& row) {
@@ -161,11 +188,18 @@ Result<void> insert(LedgerDatabase& db, const Delivery& delivery) {
 
 }  // namespace
 
-Result<void> SqlOutbox::collect(Instant) {
+Result<void> SqlOutbox::collect(Instant now) {
+  // Asked every few seconds: where there is nothing, nothing is written, and nobody waits.
+  bool news = false;
+  TRY(db_.read([&]() -> Result<void> {
+    news = TRY(has_new_acts(db_)) || !TRY(missed_ticks(db_, now)).unknown.empty();
+    return {};
+  }));
+  if (!news) return {};
   return db_.change([&]() -> Result<void> {
     TRY(take_turn(db_));
     TRY(collect_acts(db_));
-    return collect_ticks(db_);
+    return collect_ticks(db_, now);
   });
 }
 
@@ -226,14 +260,22 @@ Result<bool> SqlOutbox::dispatch(std::span<const std::int64_t> events, std::span
 Result<std::vector<Delivery>> SqlOutbox::take(std::string_view taker, Instant now, std::chrono::seconds hold_for,
                                               std::size_t limit) {
   std::vector<Delivery> out;
-  TRY(db_.change([&]() -> Result<void> {
-    TRY(take_turn(db_));
+  const auto free_ones = [&]() -> Result<std::vector<Delivery>> {
     const sql::Rows rows =
         TRY(db_.query(fmt::format("select {} from @deliveries where sent is null and given_up is null and due <= ?1 "
                                   "and (taken_until is null or taken_until <= ?1) order by due, id limit ?2",
                                   delivery_columns),
                       {stored(now), static_cast<std::int64_t>(limit)}));
-    out = all_of(rows, delivery_of);
+    return all_of(rows, delivery_of);
+  };
+  TRY(db_.read([&]() -> Result<void> {
+    out = TRY(free_ones());
+    return {};
+  }));
+  if (out.empty()) return out;
+  TRY(db_.change([&]() -> Result<void> {
+    TRY(take_turn(db_));
+    out = TRY(free_ones());
     for (const Delivery& delivery : out)
       TRY(db_.execute("update @deliveries set taker = ?2, taken_until = ?3 where id = ?1",
                       {delivery.id, stored(taker), stored(now + hold_for)}));
@@ -290,12 +332,22 @@ Result<std::vector<Delivery>> SqlOutbox::deliveries(const DeliveryFilter& filter
   return out;
 }
 
+Result<std::uint64_t> SqlOutbox::old_events(Instant before) {
+  std::uint64_t out = 0;
+  TRY(db_.read([&]() -> Result<void> {
+    const sql::Rows rows = TRY(db_.query("select count(*) from @events where happened < ?1", {stored(before)}));
+    out = count_of(rows.rows.at(0).at(0));
+    return {};
+  }));
+  return out;
+}
+
 Result<std::uint64_t> SqlOutbox::forget_events(Instant before) {
   std::uint64_t out = 0;
   TRY(db_.change([&]() -> Result<void> {
+    TRY(take_turn(db_));
     TRY(db_.execute("delete from @deliveries where coalesce(sent, given_up) < ?1", {stored(before)}));
-    out = static_cast<std::uint64_t>(
-        TRY(db_.execute("delete from @events where dispatched = 1 and happened < ?1", {stored(before)})));
+    out = static_cast<std::uint64_t>(TRY(db_.execute("delete from @events where happened < ?1", {stored(before)})));
     return {};
   }));
   return out;

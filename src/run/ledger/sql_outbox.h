@@ -23,6 +23,7 @@ class SqlOutbox final : public Outbox {
                              Instant now) override;
   Result<std::optional<Instant>> next_due() override;
   Result<std::vector<Delivery>> deliveries(const DeliveryFilter& filter) override;
+  Result<std::uint64_t> old_events(Instant before) override;
   Result<std::uint64_t> forget_events(Instant before) override;
 
  private:
