@@ -6,6 +6,7 @@
 
 #include "harness/application.h"
 #include "run/ledger/ledger.h"
+#include "run/ledger/outbox.h"
 #include "run/state.h"
 #include "run/upkeep.h"
 
@@ -58,6 +59,9 @@ TEST_F(TidyState, RemovesWhatIsOldAndKeepsWhatAnUnfinishedRunNeeds) {
   app.file("state/other.txt", "mine", 5000);
   run("waits", 500, ledger::Status::waiting, "waits", "waits");
   run("old", 500, ledger::Status::succeeded, "old", "old");
+  ASSERT_TRUE(ledger->outbox().collect(clock.now()));
+  ASSERT_EQ(ledger->outbox().add_event({.kind = "test", .key = "test/1", .at = clock.now() - std::chrono::days(380)}),
+            true);
   const std::int64_t lines = ledger->verify_audit().value();
 
   const json planned = app.steward({"tidy-state", "--plan", "--json"}).json();
@@ -65,6 +69,7 @@ TEST_F(TidyState, RemovesWhatIsOldAndKeepsWhatAnUnfinishedRunNeeds) {
   EXPECT_EQ(planned["parts"][1]["files"], 2) << planned;
   EXPECT_EQ(planned["parts"][2]["files"], 1) << planned;
   EXPECT_EQ(planned["runs"]["plans_forgotten"], 1) << planned;
+  EXPECT_EQ(planned["events"]["forgotten"], 4) << planned;  // two that began, and their ends
   EXPECT_TRUE(app.exists("state/runs/old/log.jsonl")) << "a plan changes nothing";
   EXPECT_EQ(ledger->verify_audit().value(), lines);
 
@@ -78,6 +83,7 @@ TEST_F(TidyState, RemovesWhatIsOldAndKeepsWhatAnUnfinishedRunNeeds) {
   EXPECT_TRUE(app.exists("state/other.txt"));
   EXPECT_EQ(ledger->run("old")->plan, "");
   EXPECT_NE(ledger->run("waits")->plan, "");
+  EXPECT_EQ(ledger->outbox().undispatched(10)->size(), 1U) << "the young one stays";
   EXPECT_EQ(ledger->verify_audit().value(), lines + 1);
   EXPECT_EQ(ledger->audit_lines(1)->at(0).act, "state.tidy");
   EXPECT_EQ(app.steward({"tidy-state", "--json"}).json()["parts"][0]["files"], 0);

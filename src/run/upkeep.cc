@@ -9,6 +9,7 @@
 #include <set>
 
 #include "core/age.h"
+#include "run/ledger/outbox.h"
 
 namespace steward {
 namespace {
@@ -103,7 +104,7 @@ Result<void> remove(const StateDirectory& state, const Needed& needed, UpkeepPar
 }
 
 json to_json(const Upkeep& upkeep) {
-  json detail{{"runs", upkeep.runs}};
+  json detail{{"runs", upkeep.runs}, {"events", upkeep.events}};
   for (const UpkeepPart& part : upkeep.parts)
     detail[part.folder] = {{"files", part.files}, {"bytes", part.bytes.count}, {"before", format_instant(part.cutoff)}};
   return detail;
@@ -112,7 +113,7 @@ json to_json(const Upkeep& upkeep) {
 }  // namespace
 
 bool Upkeep::nothing() const {
-  return runs == 0 && std::ranges::all_of(parts, [](const UpkeepPart& part) { return part.files == 0; });
+  return runs == 0 && events == 0 && std::ranges::all_of(parts, [](const UpkeepPart& part) { return part.files == 0; });
 }
 
 Result<Upkeep> plan_upkeep(const StateDirectory& state, ledger::Ledger& ledger, Instant now, const UpkeepRules& rules) {
@@ -125,6 +126,7 @@ Result<Upkeep> plan_upkeep(const StateDirectory& state, ledger::Ledger& ledger, 
                 .runs_before = old};
   for (UpkeepPart& part : upkeep.parts) TRY(count(state, needed, part));
   upkeep.runs = TRY(ledger.runs_with_plan(old));
+  upkeep.events = TRY(ledger.outbox().old_events(old));
   return upkeep;
 }
 
@@ -138,6 +140,7 @@ Result<Upkeep> carry_out(const Upkeep& upkeep, const StateDirectory& state, ledg
     TRY(remove(state, needed, part));
   }
   done.runs = upkeep.runs == 0 ? 0 : TRY(ledger.forget_plans(upkeep.runs_before));
+  done.events = upkeep.events == 0 ? 0 : TRY(ledger.outbox().forget_events(upkeep.runs_before));
   if (!done.nothing()) TRY(ledger.audit(who, "state.tidy", state.folder().path(), to_json(done).dump(), clock.now()));
   return done;
 }

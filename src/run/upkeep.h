@@ -4,7 +4,8 @@
 ///   plans/…                      saved plans and their item lists: after 13 months
 ///   manifests/RUN/TASK.jsonl     lists of what purges removed: after 13 months
 ///   the ledger                   of runs older than 13 months the plan and the progress; never the run, its tasks, its
-///                                outcome, nor a line of the audit trail
+///                                outcome, nor a line of the audit trail; and what people were told of before (the
+///                                outbox), but no message that is still to be sent
 ///
 /// Promises  - Nothing of a run that is under way or waits for approval goes: its log, its lists, its plan and item
 ///             lists.
@@ -41,8 +42,9 @@ struct UpkeepPart {
 };
 struct Upkeep {
   std::vector<UpkeepPart> parts{};
-  Instant runs_before{};   ///< Runs that began before lose their plan and progress.
-  std::uint64_t runs = 0;  ///< How many have any.
+  Instant runs_before{};     ///< Runs that began before lose their plan and progress, and events of before go.
+  std::uint64_t runs = 0;    ///< How many have any.
+  std::uint64_t events = 0;  ///< How many there are (run/ledger/outbox.h).
   bool nothing() const;
 };
 

@@ -22,7 +22,8 @@ json upkeep_json(const Upkeep& upkeep, bool planned) {
                      {"bytes", part.bytes.count}});
   return {{"status", planned ? "planned" : "done"},
           {"parts", std::move(parts)},
-          {"runs", {{"before", format_instant(upkeep.runs_before)}, {"plans_forgotten", upkeep.runs}}}};
+          {"runs", {{"before", format_instant(upkeep.runs_before)}, {"plans_forgotten", upkeep.runs}}},
+          {"events", {{"before", format_instant(upkeep.runs_before)}, {"forgotten", upkeep.events}}}};
 }
 
 std::string upkeep_text(const Upkeep& upkeep, bool planned) {
@@ -31,6 +32,7 @@ std::string upkeep_text(const Upkeep& upkeep, bool planned) {
   for (const UpkeepPart& part : upkeep.parts)
     rows.push_back({part.name, format_count(part.files), format_bytes(part.bytes), second_of(part.cutoff)});
   rows.push_back({"plans of old runs in the ledger", format_count(upkeep.runs), "-", second_of(upkeep.runs_before)});
+  rows.push_back({"what was told of, in the ledger", format_count(upkeep.events), "-", second_of(upkeep.runs_before)});
   return table(rows, {1, 2}) + (planned            ? "Nothing has been changed. To do it: steward tidy-state\n"
                                 : upkeep.nothing() ? "There was nothing to tidy.\n"
                                                    : "");

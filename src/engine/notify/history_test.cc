@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <ranges>
 
 #include "core/random.h"
 #include "engine/notify/log_tail.h"
@@ -20,47 +19,9 @@ using ledger::Status;
 
 constexpr Instant start = sys_days{2026y / 11 / 20};
 
-/// An outbox in memory, as far as a look back asks it: it counts what it was asked for.
-struct MemoryOutbox final : ledger::Outbox {
-  std::vector<ledger::Event> events{};
-  std::vector<ledger::Delivery> sent{};
-  std::size_t asked = 0;
-
-  Result<std::vector<ledger::Event>> events_before(std::int64_t id, std::string_view job, std::string_view kind,
-                                                   std::size_t limit) override {
-    ++asked;
-    std::vector<ledger::Event> out;
-    for (const ledger::Event& event : std::views::reverse(events))
-      if (event.id < id && event.job == job && event.kind == kind && out.size() < limit) out.push_back(event);
-    return out;
-  }
-  Result<std::vector<ledger::Delivery>> deliveries(const ledger::DeliveryFilter& filter) override {
-    std::vector<ledger::Delivery> out;
-    for (const ledger::Delivery& delivery : std::views::reverse(sent))
-      if (delivery.channel == filter.channel && out.size() < filter.limit) out.push_back(delivery);
-    return out;
-  }
-  // Nothing else is asked for.
-  Result<void> collect(Instant) override { return unasked(); }
-  Result<bool> add_event(const ledger::Event&) override { return unasked(); }
-  Result<std::vector<ledger::Event>> undispatched(std::size_t) override { return unasked(); }
-  Result<bool> dispatch(std::span<const std::int64_t>, std::span<const ledger::Delivery>) override { return unasked(); }
-  Result<std::vector<ledger::Delivery>> take(std::string_view, Instant, seconds, std::size_t) override {
-    return unasked();
-  }
-  Result<void> delivered(std::int64_t, Instant) override { return unasked(); }
-  Result<void> not_delivered(std::int64_t, std::string_view, std::optional<Instant>, Instant) override {
-    return unasked();
-  }
-  Result<std::optional<Instant>> next_due() override { return unasked(); }
-  Result<std::uint64_t> forget_events(Instant) override { return unasked(); }
-  static std::unexpected<Error> unasked() { return fail(Kind::bug, "that was not to be asked"); }
-};
-
 struct NotifyHistory : testing::Test {
   std::string folder = "/tmp/steward-notify-" + random_hex(6);
   std::unique_ptr<ledger::Ledger> ledger{};
-  MemoryOutbox outbox{};
   Settings settings{};
   std::set<std::string> retried{};  ///< Runs that another attempt will follow.
   Instant at = start;
@@ -84,25 +45,26 @@ struct NotifyHistory : testing::Test {
     EXPECT_TRUE(ledger->begin_run(run));
     EXPECT_TRUE(ledger->record_task(run.id, {.task = "t", .status = "failed", .detail = "{}"}));
     EXPECT_TRUE(ledger->end_run(run.id, status, at + 1h, ""));
-    outbox.events.push_back({.id = static_cast<std::int64_t>(outbox.events.size()) + 1,
-                             .kind = "run-ended",
-                             .key = "run-ended/" + run.id,
-                             .job = run.job,
-                             .run = run.id,
-                             .at = at + 1h,
-                             .detail = "{}"});
     at += 24h;
-    return outbox.events.back();
+    EXPECT_TRUE(ledger->outbox().collect(at));
+    const std::vector<ledger::Event> events = ledger->outbox().undispatched(10).value();
+    std::vector<std::int64_t> ids;
+    for (const ledger::Event& event : events) ids.push_back(event.id);
+    EXPECT_EQ(ledger->outbox().dispatch(ids, {}), true);
+    return events.back();
   }
-  void told(const std::string& topic, Instant made, const std::string& channel = "ops") {
-    outbox.sent.push_back({.channel = channel, .topic = topic, .job = "cleanup", .made = made});
+  void told(const std::string& topic, Instant made, const std::string& channel = "ops",
+            const std::string& job = "cleanup", std::size_t count = 1) {
+    const std::vector<ledger::Delivery> deliveries(
+        count, {.channel = channel, .topic = topic, .job = job, .message = "{}", .made = made, .due = made});
+    EXPECT_EQ(ledger->outbox().dispatch({}, deliveries), true);
   }
   History look(std::vector<ledger::Event> events) {
-    const auto history =
-        look_up(settings, events,
-                {.ledger = *ledger, .outbox = outbox, .retry_follows = [&](const ledger::Run& run, const auto&) {
-                   return retried.contains(run.id);
-                 }});
+    const auto history = look_up(
+        settings, events,
+        {.ledger = *ledger, .outbox = ledger->outbox(), .retry_follows = [&](const ledger::Run& run, const auto&) {
+           return retried.contains(run.id);
+         }});
     EXPECT_TRUE(history) << history.error().message;
     return *history;
   }
@@ -185,8 +147,7 @@ TEST_F(NotifyHistory, WhatWasToldOfAnEarlierRowDoesNotCount) {
 TEST_F(NotifyHistory, FindsWhatWasToldBehindThousandsOfOtherMessages) {
   ended(Status::failed);
   told("failed", start + 1h + 1s);
-  for (int i = 0; i < 3000; ++i)
-    outbox.sent.push_back({.channel = "ops", .topic = "done", .job = "other", .made = start + 2h});
+  told("done", start + 2h, "ops", "other", 3000);
   EXPECT_EQ(look({ended(Status::failed)}).jobs.at("cleanup").told.at("ops").at("failed"), start + 1h + 1s);
 }
 
@@ -195,7 +156,6 @@ TEST_F(NotifyHistory, CountsALongRowInPages) {
   const JobPast past = look({ended(Status::failed)}).jobs.at("cleanup");
   EXPECT_EQ(past.failures, 250U);
   EXPECT_EQ(past.since, start + 1h);
-  EXPECT_EQ(outbox.asked, 3U);
 }
 
 TEST_F(NotifyHistory, ARunThatTheLedgerDoesNotKnowIsLeftOut) {

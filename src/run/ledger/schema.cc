@@ -87,8 +87,8 @@ const Migration fourth{
     "run text not null, made bigint not null, primary key (actor, request_key))",
 };
 
-// The cursors say up to where the trail and the ticks were read: what happened before is not told of. That of the ticks
-// begins an hour on, since each look at them goes back by an hour (sql_outbox.cc).
+// The cursors say up to where the trail and the ticks were read; what stood there before there was an outbox is not
+// told of. Each look at the ticks goes back a little behind its cursor, and never behind `outbox_ticks_began`.
 const Migration fifth{
     "create table @events (id bigint primary key, kind text not null, event_key text not null unique, "
     "job text not null, run text not null, happened bigint not null, detail text not null, dispatched bigint not null)",
@@ -99,7 +99,8 @@ const Migration fifth{
     "error text not null, sent bigint, given_up bigint, taker text not null, taken_until bigint)",
     "create index deliveries_by_due on @deliveries (due)",
     "insert into @meta select 'outbox_audit', cast(coalesce(max(number), 0) as text) from @audit",
-    "insert into @meta select 'outbox_ticks', cast(coalesce(max(decided) + 3600000000, 0) as text) from @ticks",
+    "insert into @meta select 'outbox_ticks', cast(coalesce(max(decided), 0) as text) from @ticks",
+    "insert into @meta select 'outbox_ticks_began', cast(coalesce(max(decided), 0) as text) from @ticks",
     "insert into @meta values ('outbox_event', '0'), ('outbox_delivery', '0')",
 };
 

@@ -1,6 +1,5 @@
 // How an older ledger becomes a newer one, and what a lost server does to one.
 #include "run/ledger/schema.h"
-#include "run/ledger/outbox.h"
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>

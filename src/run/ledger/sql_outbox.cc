@@ -15,7 +15,7 @@ using nlohmann::json;
 
 constexpr std::size_t lines_at_once = 500;
 /// Daemons enter ticks by clocks of their own: what was decided a little before the last that was read is looked at
-/// again. Its key says whether it is known. The migration that begins the cursor counts on this length.
+/// again. Its key says whether it is known.
 constexpr std::chrono::hours overlap{1};
 
 /// Which acts of the audit trail are events, and of which kind.
@@ -110,10 +110,11 @@ Result<MissedTicks> missed_ticks(LedgerDatabase& db, Instant now) {
   MissedTicks out;
   out.last = TRY(counter(db, "outbox_ticks"));
   const std::int64_t cursor = std::min(out.last, std::chrono::microseconds(now.time_since_epoch()).count());
-  // Ticks that stand before the first cursor were there before there was an outbox.
+  const std::int64_t from =
+      std::max(cursor - std::chrono::microseconds(overlap).count(), TRY(counter(db, "outbox_ticks_began")));
   const sql::Rows ticks = TRY(db.query(
       "select job, due, reason, since, decided from @ticks where outcome = 'missed' and decided > ?1 order by decided",
-      {cursor - std::chrono::microseconds(overlap).count()}));
+      {from}));
   for (const sql::Row& tick : ticks.rows) {
     out.last = std::max(out.last, sql::to_integer(tick[4]));
     const std::string job = text_of(tick[0]), due = format_instant(instant_of(tick[1]));
