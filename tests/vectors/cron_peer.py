@@ -8,6 +8,8 @@ virtual clock; entry.c and find_jobs for what matches), and says so in "decided"
 - second-pass: started inside the second pass of an overlap, a fixed time can be given that lies in the past.
 - half-hour: whole hours are stepped over, so that after a change of 30 minutes (Lord Howe) hours with a wildcard are missed,
   or fire twice.
+- midnight-gap: where a day begins with a gap (Cairo, Santiago, Beirut: 00:00 to 01:00), cronsim goes to that day's 00:00, which is not
+  there: a wildcard job gets a firing of hour 0 in the first hour that exists, or misses what it has in that hour.
 - circle: where clocks change at no whole hour (Chatham, 03:45), the hour is set back again and again in the second pass.
 
 The walk is done for every case; a difference that is none of these ends the program: it is a new fault of one of the two.
@@ -91,7 +93,22 @@ def by_cronsim(expression, zone, start, until):
     return fired
 
 
-def known_fault(expression, zone, start, until, fired):
+def differ_only_after_midnight_gaps(zone, walked, fired):
+    """Whether all that one has and the other has not lies in the hour after a gap that began at midnight."""
+
+    def follows_a_gap(moment):
+        for back in range(60):
+            after, before = moment - MINUTE * back, moment - MINUTE * (back + 1)
+            gap = after.astimezone(zone).utcoffset() - before.astimezone(zone).utcoffset()
+            if gap > timedelta(0):
+                begins = (before.astimezone(zone).replace(tzinfo=None) + MINUTE).time()
+                return begins == datetime.min.time()
+        return False
+
+    return all(follows_a_gap(moment) for moment in set(walked) ^ set(fired))
+
+
+def known_fault(expression, zone, start, until, walked, fired):
     offsets = [(start + timedelta(minutes=15 * i)).astimezone(zone).utcoffset() for i in range(-24, (until - start) // MINUTE // 15)]
     steps = {abs(b - a) for a, b in zip(offsets, offsets[1:]) if a != b}
     local = start.astimezone(zone)
@@ -101,6 +118,8 @@ def known_fault(expression, zone, start, until, fired):
         return "circle"
     if Entry(expression).wild and any(step % timedelta(hours=1) for step in steps):
         return "half-hour"
+    if Entry(expression).wild and differ_only_after_midnight_gaps(zone, walked, fired):
+        return "midnight-gap"
     return None
 
 
@@ -110,7 +129,7 @@ def case(expression, zone_name, start, until):
     fired = by_cronsim(expression, zone, start, until)
     result = {"cron": expression, "zone": zone_name, "from": text_of(start), "until": text_of(until), "firings": [text_of(m) for m in walked]}
     if fired != walked:
-        fault = known_fault(expression, zone, start, until, fired)
+        fault = known_fault(expression, zone, start, until, walked, fired)
         if fault is None:
             sys.exit(f"cronsim and the walk differ, by no known fault: {result}\ncronsim: {[text_of(m) for m in fired][:50]}"[:4000])
         result["decided"] = fault
