@@ -153,6 +153,8 @@ TEST_P(AgendaContract, AQueuedRunIsCancelledAtOnce) {
   ASSERT_TRUE(ledger->request_cancel("r1", "ada", three));
   EXPECT_EQ(ledger->run("r1")->status, Status::cancelled);
   EXPECT_EQ(agenda().take_over(begun("r1"), "t"), false);
+  EXPECT_THAT(acts(), ElementsAre("run.end r1", "run.cancel r1")) << "and people hear of its end";
+  EXPECT_EQ(ledger->audit_lines(1)->front().detail, R"({"status":"cancelled"})");
 }
 
 TEST_P(AgendaContract, ARunThatDidNotSucceedIsRetriedOnce) {

@@ -247,6 +247,7 @@ TEST_P(ApprovalsContract, ACancelWithdrawsTheQuestionBeforeAndAfterItsAnswer) {
   ASSERT_TRUE(ledger->request_cancel("r1", "ada", three + 1h));
   EXPECT_EQ(status("r1"), Status::cancelled);
   EXPECT_EQ(state("r1"), Answer::withdrawn);
+  EXPECT_EQ(acts().front(), "ada run.end r1");
   EXPECT_EQ(code(approvals().approve(by("eve", "r1"))), "approval-decided");
   asked("r2");
   ASSERT_TRUE(approvals().approve(by("eve", "r2")));

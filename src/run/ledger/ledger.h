@@ -189,8 +189,8 @@ class Ledger {
   virtual Result<void> set_plan(std::string_view run, std::string_view digest, std::string_view plan) = 0;
   /// Ends the run, running or queued, with an audit line "run.end". A run that has ended already stays as it is.
   virtual Result<void> end_run(std::string_view run, Status status, Instant now, std::string_view error) = 0;
-  /// Asks a running run to stop; one that is queued or waits for an approval is cancelled at once. refused (code
-  /// "not-running") where it is none of these.
+  /// Asks a running run to stop; one that is queued or waits for an approval is cancelled at once, which is its end,
+  /// with an audit line "run.end". refused (code "not-running") where it is none of these.
   virtual Result<void> request_cancel(std::string_view run, std::string_view who, Instant now) = 0;
 
   /// Newest first.

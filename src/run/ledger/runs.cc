@@ -232,8 +232,11 @@ Result<void> request_cancel(LedgerDatabase& db, std::string_view run, std::strin
         "update @runs set cancel_requested = 1, cancelled_by = ?2, status = 'cancelled', ended = ?3 where id = ?1 "
         "and status in ('queued', 'waiting')",
         {stored(run), stored(who), stored(now)}));
-    if (unbegun > 0) TRY(withdraw_approval(db, run, who, now));
-    if (unbegun > 0) return append(db, {who, "run.cancel", run, "{}", now});
+    if (unbegun > 0) {
+      TRY(withdraw_approval(db, run, who, now));
+      TRY(append(db, {who, "run.cancel", run, "{}", now}));
+      return append(db, {who, "run.end", run, json({{"status", name_of(Status::cancelled)}}), now});
+    }
     const std::string status = TRY(status_of(db, run));
     return fail(Kind::refused, fmt::format("run {} is not running: it is {}", run, status),
                 "`steward runs` lists those that are.", "not-running");
