@@ -13,6 +13,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t events_at_once = 200;
 constexpr std::chrono::hours too_old{72};
 constexpr std::chrono::milliseconds longest_message{60'000};
+constexpr std::chrono::seconds last_message{3};
 /// Longer than a message may take to send.
 constexpr std::chrono::seconds held_for{120};
 constexpr std::chrono::minutes look_at_least{1};
@@ -29,14 +30,14 @@ Courier::Courier(ledger::Ledger& ledger, const Clock& clock, const files::Folder
     : ledger_(ledger),
       clock_(clock),
       state_(state),
-      notifier_(std::move(settings)),
+      notifier_(std::make_unique<notify::Notifier>(std::move(settings))),
       schedules_(std::move(schedules)),
       name_(std::move(name)) {}
 
-Result<std::optional<Instant>> Courier::round(const TimeLeft& time_left) {
+Result<std::optional<Instant>> Courier::round(const TimeLeft& time_left, const GiveUp& give_up) {
   TRY(ledger_.outbox().collect(clock_.now()));
   const std::optional<Instant> again = TRY(decide_all(clock_.now()));
-  TRY(send_due(time_left));
+  TRY(send_due(time_left, give_up));
   return earlier(again, TRY(ledger_.outbox().next_due()));
 }
 
@@ -59,25 +60,26 @@ Result<std::optional<Instant>> Courier::decide_all(Instant now) {
     if (events.empty() && old.empty()) return std::nullopt;
     if (events.empty()) continue;
     const notify::History history =
-        TRY(notify::look_up(notifier_.settings(), events,
+        TRY(notify::look_up(notifier_->settings(), events,
                             {.ledger = ledger_, .outbox = outbox, .state = &state_, .retry_follows = retry_follows}));
-    const notify::Decided decided = notify::decide(notifier_.settings(), events, history, now);
+    const notify::Decided decided = notify::decide(notifier_->settings(), events, history, now);
     // False where another courier was faster: what it has left is looked at again.
     if (!decided.events.empty()) TRY(outbox.dispatch(decided.events, decided.deliveries));
     if (decided.events.empty()) return decided.again;
   }
 }
 
-Result<void> Courier::send_due(const TimeLeft& time_left) {
+Result<void> Courier::send_due(const TimeLeft& time_left, const GiveUp& give_up) {
   ledger::Outbox& outbox = ledger_.outbox();
   while (time_left() > 0ms) {
     // One at a time: what is taken and not sent would be nobody's for two minutes.
     const std::vector<ledger::Delivery> taken = TRY(outbox.take(name_, clock_.now(), held_for, 1));
     if (taken.empty()) return {};
     const ledger::Delivery& delivery = taken.front();
-    std::this_thread::sleep_for(notifier_.pause_before(delivery));
+    std::this_thread::sleep_for(notifier_->pause_before(delivery));
     // Not 0, which is no limit, where the last of the time has just gone.
-    const notify::Outcome outcome = notifier_.send(delivery, std::clamp(time_left(), 1ms, longest_message));
+    const notify::Outcome outcome =
+        notifier_->send(delivery, {.longest = std::clamp(time_left(), 1ms, longest_message), .give_up = give_up});
     const Instant now = clock_.now();
     if (outcome.arrived())
       TRY(outbox.delivered(delivery.id, now));
@@ -89,8 +91,16 @@ Result<void> Courier::send_due(const TimeLeft& time_left) {
 
 void Courier::work(const std::stop_token& stop, const Say& say) {
   std::string complained;
+  std::optional<std::chrono::steady_clock::time_point> told_to_stop;
+  const GiveUp give_up = [&] {
+    if (!stop.stop_requested()) return false;
+    const auto now = std::chrono::steady_clock::now();
+    if (!told_to_stop) told_to_stop = now;
+    return now - *told_to_stop >= last_message;
+  };
   while (!stop.stop_requested()) {
-    const auto next = round([&] { return stop.stop_requested() ? 0ms : longest_message; });
+    take_up_changes();
+    const auto next = round([&] { return stop.stop_requested() ? 0ms : longest_message; }, give_up);
     if (next)
       complained.clear();
     else if (std::exchange(complained, next.error().message) != next.error().message)
@@ -101,6 +111,24 @@ void Courier::work(const std::stop_token& stop, const Say& say) {
     changed_.wait_for(lock, stop, wait, [this] { return woken_; });
     woken_ = false;
   }
+}
+
+void Courier::take(notify::Settings settings, std::map<std::string, Schedule> schedules) {
+  const std::lock_guard lock(mutex_);
+  change_ = {.settings = std::move(settings), .schedules = std::move(schedules)};
+  woken_ = true;
+  changed_.notify_one();
+}
+
+void Courier::take_up_changes() {
+  std::optional<Change> change;
+  {
+    const std::lock_guard lock(mutex_);
+    change = std::exchange(change_, {});
+  }
+  if (!change) return;
+  notifier_ = std::make_unique<notify::Notifier>(std::move(change->settings));
+  schedules_ = std::move(change->schedules);
 }
 
 void Courier::wake() {

@@ -8,12 +8,13 @@
 ///           - Several couriers on one ledger, in daemons and at the ends of runs, do not send one message twice.
 ///           - Nothing else waits for it: a daemon's has a thread and a connection of its own.
 ///           - What is older than three days when it is first seen is not told of: nobody acts on it any more.
-/// Threads   round() and work() have one; wake() may come from any.
+/// Threads   round() and work() have one; wake() and take() may come from any.
 #pragma once
 #include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -38,29 +39,40 @@ class Courier {
 
   /// How long the rest of a round may take; 0: it ends. Asked before each message, which takes no longer.
   using TimeLeft = std::function<std::chrono::milliseconds()>;
+  /// Asked about once a second while a message is under way: whether to give it up.
+  using GiveUp = std::function<bool()>;
 
   /// Sends all that is due and that there is time for. When to come again, at the latest; none where nothing waits.
-  Result<std::optional<Instant>> round(const TimeLeft& time_left);
+  Result<std::optional<Instant>> round(const TimeLeft& time_left, const GiveUp& give_up = {});
 
   /// Round after round, until the stop is requested: after each wake(), when something is due, and at least every
-  /// minute, since other processes write to the ledger, too. What goes wrong is said once.
+  /// minute, since other processes write to the ledger, too. What goes wrong is said once. A message that is under way
+  /// when the stop is requested has three more seconds.
   void work(const std::stop_token& stop, const Say& say);
   /// Something has happened.
   void wake();
+  /// The configuration was read again: this counts from the next round of work() on.
+  void take(notify::Settings settings, std::map<std::string, Schedule> schedules);
 
  private:
   Result<std::optional<Instant>> decide_all(Instant now);
-  Result<void> send_due(const TimeLeft& time_left);
+  Result<void> send_due(const TimeLeft& time_left, const GiveUp& give_up);
+  void take_up_changes();
 
   ledger::Ledger& ledger_;
   const Clock& clock_;
   const files::Folder& state_;
-  notify::Notifier notifier_;
+  std::unique_ptr<notify::Notifier> notifier_;
   std::map<std::string, Schedule> schedules_;
   std::string name_;
   std::mutex mutex_{};
   std::condition_variable_any changed_{};
   bool woken_ = false;
+  struct Change {
+    notify::Settings settings{};
+    std::map<std::string, Schedule> schedules{};
+  };
+  std::optional<Change> change_{};
 };
 
 }  // namespace steward::engine

@@ -212,5 +212,33 @@ TEST_F(CourierTest, WhoWorksSendsWhenItIsWokenAndEndsWhenItIsToldTo) {
   await_messages(2);
 }
 
+TEST_F(CourierTest, WhoWorksGoesByChangedSettingsFromTheNextRoundOn) {
+  const auto own = opened();
+  const auto works =
+      std::make_unique<Courier>(*own, clock, folder, notify::Settings{}, std::map<std::string, Schedule>{}, "web-1:1");
+  std::jthread thread([&](const std::stop_token& stop) { works->work(stop, [](Level, std::string_view, auto) {}); });
+  ran("r1", Status::failed);
+  works->take(settings(), {});
+  await_messages(1);
+}
+
+TEST_F(CourierTest, ToldToStopItGivesUpAMessageThatIsUnderWayAndAnotherSendsIt) {
+  ran("r1", Status::failed);
+  silent = true;
+  {
+    const auto own = opened();
+    const auto works = courier(*own);
+    std::jthread thread([&](const std::stop_token& stop) { works->work(stop, [](Level, std::string_view, auto) {}); });
+    await_messages(1);
+  }
+  ASSERT_THAT(deliveries(), SizeIs(1));
+  EXPECT_THAT(deliveries()[0].error, HasSubstr("given up")) << "and no time limit was waited for";
+  EXPECT_FALSE(deliveries()[0].given_up);
+  silent = false;
+  clock.time = deliveries()[0].due;
+  round();
+  EXPECT_EQ(deliveries()[0].sent, clock.time);
+}
+
 }  // namespace
 }  // namespace steward::engine

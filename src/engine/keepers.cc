@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "core/text.h"
 #include "run/runner.h"
@@ -31,6 +32,7 @@ Keeper read(const std::string& text) {
   if (!document.is_object()) return out;
   out.daemon = document.value("daemon", "");
   out.url = document.value("url", "");
+  out.tells = document.value("tells", false);
   out.since = parse_instant(document.value("since", ""));
   for (const json& job : document.value("jobs", json::array()))
     if (job.is_string()) out.jobs.insert(job.get<std::string>());
@@ -78,9 +80,17 @@ Result<void> Keeping::answers_at(const std::string& url) {
   return write();
 }
 
+Result<void> Keeping::tells(bool does) {
+  if (std::exchange(self_.tells, does) == does) return {};
+  return write();
+}
+
 Result<void> Keeping::write() const {
-  const json document{
-      {"daemon", self_.daemon}, {"jobs", self_.jobs}, {"since", format_instant(*self_.since)}, {"url", self_.url}};
+  const json document{{"daemon", self_.daemon},
+                      {"jobs", self_.jobs},
+                      {"since", format_instant(*self_.since)},
+                      {"url", self_.url},
+                      {"tells", self_.tells}};
   return files::replace_file(folder_, file_name, document.dump() + '\n');
 }
 

@@ -31,6 +31,7 @@ struct Keeper {
   std::optional<Instant> since{};             ///< Of one that is here: when it began.
   std::optional<Instant> until{};             ///< Of a lease: its end, unless it is renewed.
   std::string url{};                          ///< Of one that is here: where its API answers; empty: nowhere.
+  bool tells = false;                         ///< Of one that is here: it carries notifications (engine/courier.h).
   bool keeps(std::string_view job) const { return decides && (jobs.empty() || jobs.contains(job)); }
 };
 
@@ -48,6 +49,8 @@ class Keeping {
                                Instant now);
   /// Says where its API answers.
   Result<void> answers_at(const std::string& url);
+  /// Says whether it carries notifications.
+  Result<void> tells(bool does);
 
  private:
   Keeping(files::Folder folder, std::shared_ptr<void> lock, Keeper self)

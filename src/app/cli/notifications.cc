@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <thread>
@@ -10,15 +11,23 @@
 
 #include "core/text.h"
 #include "engine/courier.h"
+#include "engine/keepers.h"
 #include "io/process/identity.h"
 
 namespace steward::app {
 namespace {
 
 constexpr std::chrono::seconds longest_at_end{15};
+/// For a ledger that somebody has locked. A round has a few changes, one after the other.
+constexpr std::chrono::seconds patience_with_ledger{3};
 
 bool is_configured(const Settings& settings) {
   return !settings.notifications.channels.empty() || !settings.notifications.pings.empty();
+}
+
+Result<std::unique_ptr<ledger::Ledger>> ledger_for_messages(const Session& session) {
+  const std::string& url = session.settings.ledger_url;
+  return ledger::open({.url = url.empty() ? session.state.ledger_url() : url, .patience = patience_with_ledger});
 }
 
 std::string courier_name() { return fmt::format("{}:{}", process::host_name(), ::getpid()); }
@@ -26,38 +35,65 @@ std::string courier_name() { return fmt::format("{}:{}", process::host_name(), :
 }  // namespace
 
 struct Notifications::Parts {
-  Parts(std::unique_ptr<ledger::Ledger> own, const Session& session)
+  Parts(std::unique_ptr<ledger::Ledger> own, const Session& session, const Settings& settings)
       : ledger(std::move(own)),
-        courier(*ledger, session.clock, session.state.folder(), session.settings.notifications,
-                session.settings.schedules, courier_name()) {}
+        courier(*ledger, session.clock, session.state.folder(), settings.notifications, settings.schedules,
+                courier_name()) {}
 
   std::unique_ptr<ledger::Ledger> ledger;
   engine::Courier courier;
   std::jthread thread{};  ///< Ends before what it works with.
 };
 
-Notifications::Notifications(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Notifications::Notifications(const Session& session, engine::Say say) : session_(session), say_(std::move(say)) {}
 Notifications::~Notifications() = default;
-void Notifications::wake() { parts_->courier.wake(); }
 
-Result<std::unique_ptr<Notifications>> Notifications::start(const Session& session, engine::Say say) {
-  if (!is_configured(session.settings)) return nullptr;
-  const std::string url =
-      session.settings.ledger_url.empty() ? session.state.ledger_url() : session.settings.ledger_url;
-  auto parts = std::make_unique<Parts>(TRY(ledger::open({.url = url})), session);
-  parts->thread = std::jthread(
-      [&courier = parts->courier, say = std::move(say)](const std::stop_token& stop) { courier.work(stop, say); });
-  return std::unique_ptr<Notifications>(new Notifications(std::move(parts)));
+void Notifications::wake() {
+  if (parts_) parts_->courier.wake();
 }
+
+Result<void> Notifications::take(const Settings& settings) {
+  if (!is_configured(settings)) {
+    parts_.reset();
+    return {};
+  }
+  if (parts_) {
+    parts_->courier.take(settings.notifications, settings.schedules);
+    return {};
+  }
+  auto parts = std::make_unique<Parts>(TRY(ledger_for_messages(session_)), session_, settings);
+  parts->thread =
+      std::jthread([&courier = parts->courier, say = say_](const std::stop_token& stop) { courier.work(stop, say); });
+  parts_ = std::move(parts);
+  return {};
+}
+
+namespace {
+
+/// A daemon that is alive, has this state directory, and tells people.
+Result<bool> is_left_to_a_daemon(const Session& session) {
+  const std::vector<engine::Keeper> alive =
+      TRY(engine::keepers(*session.ledger, session.state, session.settings.ledger_is_shared(), session.clock.now()));
+  return std::ranges::any_of(alive, [](const engine::Keeper& keeper) { return keeper.here && keeper.tells; });
+}
+
+Result<void> deliver(const Session& session) {
+  const auto end = std::chrono::steady_clock::now() + longest_at_end;
+  const std::unique_ptr<ledger::Ledger> ledger = TRY(ledger_for_messages(session));
+  engine::Courier courier(*ledger, session.clock, session.state.folder(), session.settings.notifications,
+                          session.settings.schedules, courier_name());
+  TRY(courier.round(
+      [&] { return std::chrono::floor<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()); }));
+  return {};
+}
+
+}  // namespace
 
 void deliver_at_end(const Session& session) {
   if (!is_configured(session.settings)) return;
-  engine::Courier courier(*session.ledger, session.clock, session.state.folder(), session.settings.notifications,
-                          session.settings.schedules, courier_name());
-  const auto end = std::chrono::steady_clock::now() + longest_at_end;
-  const auto done = courier.round(
-      [&] { return std::chrono::floor<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()); });
-  if (!done) fmt::print(stderr, "steward: notifications wait: {}\n", printable(done.error().message));
+  if (const auto left = is_left_to_a_daemon(session); left && *left) return;
+  if (const auto done = deliver(session); !done)
+    fmt::print(stderr, "steward: notifications wait: {}\n", printable(done.error().message));
 }
 
 }  // namespace steward::app

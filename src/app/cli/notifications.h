@@ -8,24 +8,34 @@
 
 namespace steward::app {
 
-/// Of a daemon: beside it, with a connection to the ledger of its own, until it goes.
+/// Of a daemon: beside it, with a connection to the ledger of its own, until it goes. Where no channel is configured
+/// there is neither a thread nor a connection.
 class Notifications {
  public:
-  /// None where no channel is configured. `session` and `say` outlive it.
-  static Result<std::unique_ptr<Notifications>> start(const Session& session, engine::Say say);
+  /// `session` outlives it.
+  Notifications(const Session& session, engine::Say say);
+  /// Ends within five seconds: a message that is under way then is for whoever comes next.
   ~Notifications();
   Notifications(const Notifications&) = delete;
   Notifications& operator=(const Notifications&) = delete;
+
+  /// Goes by these settings from here on. The error of a ledger that cannot be opened; then nobody is told, until the
+  /// next call.
+  Result<void> take(const Settings& settings);
+  /// Whether it has a channel to tell anybody by.
+  bool tells() const { return parts_ != nullptr; }
   void wake();
 
  private:
   struct Parts;
-  explicit Notifications(std::unique_ptr<Parts> parts);
+  const Session& session_;
+  engine::Say say_;
   std::unique_ptr<Parts> parts_;
 };
 
-/// Delivers what waits, as far as it gets in a quarter of a minute; what is left is for the next run, or a daemon. What
-/// goes wrong is said on standard error and changes nothing else.
+/// Delivers what waits, as far as it gets in a quarter of a minute; what is left is for the next run, or a daemon.
+/// Leaves it to a daemon of this state directory that tells people, where one is alive. What goes wrong is said on
+/// standard error and changes nothing else.
 void deliver_at_end(const Session& session);
 
 }  // namespace steward::app

@@ -166,6 +166,15 @@ Result<int> serve_command(const Output&, const ServeCommand& command) {
                                   .shared = session.settings.ledger_is_shared(),
                                   .shutdown = shutdown_named(command.shutdown),
                                   .children = {.program = program, .environment = environment, .directory = directory}};
+  const FinishBeforeLeaving finish;
+  Notifications notifications(session, say);
+  // A notice that cannot be written costs a second message at the most: who runs by hand tells people itself then.
+  const auto tell_by = [&](const Settings& by) -> Result<void> {
+    TRY(notifications.take(by));
+    (void)keeping.tells(notifications.tells());
+    return {};
+  };
+  TRY(tell_by(session.settings));
   Web* answering = nullptr;
   settings.reload = [&]() -> std::optional<std::vector<engine::ScheduledJob>> {
     const auto fresh = settings_of_process();
@@ -175,6 +184,7 @@ Result<int> serve_command(const Output&, const ServeCommand& command) {
     }
     say(Level::info, "", "the configuration was read again");
     if (answering != nullptr) answering->take(*fresh);
+    if (const auto told = tell_by(*fresh); !told) say(Level::warning, "", told.error().message);
     return jobs_to_serve(*fresh, only);
   };
   if (watchdog) {
@@ -182,11 +192,7 @@ Result<int> serve_command(const Output&, const ServeCommand& command) {
     settings.beat_every = *watchdog;
   }
 
-  const FinishBeforeLeaving finish;
-  const std::unique_ptr<Notifications> notifications = TRY(Notifications::start(session, say));
-  settings.looked = [&] {
-    if (notifications) notifications->wake();
-  };
+  settings.looked = [&] { notifications.wake(); };
   engine::Daemon daemon(*session.ledger, session.clock, session.state, std::move(settings), say);
   const Hangups hangups(daemon);
   const std::unique_ptr<Web> web =

@@ -27,11 +27,16 @@ std::size_t give_mail(char* data, std::size_t, std::size_t room, void* user) {
 // What a server answers to a command that asks is of no use here.
 std::size_t drop(char*, std::size_t, std::size_t size, void*) { return size; }
 
+int ask_whether_to_give_up(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<const Patience*>(user)->give_up() ? 1 : 0;
+}
+
 /// What went wrong, without a word of libcurl's: its messages may name the server, or what was sent to it.
 std::string fault_of(CURLcode code, long status, const Email& email) {
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST: return "the name of the mail server is not known";
     case CURLE_COULDNT_CONNECT: return "no connection to the mail server";
+    case CURLE_ABORTED_BY_CALLBACK: return "it was given up before the mail server had answered";
     case CURLE_OPERATION_TIMEDOUT: return "the mail server does not answer in time";
     case CURLE_USE_SSL_FAILED: return "the mail server offers no STARTTLS: nothing was sent";
     case CURLE_PEER_FAILED_VERIFICATION: return "the certificate of the mail server is not trusted";
@@ -49,8 +54,7 @@ std::string fault_of(CURLcode code, long status, const Email& email) {
 
 }  // namespace
 
-Outcome send_mail(const Email& email, const std::string& ca_file, const std::string& mail,
-                  std::chrono::milliseconds longest) {
+Outcome send_mail(const Email& email, const std::string& ca_file, const std::string& mail, const Patience& patience) {
   static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
   (void)once;
   const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> handle(curl_easy_init(), &curl_easy_cleanup);
@@ -69,7 +73,7 @@ Outcome send_mail(const Email& email, const std::string& ca_file, const std::str
   set(curl, CURLOPT_NOSIGNAL, 1L);
   set(curl, CURLOPT_NOPROXY, "*");  // the proxies of the environment are for HTTP
   set(curl, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
-  set(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(longest.count()));
+  set(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(patience.longest.count()));
   // ALL: without TLS nothing is sent, no login and no mail.
   set(curl, CURLOPT_USE_SSL, static_cast<long>(email.tls == Tls::none ? CURLUSESSL_NONE : CURLUSESSL_ALL));
   if (!ca_file.empty()) set(curl, CURLOPT_CAINFO, ca_file.c_str());
@@ -84,6 +88,11 @@ Outcome send_mail(const Email& email, const std::string& ca_file, const std::str
   set(curl, CURLOPT_READFUNCTION, &give_mail);
   set(curl, CURLOPT_READDATA, static_cast<void*>(&rest));
   set(curl, CURLOPT_WRITEFUNCTION, &drop);
+  if (patience.give_up) {
+    set(curl, CURLOPT_NOPROGRESS, 0L);
+    set(curl, CURLOPT_XFERINFOFUNCTION, &ask_whether_to_give_up);
+    set(curl, CURLOPT_XFERINFODATA, static_cast<const void*>(&patience));
+  }
   const CURLcode code = curl_easy_perform(curl);
   if (code == CURLE_OK) return {};
   long status = 0;

@@ -85,7 +85,7 @@ struct Notifier::Inside {
   std::map<std::string, Steady> blocked{};  ///< By channel: it has asked to be left alone until then.
 
   Outcome post(const std::string& channel, const std::string& ca_file, const std::string& url,
-               const std::vector<http::Header>& headers, std::string_view body, milliseconds longest,
+               const std::vector<http::Header>& headers, std::string_view body, const Patience& patience,
                bool is_slack = false) {
     const auto response = clients.at(ca_file)->send({.method = "POST",
                                                      .url = url,
@@ -93,7 +93,8 @@ struct Notifier::Inside {
                                                      .body = body,
                                                      .body_limit = 1 << 20,
                                                      .stall_timeout = seconds{20},
-                                                     .whole_timeout = std::min(longest, milliseconds{30'000})});
+                                                     .whole_timeout = std::min(patience.longest, milliseconds{30'000}),
+                                                     .give_up = patience.give_up});
     if (!response) return later(without_address(response.error().message, url));
     Outcome outcome = outcome_of(*response, is_slack ? slacks_word(*response) : std::string{});
     if (outcome.retry_after) {
@@ -111,7 +112,7 @@ struct Notifier::Inside {
     return ceil<seconds>(found->second - now);
   }
 
-  Outcome ping(const std::string& job, const Message& message, milliseconds longest) {
+  Outcome ping(const std::string& job, const Message& message, const Patience& patience) {
     const auto found = settings.pings.find(job);
     if (found == settings.pings.end()) return never(fmt::format("{} has no ping any more", printable(job)));
     const std::string& url = found->second.reveal();
@@ -122,31 +123,31 @@ struct Notifier::Inside {
                                                                  : "";
     const std::string body = message.topic == "ping-start" ? std::string{} : ping_body(message);
     return post(ping_channel(job), "", part.empty() ? url : appended(url, part),
-                {{"Content-Type", "text/plain; charset=utf-8"}, {"Steward-Delivery", message.id}}, body, longest);
+                {{"Content-Type", "text/plain; charset=utf-8"}, {"Steward-Delivery", message.id}}, body, patience);
   }
 
-  Outcome slack(const Channel& channel, const Slack& how, const Message& message, milliseconds longest) {
+  Outcome slack(const Channel& channel, const Slack& how, const Message& message, const Patience& patience) {
     {
       const std::lock_guard lock(mutex);
       next[channel.name] = steady_clock::now() + slack_pace;
     }
     return post(channel.name, channel.ca_file, how.url.reveal(), {{"Content-Type", "application/json; charset=utf-8"}},
-                slack_body(message), longest, true);
+                slack_body(message), patience, true);
   }
 
-  Outcome webhook(const Channel& channel, const Webhook& how, const Message& message, milliseconds longest) {
+  Outcome webhook(const Channel& channel, const Webhook& how, const Message& message, const Patience& patience) {
     const std::string body = webhook_body(message);
     std::vector<http::Header> headers{
         {"Content-Type", "application/json"}, {"Steward-Delivery", message.id}, {"Steward-Event", message.topic}};
     // Of the moment of sending, so that a receiver can refuse what somebody sends again later.
     if (!how.key.empty())
       headers.emplace_back("Steward-Signature", signature(how.key.reveal(), body, SystemClock{}.now()));
-    return post(channel.name, channel.ca_file, how.url.reveal(), headers, body, longest);
+    return post(channel.name, channel.ca_file, how.url.reveal(), headers, body, patience);
   }
 
-  Outcome email(const Channel& channel, const Email& how, const Message& message, milliseconds longest) {
+  Outcome email(const Channel& channel, const Email& how, const Message& message, const Patience& patience) {
     return send_mail(how, channel.ca_file, mail_text(message, {.from = how.from, .to = how.to}, SystemClock{}.now()),
-                     longest);
+                     patience);
   }
 };
 
@@ -162,20 +163,21 @@ Notifier::~Notifier() = default;
 
 const Settings& Notifier::settings() const { return inside_->settings; }
 
-Outcome Notifier::send(const ledger::Delivery& delivery, milliseconds longest) {
+Outcome Notifier::send(const ledger::Delivery& delivery, const Patience& patience) {
   const auto message = message_from_json(delivery.message);
   if (!message) return never(message.error().message);
   if (const auto left = inside_->blocked_for(delivery.channel))
     return later(fmt::format("it has asked to be left alone for {} more", format_span(*left)), left);
   if (delivery.channel.starts_with(ping_prefix))
-    return inside_->ping(delivery.channel.substr(ping_prefix.size()), *message, longest);
+    return inside_->ping(delivery.channel.substr(ping_prefix.size()), *message, patience);
   const Channel* channel = inside_->settings.channel(delivery.channel);
   if (channel == nullptr) return never(fmt::format("there is no channel {} any more", printable(delivery.channel)));
   if (!channel->unusable.empty()) return never(channel->unusable);
-  if (const auto* slack = std::get_if<Slack>(&channel->how)) return inside_->slack(*channel, *slack, *message, longest);
+  if (const auto* slack = std::get_if<Slack>(&channel->how))
+    return inside_->slack(*channel, *slack, *message, patience);
   if (const auto* webhook = std::get_if<Webhook>(&channel->how))
-    return inside_->webhook(*channel, *webhook, *message, longest);
-  return inside_->email(*channel, std::get<Email>(channel->how), *message, longest);
+    return inside_->webhook(*channel, *webhook, *message, patience);
+  return inside_->email(*channel, std::get<Email>(channel->how), *message, patience);
 }
 
 milliseconds Notifier::pause_before(const ledger::Delivery& delivery) const {

@@ -21,6 +21,7 @@
 /// Threads   Any.
 #pragma once
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,12 @@ struct Outcome {
   bool arrived() const { return kind == Kind::arrived; }
 };
 
+/// For how long one attempt to send may go on.
+struct Patience {
+  std::chrono::milliseconds longest = std::chrono::minutes{1};
+  std::function<bool()> give_up{};  ///< Asked about once a second; true: it is given up, and has not arrived.
+};
+
 class Notifier {
  public:
   explicit Notifier(Settings settings);
@@ -58,7 +65,7 @@ class Notifier {
   const Settings& settings() const;
 
   /// Sends it, once. While a channel has asked to be left alone (Retry-After), what else is for it is `later` at once.
-  Outcome send(const ledger::Delivery& delivery, std::chrono::milliseconds longest = std::chrono::minutes{1});
+  Outcome send(const ledger::Delivery& delivery, const Patience& patience = {});
   /// How long to wait before it, for the receiver's sake: Slack takes a message a second.
   std::chrono::milliseconds pause_before(const ledger::Delivery& delivery) const;
 

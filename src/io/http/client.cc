@@ -86,6 +86,10 @@ std::size_t give_body(char* data, std::size_t, std::size_t room, void* user) {
   return n;
 }
 
+int ask_whether_to_give_up(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<Exchange*>(user)->request.give_up() ? 1 : 0;
+}
+
 /// libcurl goes back to the start when a kept connection turns out to be closed.
 int rewind_body(void* user, curl_off_t offset, int origin) {
   auto& exchange = *static_cast<Exchange*>(user);
@@ -159,6 +163,10 @@ void set_callbacks(CURL* handle, Exchange& exchange) {
   set(handle, CURLOPT_READDATA, static_cast<void*>(&exchange));
   set(handle, CURLOPT_SEEKFUNCTION, &rewind_body);
   set(handle, CURLOPT_SEEKDATA, static_cast<void*>(&exchange));
+  if (!exchange.request.give_up) return;
+  set(handle, CURLOPT_NOPROGRESS, 0L);
+  set(handle, CURLOPT_XFERINFOFUNCTION, &ask_whether_to_give_up);
+  set(handle, CURLOPT_XFERINFODATA, static_cast<void*>(&exchange));
 }
 
 std::string no_answer(CURL* handle, const Request& request) {
@@ -187,6 +195,8 @@ std::unexpected<Error> transport_error(CURL* handle, CURLcode code, const Reques
     case CURLE_COULDNT_RESOLVE_PROXY:
       return fail(Kind::unavailable, fmt::format("the name of {} is not known", server), network);
     case CURLE_COULDNT_CONNECT: return fail(Kind::unavailable, fmt::format("no connection to {}", server), network);
+    case CURLE_ABORTED_BY_CALLBACK:
+      return fail(Kind::interrupted, fmt::format("the request to {} was given up", server));
     case CURLE_OPERATION_TIMEDOUT: return fail(Kind::unavailable, no_answer(handle, request), network);
     case CURLE_PEER_FAILED_VERIFICATION:
       return fail(Kind::refused, fmt::format("the certificate of {} is not trusted", server),

@@ -10,6 +10,7 @@
 ///           - No message holds more of a URL than host and port: the rest may be a presigned link.
 /// Errors    - unavailable: the name is not known, no connection, no answer, an answer cut short, a stall.
 ///           - refused (code "certificate"): the server's certificate is not one to trust.
+///           - interrupted: `give_up` said so. Whether the server has taken the request nobody knows.
 ///           - bad_input: a URL that is none, a CA file that cannot be read.
 ///           - What `accept`, a Sink or a Source says, unchanged.
 /// Threads   `send` may be called from several threads at once; each then has a connection of its own, kept for later.
@@ -56,6 +57,7 @@ struct Request {
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::seconds stall_timeout{60};      ///< No byte in either direction for this long.
   std::chrono::milliseconds whole_timeout{0};  ///< For everything; 0 is none.
+  std::function<bool()> give_up{};             ///< Asked about once a second; true ends the request as interrupted.
 };
 
 struct ClientSettings {
