@@ -108,8 +108,15 @@ TEST_F(TheApi, ARunFromAPlanDoesNoMoreThanThatPlanSays) {
   const Reply more = ask("POST", cleanup_runs, {who}, {{"plan", digest}});
   ASSERT_EQ(more.status, 202) << more.body;
   EXPECT_EQ(more.document()["plan"], digest);
-  await_run(more.header("Location"), "refused", who);
+  const json refused = await_run(more.header("Location"), "refused", who);
   EXPECT_TRUE(app.exists("logs/old.log"));
+  EXPECT_TRUE(app.exists("logs/older.log"));
+  EXPECT_EQ(refused["plan"], digest);
+  const Reply retried = ask("POST", more.header("Location") + "/retry", {who});
+  ASSERT_EQ(retried.status, 202) << retried.body;
+  EXPECT_EQ(retried.document()["plan"], digest) << "a retry is bound to the same plan";
+  const std::string retry = "/api/v1/runs/" + retried.document()["run"].get<std::string>();
+  await_run(retry, "refused", who);
   EXPECT_TRUE(app.exists("logs/older.log"));
   const std::string fresh = app.steward({"plan", "cleanup", "--json"}).json()["digest"];
   const Reply all = ask("POST", cleanup_runs, {who}, {{"plan", fresh}});

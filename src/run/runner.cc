@@ -187,6 +187,9 @@ class Running {
     return all;
   }
 
+  /// By somebody else, who has queued it with the plan.
+  bool is_started_from_a_plan() const { return !settings_.launch.empty() && settings_.approved.has_value(); }
+
   ledger::Run as_run(Instant now) const {
     return {.id = id_,
             .job = job_.name,
@@ -239,6 +242,8 @@ class Running {
     digest_ = TRY(in_.state.save(plan));
     if (asking_.approved())
       digest_ = asking_.digest();  // the ledger keeps the plan that was approved
+    else if (is_started_from_a_plan())
+      digest_ = digest_of(*settings_.approved);  // and the one that it was queued with (run/bound_plan.h)
     else
       TRY(in_.ledger.set_plan(id_, digest_, to_json(plan).dump()));
     results_ = asking_.earlier();

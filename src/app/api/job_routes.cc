@@ -13,6 +13,7 @@
 #include "core/random.h"
 #include "core/text.h"
 #include "engine/outlook.h"
+#include "run/bound_plan.h"
 #include "run/ledger/agenda.h"
 #include "run/runner.h"
 
@@ -124,7 +125,7 @@ Result<Response> start_run(const Context& context, const Call& call, const std::
       return fail(Kind::bad_input, fmt::format("that plan is of {}, not of {}", plan.job, job),
                   "Make one of this job.");
     run.plan_digest = digest_of(plan);
-    run.plan = to_json(plan).dump();  // with the run, so that any daemon's machine has it
+    run.plan = bound_text(plan);  // with the run, so that any daemon's machine has it
   }
   if (const auto key = call.request.header("idempotency-key")) {
     if (key->empty() || key->size() > 200 || !is_utf8(*key))

@@ -9,6 +9,7 @@
 #include "app/documents/documents.h"
 #include "core/text.h"
 #include "io/process/identity.h"
+#include "run/bound_plan.h"
 #include "run/ledger/agenda.h"
 #include "run/runner.h"
 
@@ -80,18 +81,19 @@ Result<Response> retry_run(const Context& context, const Call& call) {
   if (before.status == Status::queued || before.status == Status::running || before.status == Status::waiting)
     return fail(Kind::refused, fmt::format("run {} has not ended: it is {}", before.id, ledger::name_of(before.status)),
                 "Cancel it first.", "not-ended");
-  const ledger::Run run{.id = new_run_id(call.now),
-                        .job = before.job,
-                        .scope = before.scope,
-                        .status = Status::queued,
-                        .started = call.now,
-                        .heartbeat = call.now,
-                        .process = this_process(),
-                        .trigger = "api",
-                        .actor = call.who.name,
-                        .environment = before.environment,
-                        .attempt = before.attempt + 1,
-                        .retry_of = before.id};
+  ledger::Run run{.id = new_run_id(call.now),
+                  .job = before.job,
+                  .scope = before.scope,
+                  .status = Status::queued,
+                  .started = call.now,
+                  .heartbeat = call.now,
+                  .process = this_process(),
+                  .trigger = "api",
+                  .actor = call.who.name,
+                  .environment = before.environment,
+                  .attempt = before.attempt + 1,
+                  .retry_of = before.id};
+  keep_bound(before, run);
   if (!TRY(context.ledger.agenda().enqueue(run)))
     return fail(Kind::refused, fmt::format("run {} was retried already", before.id),
                 "Start a new run, or retry that one.", "retried");
