@@ -56,8 +56,12 @@ std::string last_words(const StateDirectory& state, std::string_view run) {
   const std::int64_t size = lseek(file->fd(), 0, SEEK_END);
   std::string text = part_of(file->fd(), std::max<std::int64_t>(0, size - 4096), 4096);
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-  const std::size_t line = text.rfind('\n');
-  text = text.substr(line == std::string::npos ? 0 : line + 1);
+  // What this program says of an error begins so; behind it comes the hint.
+  constexpr std::string_view own = "\nsteward: ";
+  text.insert(0, 1, '\n');
+  const std::size_t said = text.rfind(own), last = text.rfind('\n');
+  text = said == std::string::npos ? text.substr(last + 1) : text.substr(said + own.size());
+  text = text.substr(0, text.find('\n'));
   return text.empty() ? "" : ": " + printable(text.substr(0, longest_words));
 }
 

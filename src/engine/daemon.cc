@@ -53,6 +53,7 @@ Daemon::Daemon(ledger::Ledger& ledger, const Clock& clock, const StateDirectory&
       settings_(std::move(settings)),
       say_(std::move(say)),
       supervisor_(ledger, clock, state, settings_.children, say_),
+      delays_(ledger),
       name_(daemon_name()),
       zones_refreshed_(monotonic()),
       woken_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
@@ -117,11 +118,17 @@ void Daemon::look() {
   if (done) done = refresh_zones();
   if (done) done = keep_lease();
   const bool leading = !settings_.shared || lease_;
-  if (done) done = supervisor_.look(monotonic(), leading);
+  if (done) done = supervisor_.look(monotonic(), false);
   if (done && leading) {
     done = decide();
-    // What has fired is started at once, and not at the next look.
-    if (done) done = supervisor_.look(monotonic(), true);
+    // Before anything is started: what begins now may be late. What has fired is started at once, and what was queued
+    // before is, whatever has kept us from deciding.
+    if (!settings_.shared || lease_) {
+      const auto noted = note_delays();
+      const auto started = supervisor_.look(monotonic(), true);
+      if (done) done = started;
+      if (done) done = noted;
+    }
   }
   if (!leading) scheduler_.reset();
   if (done)
@@ -202,6 +209,14 @@ Result<void> Daemon::decide() {
     undelivered_.pop_front();
   }
   wake_at_ = scheduler_->wake(now);
+  return {};
+}
+
+Result<void> Daemon::note_delays() {
+  const std::vector<ledger::Run> open = TRY(ledger_.agenda().open_runs());
+  const auto waiting = scheduler_ ? scheduler_->waiting() : std::vector<WaitingTick>{};
+  TRY(delays_.look(open, waiting, supervisor_.schedules(), clock_.now()));
+  if (const auto next = delays_.next(); next && (!wake_at_ || *next < *wake_at_)) wake_at_ = next;
   return {};
 }
 

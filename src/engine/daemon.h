@@ -8,6 +8,7 @@
 ///           - Daemons that share a ledger on PostgreSQL take turns by a lease; one that was stopped and goes on finds
 ///             that its lease has gone, enters nothing, and waits for its turn. On SQLite one daemon alone may run.
 ///           - A ledger that does not answer stops nothing: what is decided is entered when it answers again.
+///           - A start that is late, and a run that takes too long, are told of while they are so (engine/delays.h).
 ///           - It sleeps until the next due moment, and wakes when the clock is set.
 /// Threads   serve() has one; wake() and the stop may come from any.
 #pragma once
@@ -23,6 +24,7 @@
 
 #include "core/instant.h"
 #include "core/result.h"
+#include "engine/delays.h"
 #include "engine/scheduler.h"
 #include "engine/supervisor.h"
 #include "io/files/folder.h"
@@ -79,6 +81,7 @@ class Daemon {
   Result<void> take_up_schedules(const Situation& situation);
   Result<Situation> situation();
   Result<void> decide();
+  Result<void> note_delays();
   Result<void> enter(const Verdict& verdict);
   Result<void> tend_approvals(Instant now);
   void wait(const std::stop_token& stop);
@@ -90,6 +93,7 @@ class Daemon {
   DaemonSettings settings_;
   Say say_;
   Supervisor supervisor_;
+  Delays delays_;
   std::string name_;                      ///< Of this daemon in the ledger: "web-1:4711".
   std::optional<Scheduler> scheduler_{};  ///< None while another daemon decides.
   std::optional<ledger::Lease> lease_{};

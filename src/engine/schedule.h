@@ -94,6 +94,8 @@ struct Schedule {
   std::chrono::seconds jitter{0};
   std::vector<Blackout> blackouts{};
   std::optional<std::chrono::seconds> max_runtime{};
+  /// A run that takes longer is told of. None: what is usual counts (engine/delays.h).
+  std::optional<std::chrono::seconds> expected_runtime{};
   Retries retries{};
   std::optional<Pause> pause{};
   Owner owner = Owner::steward;

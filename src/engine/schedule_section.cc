@@ -60,6 +60,7 @@ class Reader {
     schedule_.jitter = span_at(node_, "jitter").value_or(0s);
     blackouts();
     schedule_.max_runtime = span_at(node_, "max_runtime");
+    schedule_.expected_runtime = span_at(node_, "expected_runtime");
     retries();
     pause();
     const std::string owner = node_.text_at("scheduler", "steward");
@@ -367,6 +368,11 @@ Shape schedule_shape() {
         .shape = span,
         .fallback = "none",
         .example = "4h"},
+       {.key = "expected_runtime",
+        .what = "a run that takes longer is told of, and goes on",
+        .shape = span,
+        .fallback = "three times the median of the last ten successes, and 10 minutes at the least",
+        .example = "2h"},
        {.key = "retries",
         .what = "of runs that failed",
         .shape = retries,

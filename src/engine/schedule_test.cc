@@ -62,6 +62,7 @@ TEST(Schedules, AreReadWithEveryKey) {
        {"jitter", node("10m")},
        {"blackout", map({{"from", node("8:00")}, {"to", node("18:00")}, {"days", node("mon-fri")}})},
        {"max_runtime", node("4h")},
+       {"expected_runtime", node("2h")},
        {"retries", node("3")},
        {"pause", map({{"reason", node("moving")}, {"until", node("2027-01-31")}})},
        {"scheduler", node("dagster")},
@@ -82,6 +83,7 @@ TEST(Schedules, AreReadWithEveryKey) {
   ASSERT_EQ(schedule.blackouts.size(), 1U);
   EXPECT_EQ(schedule.blackouts[0].text, "8:00 to 18:00 on mon-fri");
   EXPECT_EQ(schedule.max_runtime, 4h);
+  EXPECT_EQ(schedule.expected_runtime, 2h);
   EXPECT_EQ(schedule.retries.max, 3U);
   ASSERT_TRUE(schedule.pause);
   EXPECT_EQ(schedule.pause->until, at("2027-01-31T23:00:00Z")) << "the end of that day, in Berlin";
@@ -121,7 +123,9 @@ TEST(Schedules, ThatAreWrongSayWhereAndWhy) {
       {{{"shedule", node("@daily")}},
        "s.yaml:3:1: unknown key \"shedule\" in job \"cleanup\"; expected schedule, time_zone, dst_gap, dst_overlap, "
        "missed, "
-       "missed_window, missed_limit, overlap, concurrency, jitter, blackout, max_runtime, retries, pause, scheduler, "
+       "missed_window, missed_limit, overlap, concurrency, jitter, blackout, max_runtime, expected_runtime, retries, "
+       "pause, "
+       "scheduler, "
        "approval, "
        "start_grace, ping, nice or memory"},
   };

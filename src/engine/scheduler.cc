@@ -322,6 +322,14 @@ std::string Scheduler::why_missed(const State& state, Instant tick, const Round&
   return "steward stood still";
 }
 
+std::vector<WaitingTick> Scheduler::waiting() const {
+  std::vector<WaitingTick> out;
+  for (const std::size_t index : waiting_)
+    for (const Waiting& waiting : jobs_[index].waiting)
+      out.push_back({.job = jobs_[index].job.name, .due = waiting.tick});
+  return out;
+}
+
 std::optional<Instant> Scheduler::wake(const Situation& situation) const {
   std::optional<Instant> first;
   if (!heap_.empty()) first = heap_.top().at;

@@ -75,6 +75,12 @@ struct Verdict {
   bool made_up = false;  ///< It fires late, because it was missed.
 };
 
+/// A tick that is due and has no verdict yet: it waits for another run's end, or to be made up for.
+struct WaitingTick {
+  std::string job{};
+  Instant due{};
+};
+
 /// What is so at a moment.
 struct Situation {
   Instant now{};
@@ -94,6 +100,9 @@ class Scheduler {
   std::vector<Verdict> decide(const Situation& situation);
   /// When to call again, at the latest; none where there is nothing to wait for but a change of the situation.
   std::optional<Instant> wake(const Situation& situation) const;
+
+  /// What waits, as of the last decide().
+  std::vector<WaitingTick> waiting() const;
 
   /// Other jobs or schedules, as after a reload, or after a zone was refreshed: what was decided of a job stays, and
   /// what waits of it.

@@ -457,6 +457,25 @@ TEST(Scheduler, GivesEachTickOneVerdictWhateverTheClockAndTheRunsDo) {
   }
 }
 
+TEST(Scheduler, SaysWhatWaitsAndNotWhatHasItsVerdict) {
+  std::vector<ScheduledJob> jobs{job("queued", "* * * * *"), job("skipped", "* * * * *")};
+  jobs[0].schedule.overlap = Overlap::queue;
+  World world(jobs);
+  world.run_time = 90s;
+  const auto waiting = [&] {
+    Texts out;
+    for (const WaitingTick& tick : world.scheduler.waiting())
+      out.push_back(fmt::format("{} {}", tick.job, format_instant(tick.due)));
+    return out;
+  };
+  world.run(at("2026-11-23T00:01:30Z"));
+  EXPECT_EQ(waiting(), Texts{});
+  world.run(at("2026-11-23T00:02:01Z"));
+  EXPECT_EQ(waiting(), Texts{"queued 2026-11-23T00:02:00Z"});
+  world.run(at("2026-11-23T00:02:31Z"));
+  EXPECT_EQ(waiting(), Texts{}) << "the run before it has ended";
+}
+
 TEST(Scheduler, WithTenThousandSchedulesLooksOnlyAtThoseThatAreDue) {
   std::vector<ScheduledJob> jobs;
   for (int i = 0; i < 10'000; ++i)

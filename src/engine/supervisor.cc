@@ -11,6 +11,7 @@
 #include "core/text.h"
 #include "engine/child_output.h"
 #include "io/process/identity.h"
+#include "run/bound_plan.h"
 #include "run/ledger/agenda.h"
 #include "run/plan.h"
 #include "run/runner.h"
@@ -24,6 +25,8 @@ using ledger::Status;
 constexpr std::chrono::microseconds look_every = 10s;
 constexpr std::chrono::microseconds look_every_while_it_changes = 1s;
 constexpr std::chrono::microseconds silent_for = 60s;
+constexpr int most_launches = 3;
+constexpr std::chrono::microseconds launch_again_after = 2s;
 
 Error error_of(const ledger::Run& run) {
   const auto document = nlohmann::json::parse(run.error, nullptr, false);
@@ -108,6 +111,12 @@ Result<void> Supervisor::see_to_queued(const ledger::Run& run, Known& known, std
       next_look_ = std::min(next_look_, monotonic + look_every_while_it_changes);  // it is about to take the run over
       return {};
     }
+    reap();
+    if (is_to_be_launched_again(known, monotonic)) {
+      if (monotonic >= *known.again) return launch(run, known, monotonic);
+      next_look_ = std::min(next_look_, *known.again);
+      return {};
+    }
     return end(
         run, Status::failed,
         fmt::format("its process ended before it began ({}){}", how_it_ended(known), last_words(state_, run.id)));
@@ -190,10 +199,19 @@ bool Supervisor::is_silent(const ledger::Run& run, Known& known, std::chrono::mi
   return monotonic - known.pulse_seen >= silent_for;
 }
 
+bool Supervisor::is_to_be_launched_again(Known& known, std::chrono::microseconds monotonic) const {
+  const auto ended = ended_.find(known.pid);
+  // 2: the configuration is wrong. Whatever else kept it from beginning may pass.
+  if (known.launches >= most_launches || ended == ended_.end() || ended->second.exit_code == 2) return false;
+  if (!known.again) known.again = monotonic + launch_again_after * known.launches;
+  return true;
+}
+
 Result<void> Supervisor::launch(const ledger::Run& run, Known& known, std::chrono::microseconds monotonic) {
   const std::string token = random_hex(8);
   if (!TRY(ledger_.agenda().launch(run.id, run.launch, token, this_process(), clock_.now()))) return {};
-  known = {.token = token};
+  ended_.erase(known.pid);
+  known = {.token = token, .launches = known.launches + 1};
   process::Command command{
       .arguments = {rules_.program, "run", run.scope.empty() ? run.job : fmt::format("{}/{}", run.job, run.scope)},
       .environment = rules_.environment,
@@ -235,19 +253,20 @@ Result<void> Supervisor::enter_retries() {
     if (!is_worth_a_retry(run, TRY(ledger_.tasks(run.id)))) continue;
     const Instant at =
         run.ended.value_or(now) + retry_delay(schedule->second.retries, static_cast<unsigned>(run.attempt), run.id);
-    const ledger::Run retry{.id = new_run_id(now),
-                            .job = run.job,
-                            .scope = run.scope,
-                            .status = Status::queued,
-                            .started = now,
-                            .heartbeat = now,
-                            .process = this_process(),
-                            .trigger = run.trigger,
-                            .actor = run.actor,
-                            .due = run.due,
-                            .attempt = run.attempt + 1,
-                            .retry_of = run.id,
-                            .not_before = at};
+    ledger::Run retry{.id = new_run_id(now),
+                      .job = run.job,
+                      .scope = run.scope,
+                      .status = Status::queued,
+                      .started = now,
+                      .heartbeat = now,
+                      .process = this_process(),
+                      .trigger = run.trigger,
+                      .actor = run.actor,
+                      .due = run.due,
+                      .attempt = run.attempt + 1,
+                      .retry_of = run.id,
+                      .not_before = at};
+    keep_bound(run, retry);
     if (TRY(ledger_.agenda().enqueue(retry)))
       say_(Level::info, run.job,
            fmt::format("run {} {}: attempt {} of {} begins at {}", run.id, ledger::name_of(run.status), retry.attempt,

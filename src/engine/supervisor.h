@@ -5,6 +5,8 @@
 ///
 /// Promises  - A run that is queued begins once: its process takes it over in the ledger with a token that the launch
 ///             has entered before (run/ledger/agenda.h), and leaves at once where that is not the last one.
+///           - A process that ends before it has taken its run over, as when the ledger's server is just being
+///             restarted, is followed by another, up to three; a configuration that is wrong stays wrong.
 ///           - A run whose process is gone does not stay "running": on this machine it is seen at once, elsewhere when
 ///             its pulse has stood still for a minute of this process's own time, whatever the clocks say. It becomes
 ///             `interrupted`, or `cancelled` where that had been asked for, with the reason.
@@ -52,6 +54,8 @@ class Supervisor {
   /// Whose queued runs are started here, and by which rules. Runs of other jobs are watched all the same.
   void set_schedules(std::map<std::string, Schedule> schedules) { schedules_ = std::move(schedules); }
 
+  const std::map<std::string, Schedule>& schedules() const { return schedules_; }
+
   /// One look at everything: ends what is gone, stops what has to stop, enters retries, starts what is queued and due.
   /// `monotonic`: a clock that nobody sets. `starting`: whether anything new may be started.
   Result<void> look(std::chrono::microseconds monotonic, bool starting);
@@ -74,6 +78,8 @@ class Supervisor {
     std::optional<process::Watch> watch{};
     pid_t pid = 0;  ///< Of our own child; 0 where it is not.
     std::string token{};
+    int launches = 0;                                  ///< Of our own children for it,
+    std::optional<std::chrono::microseconds> again{};  ///< and when the next one is due, where the last has died early.
     std::optional<Instant> pulse{};                    ///< As last seen in the ledger,
     std::chrono::microseconds pulse_seen{};            ///< and since when.
     std::optional<std::chrono::microseconds> asked{};  ///< SIGTERM was sent.
@@ -86,6 +92,7 @@ class Supervisor {
   Result<void> see_to_running(const ledger::Run& run, Known& known, std::chrono::microseconds monotonic);
   Result<void> stop_where_due(const ledger::Run& run, Known& known, std::chrono::microseconds monotonic);
   bool is_silent(const ledger::Run& run, Known& known, std::chrono::microseconds monotonic) const;
+  bool is_to_be_launched_again(Known& known, std::chrono::microseconds monotonic) const;
   Result<void> launch(const ledger::Run& run, Known& known, std::chrono::microseconds monotonic);
   Result<void> end(const ledger::Run& run, ledger::Status status, std::string reason);
   Result<void> enter_retries();

@@ -63,7 +63,12 @@ struct ChildOutput : testing::Test {
 TEST_F(ChildOutput, ItsLastWordsAreTheLastLineThatIsNotEmpty) {
   EXPECT_EQ(last_words(state, "r1"), "");
   write("first\nsteward: no \x1b[31mdatabase\n\n \n");
-  EXPECT_EQ(last_words(state, "r1"), ": steward: no \\x1b[31mdatabase");
+  EXPECT_EQ(last_words(state, "r1"), ": no \\x1b[31mdatabase");
+}
+
+TEST_F(ChildOutput, ItsLastWordsAreItsErrorAndNotTheHintBehindIt) {
+  write("steward: a note\n  purge: began\nsteward: no connection to db:5432\n  Check the address.\n");
+  EXPECT_EQ(last_words(state, "r1"), ": no connection to db:5432");
 }
 
 TEST_F(ChildOutput, ALongOneKeepsItsHeadAndItsTailAndSaysWhatIsLeftOut) {

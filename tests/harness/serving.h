@@ -2,11 +2,14 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <csignal>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "harness/application.h"
@@ -70,6 +73,14 @@ struct Serve : testing::Test {
     const auto found = ledger->run(id);
     EXPECT_TRUE(found) << found.error().message;
     return found.value_or(LedgerRun{});
+  }
+  /// As `await`, for what comes by the minute.
+  static void await_minutes(const std::function<bool()>& condition, const std::string& what) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(5);
+    while (!condition()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << "never: " << what;
+      std::this_thread::yield();
+    }
   }
   /// Until it has ended, or is in that state. A daemon that is not up yet would be ended by a SIGHUP.
   void await_status(const std::string& id, ledger::Status status) {

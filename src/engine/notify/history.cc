@@ -12,6 +12,7 @@ namespace steward::notify {
 namespace {
 
 constexpr std::size_t page = 100, most_pages = 20;
+constexpr std::size_t most_at_once = 20;
 constexpr std::size_t most_deliveries = 20'000;
 
 class LookUp {
@@ -26,6 +27,7 @@ class LookUp {
       if (!facts) continue;
       const bool told_to_a_ping = event.kind == "run-ended" && settings_.pings.contains(event.job);
       if (told_to_a_ping && sources_.state != nullptr) facts->log = log_tail(*sources_.state, event.run);
+      if (event.kind == "run-ended") facts->overran = TRY(has_overrun(event));
       out.runs[event.run] = *std::move(facts);
     }
     for (const ledger::Event& event : events) {
@@ -50,6 +52,12 @@ class LookUp {
       return std::unexpected(std::move(approval).error());
     facts.retry_follows = sources_.retry_follows && sources_.retry_follows(facts.run, facts.tasks);
     return facts;
+  }
+
+  Result<bool> has_overrun(const ledger::Event& end) {
+    // Several at once are few: those of jobs that overlap.
+    const auto overruns = TRY(sources_.outbox.events_before(end.id, end.job, "running-too-long", most_at_once));
+    return std::ranges::find(overruns, end.run, &ledger::Event::run) != overruns.end();
   }
 
   Result<JobPast> past_of(const ledger::Event& event, const std::map<std::string, RunFacts>& known) {

@@ -158,6 +158,14 @@ TEST_F(NotifyHistory, CountsALongRowInPages) {
   EXPECT_EQ(past.since, start + 1h);
 }
 
+TEST_F(NotifyHistory, KnowsOfARunThatHasEndedThatItTookTooLong) {
+  ASSERT_EQ(ledger->outbox().add_event(
+                {.kind = "running-too-long", .key = "running-too-long/R0001", .job = "cleanup", .run = "R0001"}),
+            true);
+  EXPECT_TRUE(look({ended(Status::succeeded)}).runs.at("R0001").overran);
+  EXPECT_FALSE(look({ended(Status::succeeded)}).runs.at("R0002").overran);
+}
+
 TEST_F(NotifyHistory, ARunThatTheLedgerDoesNotKnowIsLeftOut) {
   EXPECT_TRUE(look({{.id = 1, .kind = "run-ended", .job = "cleanup", .run = "gone"}}).runs.empty());
 }

@@ -26,6 +26,9 @@ class Detail {
     const auto found = document_.find(name);
     return found != document_.end() && found->is_string() ? found->get<std::string>() : std::string{};
   }
+  bool flag(const char* name) const {
+    return document_.is_object() && document_.contains(name) && document_[name] == true;
+  }
   std::optional<Instant> instant(const char* name) const { return parse_instant(text(name)); }
 
  private:
@@ -166,6 +169,8 @@ class Decision {
       if (known && past.since && settings_.wants(channel, Topic::recovered, event.job))
         deliver(channel.name, event.job, {&event},
                 words_of_recovery(place_, facts, {.count = past.failures, .since = *past.since}));
+      else if (facts.overran && settings_.wants(channel, Topic::running_too_long, event.job))
+        deliver(channel.name, event.job, {&event}, words_of_end_after_overrun(place_, facts));
       else if (settings_.wants(channel, Topic::done, event.job))
         deliver(channel.name, event.job, {&event}, words_of_success(place_, facts));
     }
@@ -182,7 +187,9 @@ class Decision {
   void overrun(const ledger::Event& event) {
     const RunFacts* facts = facts_of(event);
     if (facts == nullptr || facts->run.ended) return;
-    tell(Topic::running_too_long, event, words_of_overrun(place_, *facts, Detail(event).text("limit"), event.at));
+    const Detail detail(event);
+    tell(Topic::running_too_long, event,
+         words_of_overrun(place_, *facts, {.text = detail.text("limit"), .usual = detail.flag("usual")}, event.at));
   }
 
   void notice(const ledger::Event& event, Topic topic) {
@@ -219,6 +226,13 @@ class Decision {
     }
   }
 
+  /// When the run of a late start has begun, if it has.
+  std::optional<Instant> started_of(const ledger::Event& event, const Detail& detail) const {
+    const RunFacts* facts = facts_of(event);
+    const bool has_begun = facts != nullptr && facts->run.status != ledger::Status::queued;
+    return has_begun ? facts->run.started : detail.instant("started");
+  }
+
   void tell_late() {
     for (const Channel& channel : settings_.channels) {
       const Sources events = wanted(channel, Topic::late, late_);
@@ -228,7 +242,7 @@ class Decision {
         starts.push_back({.job = event->job,
                           .run = event->run,
                           .due = detail.instant("due").value_or(event->at),
-                          .started = detail.instant("started")});
+                          .started = started_of(*event, detail)});
       }
       if (!starts.empty())
         deliver(channel.name, starts.size() == 1 ? starts[0].job : "", events, words_of_late(place_, starts, now_));

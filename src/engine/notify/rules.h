@@ -6,8 +6,9 @@
 ///   run-ended         -                                 (the run's status counts)
 ///   tick-missed       {"due": "2026-…Z", "reason": "…", "since": "2026-…Z"}    since: older ticks it stands for
 ///   approval-asked, approval-reminded, approval-expired, break-glass      -     (the approval counts)
-///   late              {"due": "2026-…Z", "started": "2026-…Z"}             started: absent where it has not begun
-///   running-too-long  {"limit": "4h", "since": "2026-…Z"}                      all optional
+///   late              {"due": "2026-…Z", "started": "2026-…Z"}             started: absent where it had not begun; the
+///                                                                          run itself knows whether it has meanwhile
+///   running-too-long  {"limit": "4h", "usual": true}                           usual: nobody has said so; all optional
 ///   backup-stale, secret-rotated  {"text": "the newest backup is 3 days old"}
 ///   test              {"channel": "ops", "by": "anna"}
 /// Others are dispatched, and nobody is told.
@@ -32,6 +33,7 @@ struct RunFacts {
   std::vector<ledger::TaskRecord> tasks{};
   std::optional<ledger::Approval> approval{};  ///< What it asked for, and who has answered.
   bool retry_follows = false;                  ///< It failed, and another attempt is, or will be, entered.
+  bool overran = false;                        ///< That it took too long was told, or was not any more when it ended.
   std::string log{};                           ///< The last lines of its log, for pings; empty where it is not here.
 };
 
@@ -62,7 +64,8 @@ std::string ping_channel(std::string_view job);  ///< "ping:backup"
 ///                     a retry follows is not told. A failure after refusals is told at once, and the other way round.
 ///   recovered         only where a failure or refusal since the last success was told on that channel.
 ///   missed, late      of all jobs in one message. Left for ten seconds, so that a start tells of everything in one.
-///   done              where a rule names it, and recovered was not told.
+///   running-too-long  while it is so; and when such a run has succeeded after all, that it has.
+///   done              where a rule names it, and neither of the two above was told.
 ///   pings             of runs of whole jobs: start; success; fail, also for refused and cancelled.
 Decided decide(const Settings& settings, std::span<const ledger::Event> events, const History& history, Instant now);
 

@@ -295,7 +295,30 @@ const Case cases[] = {
        s.event("late", "cleanup", "R", R"({"due":"2026-11-23T02:30:00Z","started":"2026-11-23T02:42:00Z"})");
      },
      {"ops late: production: cleanup began 12 min late"}},
+    {"late_and_begun_since_then",
+     [](Story& s) {
+       s.at = now - 10s;
+       s.event("late", "cleanup", "R", R"({"due":"2026-11-23T02:30:00Z"})");
+       s.history.runs["R"].run = {.id = "R", .job = "cleanup", .started = now};
+     },
+     {"ops late: production: cleanup began 30 min late"}},
+    {"late_and_queued_still",
+     [](Story& s) {
+       s.at = now - 10s;
+       s.event("late", "cleanup", "R", R"({"due":"2026-11-23T02:30:00Z"})");
+       s.history.runs["R"].run = {.id = "R", .job = "cleanup", .status = Status::queued, .started = now - 30min};
+     },
+     {"ops late: production: cleanup has not begun, 30 min after it was due"}},
     // Overruns.
+    {"one_that_took_too_long_is_done_after_all",
+     [](Story& s) { s.ended(Status::succeeded).overran = true; },
+     {"ops running-too-long: production: cleanup is done after all, in 10 min"}},
+    {"one_that_took_too_long_and_failed_is_told_of_as_failed",
+     [](Story& s) { s.ended(Status::failed).overran = true; },
+     {"ops failed: production: cleanup failed"}},
+    {"one_that_was_stopped_because_it_took_too_long_has_failed",
+     [](Story& s) { s.ended(Status::cancelled).run.cancelled_by = "max_runtime 10 min"; },
+     {"ops failed: production: cleanup was stopped: it took too long"}},
     {"running_too_long",
      [](Story& s) {
        s.event("running-too-long", "cleanup", "R");

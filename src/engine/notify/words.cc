@@ -158,6 +158,15 @@ void add_run(const Place& place, const RunFacts& facts, Message& message) {
 
 }  // namespace
 
+namespace {
+
+/// As the supervisor writes it: "max_runtime 4 h".
+bool was_stopped_for_its_time(const ledger::Run& run) {
+  return run.status == ledger::Status::cancelled && run.cancelled_by.starts_with("max_runtime ");
+}
+
+}  // namespace
+
 std::string_view verdict_of(const RunFacts& facts) {
   switch (facts.run.status) {
     case ledger::Status::succeeded: return "succeeded";
@@ -167,6 +176,8 @@ std::string_view verdict_of(const RunFacts& facts) {
     case ledger::Status::partial:
       return std::ranges::any_of(facts.tasks, [](const auto& task) { return task.status == "failed"; }) ? "failed"
                                                                                                         : "refused";
+    // A person who cancels a run knows of it; of one that took too long nobody does.
+    case ledger::Status::cancelled: return was_stopped_for_its_time(facts.run) ? "failed" : "cancelled";
     default: return ledger::name_of(facts.run.status);
   }
 }
@@ -178,6 +189,7 @@ Message words_of_end(const Place& place, Topic topic, const RunFacts& facts, con
   const bool part = run.status == ledger::Status::partial;
   std::string what = topic == Topic::refused ? "was refused" : "failed";
   if (run.status == ledger::Status::interrupted) what = "died without a word";
+  if (was_stopped_for_its_time(run)) what = "was stopped: it took too long";
   message.title = fmt::format(
       "{} {}{}{}", head(place, run.job), what, part ? " in part" : "",
       streak.count > 1 ? fmt::format(", {} times in a row since {}", streak.count, text_of(streak.since)) : "");
@@ -186,6 +198,8 @@ Message words_of_end(const Place& place, Topic topic, const RunFacts& facts, con
   if (!run.scope.empty()) message.lines.push_back(fmt::format("Of the job only {}.", printable(run.scope)));
   if (run.status == ledger::Status::interrupted)
     message.lines.emplace_back("Its process is gone. What it had begun is finished or undone by the next run.");
+  if (was_stopped_for_its_time(run))
+    message.lines.push_back(fmt::format("Stopped by {}.", printable(run.cancelled_by)));
   add_done(message, results);
   message.verbatim = reasons_of_end(facts, results);
   message.command = fmt::format("steward runs show {}", printable(run.id));
@@ -362,15 +376,34 @@ Message words_of_late(const Place& place, std::span<const LateStart> starts, Ins
   return message;
 }
 
-Message words_of_overrun(const Place& place, const RunFacts& facts, std::string_view limit, Instant at) {
+Message words_of_overrun(const Place& place, const RunFacts& facts, const RuntimeLimit& limit, Instant at) {
   const ledger::Run& run = facts.run;
   Message message = begin(place, name_of(Topic::running_too_long), run.job, run.id, at);
   message.title = fmt::format("{} has been running for {}", head(place, run.job), format_span(at - run.started));
   message.lines.push_back(course_of(run));
-  if (!limit.empty()) message.lines.push_back(fmt::format("It was to take {} at the most.", printable(limit)));
+  if (limit.usual)
+    message.lines.push_back(fmt::format(
+        "That is more than three times what it usually takes, and more than {} (expected_runtime sets another limit).",
+        printable(limit.text)));
+  else if (!limit.text.empty())
+    message.lines.push_back(fmt::format("It was to take {} at the most.", printable(limit.text)));
   message.command = fmt::format("steward runs show {0}\nsteward runs cancel {0}", printable(run.id));
   add_run(place, facts, message);
-  message.data = dumped({{"started", text_of(run.started)}, {"limit", printable(limit)}});
+  message.data = dumped({{"started", text_of(run.started)}, {"limit", printable(limit.text)}});
+  return message;
+}
+
+Message words_of_end_after_overrun(const Place& place, const RunFacts& facts) {
+  const std::vector<TaskResult> results = results_of(facts);
+  const ledger::Run& run = facts.run;
+  const Instant at = run.ended.value_or(run.started);
+  Message message = begin(place, name_of(Topic::running_too_long), run.job, run.id, at);
+  message.title = fmt::format("{} is done after all, in {}", head(place, run.job), format_span(at - run.started));
+  message.lines.push_back(course_of(run));
+  if (const auto approver = approver_of(facts)) message.lines.push_back(*approver);
+  add_done(message, results);
+  add_run(place, facts, message);
+  message.data = dumped(data_of(facts, results));
   return message;
 }
 

@@ -48,8 +48,14 @@ struct LateStart {
 };
 Message words_of_late(const Place& place, std::span<const LateStart> starts, Instant at);
 
-/// `limit`: what it was to take at the most, in words; may be empty.
-Message words_of_overrun(const Place& place, const RunFacts& facts, std::string_view limit, Instant at);
+/// What a run was to take at the most.
+struct RuntimeLimit {
+  std::string text{};  ///< In words: "4 h"; may be empty.
+  bool usual = false;  ///< It is what runs of the job take; nobody has set it.
+};
+Message words_of_overrun(const Place& place, const RunFacts& facts, const RuntimeLimit& limit, Instant at);
+/// A run that took too long has succeeded.
+Message words_of_end_after_overrun(const Place& place, const RunFacts& facts);
 
 /// backup-stale, secret-rotated: whoever raised the event has said it.
 Message words_of_notice(const Place& place, Topic topic, const std::string& job, std::string_view text, Instant at);
@@ -59,8 +65,8 @@ Message words_of_test(const Place& place, std::string_view channel, std::string_
 /// `act`: "start", "success" or "fail"; the text goes with the last two.
 Message words_of_ping(const Place& place, std::string_view act, const RunFacts& facts, Instant at);
 
-/// What became of a run, as one of these words, looking at its tasks: "succeeded", "failed", "refused"; anything else
-/// ("cancelled", "waiting", …) is neither good nor bad.
+/// What became of a run, as one of these words, looking at its tasks: "succeeded", "failed" (also where `max_runtime`
+/// has stopped it), "refused"; anything else ("cancelled", "waiting", …) is neither good nor bad.
 std::string_view verdict_of(const RunFacts& facts);
 
 }  // namespace steward::notify

@@ -174,7 +174,27 @@ TEST(NotifyWords, Late) {
 TEST(NotifyWords, RunningTooLong) {
   RunFacts facts = nightly(ledger::Status::running);
   facts.run.ended.reset();
-  expect_golden("running_too_long", words_of_overrun(place, facts, "4 h", night + 5h));
+  expect_golden("running_too_long", words_of_overrun(place, facts, {.text = "4 h"}, night + 5h));
+}
+
+TEST(NotifyWords, RunningLongerThanUsual) {
+  RunFacts facts = nightly(ledger::Status::running);
+  facts.run.ended.reset();
+  expect_golden("running_longer_than_usual",
+                words_of_overrun(place, facts, {.text = "36 min", .usual = true}, night + 40min));
+}
+
+TEST(NotifyWords, DoneAfterItHasTakenTooLong) {
+  expect_golden("done_after_overrun", words_of_end_after_overrun(place, nightly(ledger::Status::succeeded)));
+}
+
+TEST(NotifyWords, StoppedBecauseItTookTooLong) {
+  RunFacts facts = nightly(ledger::Status::cancelled);
+  facts.run.cancelled_by = "max_runtime 4 h";
+  EXPECT_EQ(verdict_of(facts), "failed");
+  expect_golden("stopped", words_of_end(place, Topic::failed, facts, {.since = night}));
+  facts.run.cancelled_by = "anna";
+  EXPECT_EQ(verdict_of(facts), "cancelled");
 }
 
 TEST(NotifyWords, Test) { expect_golden("test", words_of_test(place, "ops", "anna", night)); }

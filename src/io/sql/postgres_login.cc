@@ -104,8 +104,9 @@ std::unexpected<Error> refused_login(pg_conn* wire, bool at_once) {
   const std::string message =
       fmt::format("cannot connect to {}: {}", shown_of(wire), without_code(one_line(text), code));
   if (!code.empty()) {
-    // Poolers answer 08P01 where the server would name the reason.
-    const Meaning meaning = meaning_of(code == "08P01" ? "08006" : code);
+    // Poolers answer 08P01 where the server would name the reason. A login that meets 55000 has come to a database that
+    // takes no connections for the moment, as while it is being moved.
+    const Meaning meaning = meaning_of(code == "08P01" ? "08006" : code == "55000" ? "57P03" : code);
     return fail(meaning.kind, message, std::string(meaning.hint));
   }
   if (PQconnectionNeedsPassword(wire))
