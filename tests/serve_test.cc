@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <memory>
@@ -384,11 +385,17 @@ TEST_F(ServeInTheMiddle, AnUpgradeLeavesTheOldChildAndTheNewDaemonFindsIt) {
   enqueue("r2", *old_daemon);  // what it starts from now on is the new program
   ::kill(old_daemon->pid(), SIGTERM);
   EXPECT_EQ(old_daemon->wait().exit_code, 0);
-  const Started new_daemon({program, "serve"}, app.environment, app.root());
+  const std::string elsewhere = app.path("steward-of-another-version");  // as where each has a folder of its own
+  std::filesystem::rename(program, elsewhere);
+  const Started new_daemon({elsewhere, "serve"}, app.environment, app.root());
   await_ready(new_daemon);
   let_it_go_on();
   await_status("r1", Status::succeeded);
-  EXPECT_EQ(process_of("r1"), child);
+  EXPECT_EQ(process_of("r1"), child) << "it was found, and no other was started for it";
+  const auto lines = ledger->audit_lines(100).value();
+  EXPECT_EQ(
+      std::ranges::count_if(lines, [](const auto& line) { return line.act == "run.end" && line.subject == "r1"; }), 1)
+      << "its end was recorded once";
   await([&] { return run("r2").ended.has_value(); }, "r2 has ended");
   EXPECT_EQ(ledger->runs({})->size(), 2u);
 }
