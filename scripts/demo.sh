@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 steward=$PWD/build/steward
 [ -x "$steward" ] || { echo "demo: build/steward is not there: run ./dev demo" >&2; exit 1; }
-shop=$PWD/demo
+shop=${STEWARD_DEMO_FOLDER:-$PWD/demo}
 case ${1:-} in
   '') ;;
   --serve)
@@ -19,8 +19,8 @@ case ${1:-} in
     . "$shop/env"
     cd "$shop"
     cat >&2 <<'END'
-Open the link below and make the first account; what happened in ./demo is then before you. One run waits for an approval:
-who wants to answer it needs the role approver or administrator. Ctrl-C ends it; `rm -rf demo` removes it.
+Open the link below and make the first account; what happened in the shop is then before you. One run waits for an approval:
+who wants to answer it needs the role approver or administrator. Ctrl-C ends it; what it made is in the folder demo.
 END
     exec "$steward" serve
     ;;
