@@ -1,11 +1,34 @@
 #!/usr/bin/env bash
 # Shows steward's main job at work on a small application that it makes up: plan, run, proof and restore. `./dev demo` builds first.
+#
+#   scripts/demo.sh             on the command line
+#   scripts/demo.sh --serve     the dashboard, after five weeks with steward; Ctrl-C ends it
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 steward=$PWD/build/steward
 [ -x "$steward" ] || { echo "demo: build/steward is not there: run ./dev demo" >&2; exit 1; }
-shop=$PWD/demo
+shop=${STEWARD_DEMO_FOLDER:-$PWD/demo}
+case ${1:-} in
+  '') ;;
+  --serve)
+    echo "A shop with five weeks of steward behind it: the program is run for each of the nights, which takes half a minute…" >&2
+    rm -rf "$shop"
+    scripts/make_life.sh "$shop" >&2
+    # shellcheck source=/dev/null
+    . "$shop/env"
+    cd "$shop"
+    cat >&2 <<'END'
+Open the link below and make the first account; what happened in the shop is then before you. One run waits for an approval:
+who wants to answer it needs the role approver or administrator. Ctrl-C ends it; what it made is in the folder demo.
+END
+    exec "$steward" serve
+    ;;
+  *)
+    echo "demo: there is no $1; see ./dev help" >&2
+    exit 2
+    ;;
+esac
 rm -rf "$shop"
 scripts/make_shop.sh "$shop"
 cd "$shop"
@@ -50,5 +73,6 @@ cat <<EOF
   steward hold list                   what nothing may remove
   steward archive restore --all       everything back
   steward plan cleanup --json         the same for programs
+The dashboard, after five weeks of nights: ./dev demo --serve
 On your own application: docs/quickstart.md.
 EOF

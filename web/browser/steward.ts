@@ -24,6 +24,8 @@ export class Steward {
   readonly shop = join(mkdtempSync(join(tmpdir(), "steward-browser-")), "shop");
   url = "";
   output = "";
+  /** Variables besides those of the built-in tasks. */
+  variables: NodeJS.ProcessEnv = {};
   private daemon: ChildProcess | undefined;
   private port = 0;
 
@@ -43,12 +45,22 @@ export class Steward {
       STEWARD_STATE_DIR: join(this.shop, "state"),
       STEWARD_ENV: "production",
       STEWARD_LISTEN: `127.0.0.1:${this.port}`,
+      ...this.variables,
     };
   }
 
   /** The command line of the same steward. */
   run(...words: string[]): string {
     return execFileSync(program, words, { cwd: this.shop, env: this.environment, encoding: "utf8" });
+  }
+  /** The same, while the test goes on; the answer is its exit code. */
+  runMeanwhile(...words: string[]): Promise<number | null> {
+    const child = spawn(program, words, { cwd: this.shop, env: this.environment, stdio: "ignore" });
+    return new Promise((ended) => child.once("exit", ended));
+  }
+  /** Into a database of the shop, or into the ledger ("state/ledger.db"). */
+  sql(database: string, text: string): string {
+    return execFileSync("sqlite3", ["-cmd", ".timeout 20000", database], { cwd: this.shop, input: text, encoding: "utf8", stdio: ["pipe", "pipe", "inherit"] });
   }
   addUser(name: string, role: string) {
     execFileSync(program, ["user", "add", name, "--role", role], { cwd: this.shop, env: this.environment, input: `${password}\n`, stdio: ["pipe", "ignore", "inherit"] });

@@ -26,6 +26,7 @@ describe("what people read", () => {
     ["2026-11-25T17:57:00Z", "3 min ago"],
     ["2026-11-25T18:00:02Z", "just now"],
     ["2026-11-26T03:00:00Z", "in 9 h"],
+    ["2026-11-27T14:00:00Z", "in 44 h"],
     ["2026-10-25T18:00:00Z", "31 d ago"],
   ])("%s is %s", (at, text) => expect(ago(at, now)).toBe(text));
 

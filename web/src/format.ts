@@ -39,11 +39,12 @@ export function span(milliseconds: number): string {
   return out.join(" ");
 }
 
-/** "3 min ago", "in 4 h", "just now": one unit, since it is for a glance. */
+/** "3 min ago", "in 4 h", "just now": one unit, since it is for a glance; days from the third on, because "1 d" would stand for nearly two. */
 export function ago(instant: string, now: number): string {
   const distance = now - Date.parse(instant);
   if (Math.abs(distance) < 5_000) return "just now";
-  const text = span(distance).split(" ").slice(0, 2).join(" ");
+  const hours = Math.abs(distance) / 3_600_000;
+  const text = hours >= 24 && hours < 72 ? `${Math.floor(hours)} h` : span(distance).split(" ").slice(0, 2).join(" ");
   return distance > 0 ? `${text} ago` : `in ${text}`;
 }
 

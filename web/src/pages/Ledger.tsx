@@ -62,9 +62,9 @@ function Line({ line }: { line: AuditLine }) {
       <td>{line.actor}</td>
       <td>
         <span className="font-medium whitespace-nowrap">{line.act.replace(".", " ")}</span>
-        {detail.length > 0 && <span className="block max-w-lg text-[0.8125rem] break-words text-muted">{detail.map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join(", ")}</span>}
+        {detail.length > 0 && <span className="block max-w-sm text-[0.8125rem] break-words text-muted">{detail.map(([name, value]) => `${name}: ${wordsOf(value)}`).join(", ")}</span>}
       </td>
-      <td className="font-mono text-[0.8125rem]">
+      <td className="font-mono text-[0.8125rem] whitespace-nowrap">
         {line.act.startsWith("run.") ? (
           <Link to="/runs/$run" params={{ run: line.subject }} className="link">
             {line.subject}
@@ -82,4 +82,11 @@ function Line({ line }: { line: AuditLine }) {
       </td>
     </tr>
   );
+}
+
+/** What stands in a line's detail, for people: lists with commas, digests by their first twelve digits. */
+function wordsOf(value: unknown): string {
+  if (Array.isArray(value)) return value.map(wordsOf).join(", ");
+  if (typeof value !== "string") return JSON.stringify(value);
+  return /^[0-9a-f]{64}$/.test(value) ? value.slice(0, 12) : value;
 }

@@ -46,7 +46,8 @@ function Where() {
 
 function Body({ document }: { document: Document }) {
   const known = useQuery(jobs).data ?? [];
-  const due = useQuery(schedules(3)).data ?? [];
+  const planned = useQuery(schedules(3)).data;
+  const due = planned ?? [];
   const paused = useQuery(pauses).data ?? [];
   const frozen = useQuery(freezes).data ?? [];
   const notFired = useQuery(ticks({ fired: false, limit: 200 })).data ?? [];
@@ -80,7 +81,7 @@ function Body({ document }: { document: Document }) {
         ) : (
           <Table label="Jobs" head={["Job", "State", "Last success", "Next", "Last 30 runs", "Last time"]}>
             {configured.map((job, index) => (
-              <JobRow key={job.job} job={job} runs={past[index] ?? []} document={document} schedule={due.find((each) => each.job === job.job)} pauses={paused} />
+              <JobRow key={job.job} job={job} runs={past[index] ?? []} document={document} isKnown={planned !== undefined} schedule={due.find((each) => each.job === job.job)} pauses={paused} />
             ))}
           </Table>
         )}
@@ -131,7 +132,7 @@ function Frozen({ freezes: all }: { freezes: Freeze[] }) {
   );
 }
 
-function JobRow({ job, runs, document, schedule, pauses: paused }: { job: Job; runs: Run[]; document: Document; schedule: Schedule | undefined; pauses: Pause[] }) {
+function JobRow({ job, runs, document, isKnown, schedule, pauses: paused }: { job: Job; isKnown: boolean; runs: Run[]; document: Document; schedule: Schedule | undefined; pauses: Pause[] }) {
   const entry = document.jobs.find((each) => each.job === job.job);
   const pause = paused.find((each) => each.job === job.job || each.job === "*");
   const last = runs[0] ?? entry?.last ?? null;
@@ -169,7 +170,7 @@ function JobRow({ job, runs, document, schedule, pauses: paused }: { job: Job; r
             </div>
           </>
         ) : (
-          <span className="text-muted">by hand</span>
+          isKnown && <span className="text-muted">by hand</span>
         )}
       </td>
       <td>{runs.length > 0 && <RunBars runs={runs} />}</td>

@@ -72,7 +72,7 @@ export function Page() {
   );
 }
 
-const columns = "grid grid-cols-[minmax(9rem,1fr)_auto] gap-x-4 gap-y-1 sm:grid-cols-[14rem_minmax(8rem,1fr)_11rem_8rem_7rem] sm:items-center";
+const columns = "grid grid-cols-[auto_minmax(0,1fr)] gap-x-4 gap-y-1 sm:grid-cols-[14rem_minmax(8rem,1fr)_11rem_8rem_7rem] sm:items-center";
 
 /** Tens of thousands of runs: only those on the screen are in the page. */
 function List({ runs, more }: { runs: Run[]; more: () => void }) {
@@ -99,11 +99,11 @@ function List({ runs, more }: { runs: Run[]; more: () => void }) {
             <div key={run.run} role="listitem" ref={rows.measureElement} data-index={item.index} className="absolute inset-x-0 border-b border-line" style={{ transform: `translateY(${item.start - rows.options.scrollMargin}px)` }}>
               <Link to="/runs/$run" params={{ run: run.run }} data-row className={`${columns} px-4 py-3 hover:bg-raised/60`}>
                 <span className="font-mono text-[0.8125rem] whitespace-nowrap">{run.run}</span>
-                <span className="truncate sm:order-none">{scopeOf(run)}</span>
+                <span className="truncate text-right sm:text-left" title={scopeOf(run)}>{scopeOf(run)}</span>
                 <span>
                   <Status is={run.status} />
                 </span>
-                <span>
+                <span className="text-right sm:text-left">
                   <Ago at={run.started} />
                 </span>
                 <span className="num hidden sm:inline">{run.status === "queued" ? "–" : <Took from={run.started} to={run.ended} />}</span>

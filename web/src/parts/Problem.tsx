@@ -46,7 +46,8 @@ export function Hint({ text }: { text: string }) {
 }
 
 /** Messages begin in lower case, for the command line's `steward: …`. */
-export const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+/** With a capital and a full stop; a name ("expire-objects", "app.db") that stands first stays as it is written. */
+export const sentence = (text: string) => (/^[a-z]+[-_./\d]\S/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1)) + (/[.!?]$/.test(text) ? "" : ".");
 
 /** Nothing is here, and what to do about it. */
 export function Empty({ title, children }: { title: string; children?: ReactNode }) {

@@ -12,7 +12,8 @@ export function RunBars({ runs, most = 30, className = "h-8 w-40" }: { runs: Run
   const shownZone = zone.use();
   const navigate = useNavigate();
   const shown = runs.slice(0, most).reverse();
-  const took = shown.map((run) => Math.sqrt(Math.max(0, Date.parse(run.ended ?? new Date().toISOString()) - Date.parse(run.started))));
+  // What waits for a person takes no time of the machine's: its days would flatten all others.
+  const took = shown.map((run) => (run.status === "waiting" ? 0 : Math.sqrt(Math.max(0, Date.parse(run.ended ?? new Date().toISOString()) - Date.parse(run.started)))));
   const longest = Math.max(1, ...took);
   const width = 100 / most;
   const good = shown.filter((run) => run.status === "succeeded").length;

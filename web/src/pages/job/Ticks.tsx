@@ -32,7 +32,7 @@ export function Ticks({ job }: { job: string }) {
                 <td>{tick.reason}</td>
                 <td>
                   {tick.run && (
-                    <Link to="/runs/$run" params={{ run: tick.run }} className="link font-mono text-[0.8125rem]">
+                    <Link to="/runs/$run" params={{ run: tick.run }} className="link font-mono text-[0.8125rem] whitespace-nowrap">
                       {tick.run}
                     </Link>
                   )}
