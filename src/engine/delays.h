@@ -2,18 +2,15 @@
 /// (run/ledger/outbox.h), for people who can still do something about it.
 ///
 ///   late              a tick has been due for longer than `start_grace`, and its run has not begun: it waits for
-///   another
-///                     run's end, to be made up for, or for a daemon that was not there. Once for each tick.
+///                     another run's end, to be made up for, or for a daemon that was not there. Once for each tick.
 ///   running-too-long  a run has been at work for longer than `expected_runtime`; where the schedule says none, for
 ///                     longer than is usual(). Once for each run.
 ///
 /// Promises  - Each is entered once, whoever looks, and however often: the ledger knows its key.
 ///           - A tick that is late is told of also where every daemon was gone meanwhile, and where its run begins at
-///           the
-///             very moment at which one comes back, if look() comes before the run is started.
-/// Not told  Retries, which wait on purpose; runs that go on after an approval; runs that nobody has scheduled are
-/// never
-///           late. Nothing is usual of a run of single tasks.
+///             the very moment at which one comes back, if look() comes before the run is started.
+/// Not told  Retries, which wait on purpose; runs that go on after an approval. Runs that nobody has scheduled are
+///           never late. Nothing is usual of a run of single tasks.
 /// Threads   One.
 #pragma once
 #include <map>

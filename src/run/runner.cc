@@ -79,7 +79,9 @@ Result<Step> plan_task(const TaskSlot& slot, const Job& job, PlanContext& contex
   if (!planned) return failed_step(slot, std::move(planned).error());
   Step step = *std::move(planned);
   step.task = slot.info.name;
-  if (standing && slot.task->removes()) step.brake = standing;
+  // Nothing is lost by what removes nothing, however much it is.
+  if (!slot.task->removes()) return step;
+  if (standing) step.brake = standing;
   if (ledger == nullptr) return step;
   step.forecast = forecast(step.planned, TRY(past_runs(*ledger, job.name, step.task, &step)));
   if (step.brake) return step;

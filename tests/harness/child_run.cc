@@ -23,10 +23,11 @@ struct Quiet final : Reporter {
   void task_ended(std::string_view, std::string_view, const Amount&, const std::vector<Skip>&, const Error*) override {}
 };
 
-/// Carries out `cleanup` in this process and hands every checkpoint's name to `at`. Never returns to the test.
-[[noreturn]] void carry_out(const Application& application, const std::function<void(std::string_view)>& at) {
+/// Carries out the job in this process and hands every checkpoint's name to `at`. Never returns to the test.
+[[noreturn]] void carry_out(const Application& application, const std::function<void(std::string_view)>& at,
+                            const std::string& name) {
   ::clearenv();
-  for (const auto& [name, value] : application.environment) ::setenv(name.c_str(), value.c_str(), 1);
+  for (const auto& [variable, value] : application.environment) ::setenv(variable.c_str(), value.c_str(), 1);
   if (::chdir(application.root().c_str()) != 0) ::_exit(99);
   const auto settings = app::read_settings(app::process_environment(), application.root());
   if (!settings) ::_exit(98);
@@ -34,7 +35,7 @@ struct Quiet final : Reporter {
   if (!state) ::_exit(97);
   const auto ledger = ledger::open({.url = state->ledger_url()});
   if (!ledger) ::_exit(96);
-  const Job job = app::cleanup(*settings, *state, {.agent = "steward crash test"});
+  const Job job = app::make_job(name, *settings, *state, {.agent = "steward crash test"});
   SystemClock clock;
   Quiet quiet;
   const auto interrupted = [&](std::string_view place) -> Result<void> {
@@ -49,18 +50,19 @@ struct Quiet final : Reporter {
 
 }  // namespace
 
-int in_a_child(const Application& application, const std::function<void(std::string_view)>& at) {
+int in_a_child(const Application& application, const std::function<void(std::string_view)>& at,
+               const std::string& job) {
   const pid_t child = ::fork();
-  if (child == 0) carry_out(application, at);
+  if (child == 0) carry_out(application, at, job);
   int status = 0;
   ::waitpid(child, &status, 0);
   return status;
 }
 
-std::vector<std::string> places_of(const Application& application) {
+std::vector<std::string> places_of(const Application& application, const std::string& job) {
   const std::string file = application.path("places");
-  const int status =
-      in_a_child(application, [&](std::string_view place) { std::ofstream(file, std::ios::app) << place << '\n'; });
+  const int status = in_a_child(
+      application, [&](std::string_view place) { std::ofstream(file, std::ios::app) << place << '\n'; }, job);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "the undisturbed run failed: " << status;
   std::vector<std::string> names;
   std::ifstream lines(file);

@@ -41,7 +41,7 @@ json job_document(const Context& context, const app::Settings& settings, const e
   document["tasks"] = json::array();
   for (const std::string& known : app::job_names()) {
     if (known != job.name) continue;
-    for (const TaskSlot& slot : app::cleanup(settings, context.state, {.agent = "steward serve"}).tasks)
+    for (const TaskSlot& slot : app::make_job(known, settings, context.state, {.agent = "steward serve"}).tasks)
       document["tasks"].push_back({{"task", slot.info.name},
                                    {"title", slot.info.title},
                                    {"configured", slot.task != nullptr},
@@ -97,7 +97,7 @@ Result<Response> start_run(const Context& context, const Call& call, const std::
   const auto settings = context.settings.settings();
   TRY(check_startable(app::scheduled_job(*settings, job)));
   std::vector<std::string> known, tasks;
-  const Job made = app::cleanup(*settings, context.state, {.agent = "steward serve"});
+  const Job made = app::make_job(job, *settings, context.state, {.agent = "steward serve"});
   for (const TaskSlot& slot : made.tasks) known.push_back(slot.info.name);
   const json wanted = call.body.is_object() ? call.body.value("tasks", json::array()) : json::array();
   for (const json& name : wanted) {

@@ -162,7 +162,7 @@ Result<int> against_command(const Output& output, const AgainstCommand& command)
   FakeClock clock;  // both look at the same moment
   clock.time = session.clock.now();
   const auto plan_of = [&](const Settings& settings) -> Result<Plan> {
-    const Job job = cleanup(settings, session.state, caller(name.job, "plan"));
+    const Job job = make_job(name.job, settings, session.state, caller(name.job, "plan"));
     // A task that one of the two has not is no mistake here.
     std::vector<std::string> only;
     for (const TaskSlot& slot : job.tasks)

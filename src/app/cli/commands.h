@@ -30,6 +30,7 @@ struct RunCommand {
   std::string job{};
   std::string plan{};  ///< A digest's prefix.
   std::vector<std::string> allow_removal{};
+  bool force = false;       ///< Also what was rotated just now.
   bool full_speed = false;  ///< No throttle, for this run.
   std::string approval{};   ///< A run that waited and was approved: it is carried out now.
 };

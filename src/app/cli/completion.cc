@@ -11,7 +11,7 @@ _steward() {
   local cur=${COMP_WORDS[COMP_CWORD]} words
   case "${COMP_WORDS[1]}" in
     plan|run) words="cleanup cleanup/archive-mockups cleanup/purge-signals cleanup/purge-logs cleanup/expire-objects cleanup/purge-audit-logs --json"
-      [ "${COMP_WORDS[1]}" = run ] && words="$words --plan --allow-removal" ;;
+      [ "${COMP_WORDS[1]}" = run ] && words="$words --plan --allow-removal --force" ;;
     schedule) words="cleanup rotate-logs backup analyze-query-plans update-dependencies rotate-secrets -n --from --cron --time-zone --dst-gap --dst-overlap --json" ;;
     healthcheck) words="--only --url --json" ;;
     runs) words="show log cancel latest --job --limit --json" ;;
@@ -39,7 +39,7 @@ _steward() {
   jobs=(cleanup cleanup/archive-mockups cleanup/purge-signals cleanup/purge-logs cleanup/expire-objects cleanup/purge-audit-logs)
   if (( CURRENT == 2 )); then compadd -- $commands --json --help --version; return; fi
   case $words[2] in
-    plan|run) compadd -- $jobs --plan --allow-removal --json ;;
+    plan|run) compadd -- $jobs --plan --allow-removal --force --json ;;
     schedule) compadd -- cleanup rotate-logs backup analyze-query-plans update-dependencies rotate-secrets -n --from --cron --time-zone --dst-gap --dst-overlap --json ;;
     healthcheck) compadd -- --only --url --json ;;
     runs) compadd -- show log cancel latest --job --limit --json ;;
@@ -60,7 +60,7 @@ constexpr std::string_view fish = R"(# steward completion for fish: steward comp
 complete -c steward -f
 complete -c steward -n __fish_use_subcommand -a "plan run status healthcheck schedule runs archive hold freeze notify tidy-state doctor config ledger completion"
 complete -c steward -n "__fish_seen_subcommand_from plan run" -a "cleanup cleanup/archive-mockups cleanup/purge-signals cleanup/purge-logs cleanup/expire-objects cleanup/purge-audit-logs"
-complete -c steward -n "__fish_seen_subcommand_from run" -l plan -l allow-removal
+complete -c steward -n "__fish_seen_subcommand_from run" -l plan -l allow-removal -l force
 complete -c steward -n "__fish_seen_subcommand_from healthcheck" -l only -l url
 complete -c steward -n "__fish_seen_subcommand_from schedule" -a "cleanup rotate-logs backup analyze-query-plans update-dependencies rotate-secrets" -s n -l from -l cron -l time-zone -l dst-gap -l dst-overlap
 complete -c steward -n "__fish_seen_subcommand_from runs" -a "show log cancel" -l job -l limit

@@ -153,12 +153,14 @@ class Doctor {
     for (const retention::TaskSpec& spec : settings_.cleanup)
       if (const auto* objects = spec.policy ? std::get_if<retention::ObjectPolicy>(&*spec.policy) : nullptr)
         bucket(*objects);
-    const Job job = cleanup(settings_, session_.state, caller("doctor", ""));
-    for (const TaskSlot& slot : job.tasks) {
-      if (slot.task)
-        plan(slot);
-      else if (slot.off_by.empty())
-        add(Health::absent, slot.info.name, fmt::format("not configured: set {}", join_and(slot.needs)));
+    for (const std::string& name : job_names()) {
+      const Job job = make_job(name, settings_, session_.state, caller("doctor", ""));
+      for (const TaskSlot& slot : job.tasks) {
+        if (slot.task)
+          plan(slot);
+        else if (slot.off_by.empty())
+          add(Health::absent, slot.info.name, fmt::format("not configured: set {}", join_and(slot.needs)));
+      }
     }
   }
 

@@ -92,6 +92,7 @@ class Grammar {
         command(&app_, "run", "carry out a job", [this](const Output& output) { return run_command(output, run_); });
     run->add_option("JOB", run_.job, "JOB or JOB/TASK: cleanup, cleanup/purge-signals")->required();
     run->add_option("--plan", run_.plan, "carry out exactly this plan: its digest, eight digits or more");
+    run->add_flag("--force", run_.force, "rotate-logs: also logs that were rotated just now");
     run->add_option("--allow-removal", run_.allow_removal, "let this task past its brakes, for this run")
         ->type_name("TASK");
     run->add_option("--approval", run_.approval, "carry out a run that waited and was approved")->type_name("RUN");

@@ -88,7 +88,7 @@ Result<std::optional<Plan>> plan_given_with(ledger::Ledger& ledger, const std::s
 Result<int> plan_command(const Output& output, const PlanCommand& command) {
   const JobName name = TRY(parse_job_name(command.job));
   const Session session = TRY(open_session_with_notes(output));
-  const Job job = cleanup(session.settings, session.state, caller(name.job, "plan"));
+  const Job job = make_job(name.job, session.settings, session.state, caller(name.job, "plan"));
   const Plan plan = TRY(plan_job(job, name.only, session.settings.environment, session.settings.brakes, session.clock,
                                  session.state, session.ledger.get(), TRY(barred(session))));
   const std::string digest = TRY(session.state.save(plan));
@@ -113,7 +113,9 @@ Result<int> run_command(const Output& output, const RunCommand& command) {
   else if (given.empty() || launch.empty())
     start = {.id = new_run_id(session.clock.now())};
   const std::string& id = start.id;
-  const Job job = cleanup(session.settings, session.state, caller(name.job, id));
+  Caller by = caller(name.job, id);
+  by.again = command.force;
+  const Job job = make_job(name.job, session.settings, session.state, by);
   RunSettings settings{.id = id,
                        .launch = start.launch,
                        .only = name.only,

@@ -214,13 +214,15 @@ Result<Status> status_of(const Session& session, const Survey& survey) {
 
 Result<Survey> survey(const Session& session) {
   Survey out{.barring = TRY(barred(session)), .sizes = TRY(state_sizes(session.state))};
-  const Job job = cleanup(session.settings, session.state, caller("cleanup", "status"));
-  for (const TaskSlot& slot : job.tasks) {
-    if (!slot.task) continue;
-    const std::vector<PastRun> past = TRY(past_runs(*session.ledger, job.name, slot.info.name));
-    if (!past.empty())
-      out.forecasts.push_back(
-          {.job = job.name, .task = slot.info.name, .forecast = forecast(past.front().left(), past)});
+  for (const std::string& name : job_names()) {
+    const Job job = make_job(name, session.settings, session.state, caller(name, "status"));
+    for (const TaskSlot& slot : job.tasks) {
+      if (!slot.task || !slot.task->removes()) continue;
+      const std::vector<PastRun> past = TRY(past_runs(*session.ledger, job.name, slot.info.name));
+      if (!past.empty())
+        out.forecasts.push_back(
+            {.job = job.name, .task = slot.info.name, .forecast = forecast(past.front().left(), past)});
+    }
   }
   return out;
 }

@@ -6,11 +6,12 @@
 
 #include "core/text.h"
 #include "io/sql/database_url.h"
+#include "jobs/rotation/rotation.h"
 
 namespace steward::app {
 namespace {
 
-constexpr std::string_view cleanup_name = "cleanup";
+constexpr std::string_view cleanup_name = "cleanup", rotation_name = "rotate-logs";
 
 std::string path_of(const std::string& store_url) { return store_url.substr(std::string_view("file://").size()); }
 
@@ -81,6 +82,8 @@ retention::OutOfReach out_of_reach(const Settings& settings, const StateDirector
   return out;
 }
 
+namespace {
+
 Job cleanup(const Settings& settings, const StateDirectory& state, const Caller& caller) {
   const retention::OutOfReach untouched = out_of_reach(settings, state, caller);
   Job job{.name = std::string(cleanup_name), .title = "archives and removes what has become old"};
@@ -94,6 +97,47 @@ Job cleanup(const Settings& settings, const StateDirectory& state, const Caller&
     if (auto purge = archive_purge(spec, caller)) job.tasks.push_back(*std::move(purge));
   }
   return job;
+}
+
+/// Two tasks for each policy: what is due is rotated, and what is old goes.
+Job rotate_logs(const Settings& settings, const Caller& caller) {
+  Job job{.name = std::string(rotation_name), .title = "rotates log files, and removes old archives of them"};
+  for (const rotation::PolicySpec& spec : settings.rotation) {
+    TaskSlot rotate{.info = rotation::rotate_info(spec), .off_by = spec.off_by, .approval = spec.approval};
+    TaskSlot expire{.info = rotation::expire_info(spec), .off_by = spec.off_by, .approval = spec.approval};
+    if (!spec.policy) {
+      rotate.needs = expire.needs = spec.needs;
+    } else if (spec.off_by.empty()) {
+      rotate.task = rotation::rotate_logs(rotate.info, *spec.policy, caller.again);
+      expire.task = rotation::expire_archives(expire.info, *spec.policy);
+    }
+    job.tasks.push_back(std::move(rotate));
+    job.tasks.push_back(std::move(expire));
+  }
+  return job;
+}
+
+/// What a schedule asks of one policy.
+struct Configured {
+  bool works = false;
+  std::string off_by{};
+};
+
+std::vector<Configured> policies_of(const Settings& settings, const std::string& job) {
+  std::vector<Configured> out;
+  if (job == cleanup_name)
+    for (const retention::TaskSpec& spec : settings.cleanup)
+      out.push_back({.works = spec.policy && spec.off_by.empty(), .off_by = spec.off_by});
+  if (job == rotation_name)
+    for (const rotation::PolicySpec& spec : settings.rotation)
+      out.push_back({.works = spec.policy && spec.off_by.empty(), .off_by = spec.off_by});
+  return out;
+}
+
+}  // namespace
+
+Job make_job(const std::string& name, const Settings& settings, const StateDirectory& state, const Caller& caller) {
+  return name == rotation_name ? rotate_logs(settings, caller) : cleanup(settings, state, caller);
 }
 
 retention::RestoreSettings restore_settings(const Settings& settings, const object::StoreTarget& archive,
@@ -116,16 +160,17 @@ retention::RestoreSettings restore_settings(const Settings& settings, const obje
 engine::ScheduledJob scheduled_job(const Settings& settings, const std::string& name) {
   engine::ScheduledJob job{
       .name = name, .schedule = settings.schedules.at(name), .configured = false, .removes = false};
-  if (name != cleanup_name) return job;
+  bool works = false;
   std::string off_by;
-  for (const retention::TaskSpec& spec : settings.cleanup) {
-    const bool works = spec.policy && spec.off_by.empty();
+  for (const Configured& policy : policies_of(settings, name)) {
     // One that somebody has turned off counts as configured, so that the job is off and not forgotten.
-    job.configured |= works || !spec.off_by.empty();
-    job.removes |= works;
-    if (off_by.empty()) off_by = spec.off_by;
+    job.configured |= policy.works || !policy.off_by.empty();
+    works |= policy.works;
+    if (off_by.empty()) off_by = policy.off_by;
   }
-  if (job.configured && !job.removes) job.off_by = off_by;
+  // Logs are rotated under a freeze: nothing is lost by it.
+  job.removes = works && name == cleanup_name;
+  if (job.configured && !works) job.off_by = off_by;
   return job;
 }
 
@@ -135,7 +180,7 @@ std::vector<engine::ScheduledJob> scheduled_jobs(const Settings& settings) {
   return out;
 }
 
-std::vector<std::string> job_names() { return {std::string(cleanup_name)}; }
+std::vector<std::string> job_names() { return {std::string(cleanup_name), std::string(rotation_name)}; }
 
 Result<JobName> parse_job_name(const std::string& text) {
   const std::size_t slash = text.find('/');

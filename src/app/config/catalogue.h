@@ -16,13 +16,14 @@ namespace steward::app {
 struct Caller {
   std::string agent{};  ///< How sessions are called in databases and stores: "steward cleanup 20261123T030000Z-4f2a91".
   std::stop_token stop{};  ///< Cancels the statements that run.
+  bool again = false;      ///< Also what was rotated just now.
 };
 
-/// The job `cleanup` with its tasks in their order; those whose settings are absent, or that are off, have no Task but
-/// say why.
-Job cleanup(const Settings& settings, const StateDirectory& state, const Caller& caller);
+/// A job with its tasks in their order; those whose settings are absent, or that are off, have no Task but say why.
+/// `name` is one of job_names().
+Job make_job(const std::string& name, const Settings& settings, const StateDirectory& state, const Caller& caller);
 
-/// Names of all jobs.
+/// Names of all jobs that there are, in the order in which people are shown them.
 std::vector<std::string> job_names();
 
 /// What a schedule needs to know of the job: whether anything of it is configured, who has turned it off, whether it

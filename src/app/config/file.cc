@@ -226,6 +226,9 @@ class FileReader {
     settings_.databases = names.databases;
     settings_.cleanup = retention::read_cleanup(
         section(document, shape, "cleanup", static_cast<std::map<std::string, int>*>(nullptr)), names, errors_);
+    settings_.rotation = rotation::read_rotation(
+        section(document, shape, "rotate-logs", static_cast<std::map<std::string, int>*>(nullptr)),
+        [this](const Node& node) { return path(node); }, errors_);
     settings_.schedules = engine::read_schedules(
         section(document, shape, "jobs", static_cast<std::map<std::string, int>*>(nullptr)), errors_);
     notifications(document);

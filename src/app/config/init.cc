@@ -95,6 +95,16 @@ constexpr std::string_view audit = R"(
     archive: cold
 )";
 
+constexpr std::string_view rotated = R"(
+# The policies of `steward run rotate-logs`: each log goes to archive/LOG.TIME beside it.
+rotate-logs:
+  logs:
+    folder: {}
+    # reopen: {{signal: USR1, pid_file: /run/app.pid}}
+    # compress: zstd
+    keep: 7 days
+)";
+
 }  // namespace
 
 std::string initial_file(const Settings& settings) {
@@ -122,6 +132,8 @@ std::string initial_file(const Settings& settings) {
   out += block(bucket != nullptr,
                fmt::format(fmt::runtime(objects), bucket != nullptr ? format_age(bucket->age) : "90 days"));
   out += block(database, audit);
+  out += block(log_files != nullptr,
+               fmt::format(fmt::runtime(rotated), quoted(log_files != nullptr ? log_files->folder : "logs")));
   return out;
 }
 

@@ -140,6 +140,11 @@ Shape configuration_shape() {
        {.key = "cleanup",
         .what = "the tasks of the job cleanup, by name, in the order in which they are carried out",
         .shape = retention::cleanup_shape()},
+       {.key = "rotate-logs",
+        .what =
+            "the policies of the job rotate-logs, by name: which logs are rotated, how, and how long their archives "
+            "are kept",
+        .shape = rotation::rotation_shape()},
        {.key = "jobs",
         .what = "when each job runs, and under which conditions",
         .shape = map_of(engine::schedule_shape()),

@@ -21,6 +21,7 @@
 #include "engine/schedule.h"
 #include "io/object/store.h"
 #include "jobs/retention/section.h"
+#include "jobs/rotation/section.h"
 #include "run/brakes.h"
 #include "run/throttle.h"
 
@@ -41,6 +42,7 @@ struct Shown {
 struct Settings {
   std::vector<std::string> files{};  ///< The configuration files; none: variables alone.
   std::vector<retention::TaskSpec> cleanup{};
+  std::vector<rotation::PolicySpec> rotation{};
   /// Of each job by name, also of one that is not configured.
   std::map<std::string, engine::Schedule> schedules = engine::built_in_schedules();
   std::map<std::string, sql::Target> databases{};  ///< By name; from variables: "DATABASE_URL".

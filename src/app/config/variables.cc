@@ -8,13 +8,14 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <map>
 
 #include "app/config/locations.h"
 #include "core/text.h"
 #include "core/url.h"
+#include "io/files/system_folders.h"
 #include "io/object/profile.h"
 #include "io/sql/database_url.h"
-#include "jobs/retention/system_folders.h"
 
 namespace steward::app {
 namespace {
@@ -61,17 +62,20 @@ class Reader {
   Result<void> disabled() {
     std::string list = text("STEWARD_DISABLE", "", "tasks to leave off");
     std::ranges::replace(list, ' ', ',');
-    std::vector<std::string> known;
-    for (const retention::TaskSpec& spec : settings_.cleanup) known.push_back(spec.info.name);
+    std::map<std::string, std::string*> switches;
+    for (rotation::PolicySpec& spec : settings_.rotation) switches[spec.name] = &spec.off_by;
+    for (retention::TaskSpec& spec : settings_.cleanup) switches[spec.info.name] = &spec.off_by;
     for (const std::string& name : split(list, ',')) {
       if (name.empty()) continue;
-      const auto spec = std::ranges::find_if(settings_.cleanup, [&](const auto& s) { return s.info.name == name; });
-      if (spec == settings_.cleanup.end()) {
+      const auto found = switches.find(name);
+      if (found == switches.end()) {
+        std::vector<std::string> known;
+        for (const auto& [task, off_by] : switches) known.push_back(task);
         std::string hint = did_you_mean(name, known);
         return wrong("STEWARD_DISABLE", name, "there is no such task",
                      hint.empty() ? fmt::format("The tasks are {}.", join_and(known)) : hint);
       }
-      spec->off_by = "STEWARD_DISABLE";
+      *found->second = "STEWARD_DISABLE";
     }
     return {};
   }
@@ -125,7 +129,7 @@ class Reader {
     const bool named = environment_("LOG_DIR").has_value();
     const std::string path = absolute(text("LOG_DIR", "logs", "the folder of the log files"), directory_);
     settings_.shown.back().value = path;
-    if (retention::is_system_folder(path))
+    if (files::is_system_folder(path))
       return wrong("LOG_DIR", path, "that folder is the system's",
                    "Name the folder that holds this application's log files alone.");
     struct stat info{};
@@ -213,7 +217,7 @@ class Reader {
     settings_.cleanup.push_back(std::move(spec));
   }
 
-  /// The five tasks, in their order.
+  /// The five tasks of cleanup, in their order, and the rotation of logs.
   void built_in() {
     const bool has_database = !settings_.databases.empty();
     const auto when = [](bool there, auto make) {
@@ -252,6 +256,12 @@ class Reader {
                                            .archive = retention::ArchiveRules{.store = cold_}};
              }),
         "DATABASE_URL");
+    rotation::PolicySpec logs{.name = "logs"};
+    if (log_dir_.empty())
+      logs.needs = {"LOG_DIR"};
+    else
+      logs.policy = rotation::Policy{.folder = log_dir_};
+    settings_.rotation.push_back(std::move(logs));
   }
 
   const Environment& environment_;

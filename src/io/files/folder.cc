@@ -42,10 +42,10 @@ Result<FileInfo> info_at(int folder, const char* name, std::string_view shown) {
   return info_from(found);
 }
 
-std::unexpected<Error> not_a_file(FileType type, std::string_view shown) {
-  if (type == FileType::symlink) return failure(ELOOP, "read", shown);
-  if (type == FileType::folder) return failure(EISDIR, "read", shown);
-  return fail(Kind::refused, fmt::format("cannot read {}: it is not a regular file", printable(shown)), "",
+std::unexpected<Error> not_a_file(FileType type, std::string_view verb, std::string_view shown) {
+  if (type == FileType::symlink) return failure(ELOOP, verb, shown);
+  if (type == FileType::folder) return failure(EISDIR, verb, shown);
+  return fail(Kind::refused, fmt::format("cannot {} {}: it is not a regular file", verb, printable(shown)), "",
               "not-a-file");
 }
 
@@ -113,22 +113,26 @@ Result<FileInfo> Folder::stat(std::string_view path) const {
   return info_at(folder.fd(), split_last(path).name.c_str(), shown(path));
 }
 
-Result<Handle> Folder::open_for_reading(std::string_view path) const {
-  const Parent folder = TRY(parent("read", path, O_PATH));
+Result<Handle> Folder::open_for_reading(std::string_view path) const { return open_file("read", path, O_RDONLY); }
+
+Result<Handle> Folder::open_for_changing(std::string_view path) const { return open_file("change", path, O_RDWR); }
+
+Result<Handle> Folder::open_file(std::string_view verb, std::string_view path, int access) const {
+  const Parent folder = TRY(parent(verb, path, O_PATH));
   const std::string name = split_last(path).name;
   // Looked at before it is opened: opening a device or a FIFO is an act of its own.
   const FileInfo before = TRY(info_at(folder.fd(), name.c_str(), shown(path)));
-  if (before.type != FileType::regular) return not_a_file(before.type, shown(path));
-  constexpr int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  if (before.type != FileType::regular) return not_a_file(before.type, verb, shown(path));
+  const int flags = access | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
   Handle file(retried([&] { return openat(folder.fd(), name.c_str(), flags); }));
   if (!file.valid()) {
     const int code = errno;
     const Handle denied(openat(folder.fd(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    return failure(code, "read", shown(path), denied.valid() ? denied.fd() : folder.fd());
+    return failure(code, verb, shown(path), denied.valid() ? denied.fd() : folder.fd());
   }
   struct stat found{};
-  if (fstat(file.fd(), &found) != 0) return failure(errno, "read", shown(path));
-  if (!S_ISREG(found.st_mode)) return not_a_file(info_from(found).type, shown(path));
+  if (fstat(file.fd(), &found) != 0) return failure(errno, verb, shown(path));
+  if (!S_ISREG(found.st_mode)) return not_a_file(info_from(found).type, verb, shown(path));
   return file;
 }
 

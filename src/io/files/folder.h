@@ -105,6 +105,8 @@ class Folder {
   Result<FileInfo> stat(std::string_view path) const;  ///< Does not follow a symlink at the end.
   /// Regular files only; others are refused (code "not-a-file"), and never opened: a FIFO cannot hang it.
   Result<Handle> open_for_reading(std::string_view path) const;
+  /// A regular file that is there, to be changed in place; as above.
+  Result<Handle> open_for_changing(std::string_view path) const;
   Result<Folder> subfolder(std::string_view path) const;
   /// And parents (mode 0700). There already is a success, and made durable all the same: who made them may have died
   /// before. Costs an fsync a segment: call it once a folder, not once a file.
@@ -120,6 +122,10 @@ class Folder {
   /// system has no rename without replacing, link and unlink: a crash between them leaves both names, and calling it
   /// again finishes.
   Result<void> rename(std::string_view from, std::string_view to, bool replace) const;
+  /// The same into another folder of the same file system; unavailable (EXDEV) where it is on another.
+  /// `Durable::later`: without the fsyncs, for many in a row: sync both folders behind them.
+  Result<void> move(std::string_view from, const Folder& target, std::string_view to, bool replace,
+                    Durable durable = Durable::now) const;
   /// unlinkat and fsync of its folder (also where it was absent already: a success). A symlink goes itself. Folders are
   /// refused (code "folder"). `Durable::later`: without the fsync, for what may come back after a power loss and is
   /// then removed once more.
@@ -162,6 +168,7 @@ class Folder {
     int fd() const { return opened.valid() ? opened.fd() : at; }
   };
   std::string shown(std::string_view path) const;  // for messages
+  Result<Handle> open_file(std::string_view verb, std::string_view path, int access) const;
   Result<Parent> parent(std::string_view verb, std::string_view path, int flags) const;
 
   Handle handle_{};

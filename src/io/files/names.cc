@@ -88,17 +88,24 @@ Result<Folder::Temporary> Folder::temporary_beside(std::string_view path) const 
 }
 
 Result<void> Folder::rename(std::string_view from, std::string_view to, bool replace) const {
+  return move(from, *this, to, replace);
+}
+
+Result<void> Folder::move(std::string_view from, const Folder& target, std::string_view to, bool replace,
+                          Durable durable) const {
   const Parent from_folder = TRY(parent("rename", from, O_RDONLY));
-  const Parent to_folder = TRY(parent("rename to", to, O_RDONLY));
+  const Parent to_folder = TRY(target.parent("rename to", to, O_RDONLY));
   const Move move{from_folder.fd(), split_last(from).name, to_folder.fd(), split_last(to).name};
   if (move.run(replace, calls_) != 0) {
     const int code = errno;
-    if (code == EEXIST || code == ENOTEMPTY) return failure(EEXIST, "rename to", shown(to), to_folder.fd());
+    if (code == EEXIST || code == ENOTEMPTY) return failure(EEXIST, "rename to", target.shown(to), to_folder.fd());
     return failure(code, "rename", shown(from), from_folder.fd());
   }
+  if (durable == Durable::later) return {};
   // The new name first: whatever is lost between the two, a name is left.
-  TRY(sync_folder(to_folder.fd(), shown(to)));
-  if (split_last(from).folder != split_last(to).folder) TRY(sync_folder(from_folder.fd(), shown(from)));
+  TRY(sync_folder(to_folder.fd(), target.shown(to)));
+  if (this != &target || split_last(from).folder != split_last(to).folder)
+    TRY(sync_folder(from_folder.fd(), shown(from)));
   return {};
 }
 

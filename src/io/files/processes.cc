@@ -12,12 +12,12 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
-#include <string_view>
+#include <utility>
 
 #include "core/text.h"
-#include "io/files/folder.h"
 
 namespace steward::files {
 namespace {
@@ -84,6 +84,72 @@ Seen holds(pid_t pid, const struct stat& file) {
   return leads_to(fmt::format("/proc/{}/map_files", pid), file);
 }
 
+/// What keeps this process from seeing all others; empty where nothing does.
+std::string blindness(std::string_view outermost) {
+  if (link_target("/proc/self/ns/pid") != outermost) return "processes outside of this container cannot be seen";
+  return sees_every_process() ? "" : "other users' processes cannot be looked into";
+}
+
+/// The files that are asked about, by device and inode.
+using Places = std::multimap<std::pair<std::uint64_t, std::uint64_t>, std::size_t>;
+
+/// The flags of an open file, as its fdinfo has them: octal.
+std::optional<int> flags_of(const std::string& fdinfo) {
+  const Handle file(open(fdinfo.c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 512> buffer{};
+  const ssize_t n = file.valid() ? read(file.fd(), buffer.data(), buffer.size()) : 0;
+  const std::string_view text(buffer.data(), n > 0 ? static_cast<std::size_t>(n) : 0);
+  constexpr std::string_view key = "flags:\t";
+  const std::size_t at = text.find(key);
+  if (at == std::string_view::npos) return {};
+  int flags = 0;
+  const auto [end, ec] = std::from_chars(text.data() + at + key.size(), text.data() + text.size(), flags, 8);
+  return ec == std::errc{} ? std::optional(flags) : std::nullopt;
+}
+
+void note(Writing& writing, int flags, bool mapped, pid_t pid) {
+  const bool writes = (flags & O_ACCMODE) != O_RDONLY;
+  const bool known_writer = writing.appends || writing.overwrites;
+  if (writing.by.empty() || (writes && !known_writer)) writing.by = process_name(pid);
+  if (!writes)
+    writing.reads = true;
+  else if ((flags & O_APPEND) != 0 && !mapped)
+    writing.appends = true;
+  else
+    writing.overwrites = true;
+}
+
+/// Notes how one process has any of the files open. False where it could not be looked into.
+bool note_process(pid_t pid, const Places& places, std::vector<Writing>& files) {
+  const std::string own = fmt::format("/proc/{}", pid);
+  bool seen_whole = true;
+  for (const bool mapped : {false, true}) {
+    const Listing listing(opendir((own + (mapped ? "/map_files" : "/fd")).c_str()));
+    if (!listing) {
+      seen_whole &= errno == ENOENT || errno == ESRCH;
+      continue;
+    }
+    while (const dirent* entry = readdir(listing.get())) {
+      if (entry->d_name[0] == '.') continue;
+      struct stat found{};
+      if (fstatat(dirfd(listing.get()), entry->d_name, &found, 0) != 0) {
+        seen_whole &= errno != EACCES && errno != EPERM;
+        continue;
+      }
+      const auto [first, last] = places.equal_range({found.st_dev, found.st_ino});
+      if (first == last) continue;
+      struct stat link{};
+      int flags = O_RDWR;  // the worst, where it cannot be told
+      if (!mapped)
+        flags = flags_of(fmt::format("{}/fdinfo/{}", own, entry->d_name)).value_or(O_RDWR);
+      else if (fstatat(dirfd(listing.get()), entry->d_name, &link, AT_SYMLINK_NOFOLLOW) == 0)
+        flags = (link.st_mode & S_IWUSR) != 0 ? O_RDWR : O_RDONLY;  // a mapping's link has the mapping's rights
+      for (auto place = first; place != last; ++place) note(files[place->second], flags, mapped, pid);
+    }
+  }
+  return seen_whole;
+}
+
 }  // namespace
 
 std::string process_name(pid_t pid) {
@@ -96,10 +162,7 @@ Holders holders_of(int fd, std::string_view outermost) {
   struct stat file{};
   const Listing processes(opendir("/proc"));
   if (!processes || fstat(fd, &file) != 0 || access("/proc/self/fd", R_OK) != 0) return {"", "there is no /proc"};
-  if (link_target("/proc/self/ns/pid") != outermost)
-    holders.blind_to = "processes outside of this container cannot be seen";
-  else if (!sees_every_process())
-    holders.blind_to = "other users' processes cannot be looked into";
+  holders.blind_to = blindness(outermost);
   const std::string own = link_target("/proc/self");  // not getpid(): /proc may be that of an outer namespace
   while (const dirent* entry = readdir(processes.get())) {
     const auto pid = pid_of(entry->d_name);
@@ -113,6 +176,26 @@ Holders holders_of(int fd, std::string_view outermost) {
       holders.blind_to = fmt::format("{} cannot be looked into", process_name(*pid));
   }
   return holders;
+}
+
+Writings writing_to(std::span<const FileInfo* const> files, std::string_view outermost) {
+  Writings out{.files = std::vector<Writing>(files.size())};
+  Places places;
+  for (std::size_t i = 0; i < files.size(); ++i) places.emplace(std::pair(files[i]->device, files[i]->inode), i);
+  const Listing processes(opendir("/proc"));
+  if (!processes || access("/proc/self/fd", R_OK) != 0) {
+    out.blind_to = "there is no /proc";
+    return out;
+  }
+  out.blind_to = blindness(outermost);
+  const std::string own = link_target("/proc/self");
+  while (const dirent* entry = readdir(processes.get())) {
+    const auto pid = pid_of(entry->d_name);
+    if (!pid || own == entry->d_name) continue;
+    if (!note_process(*pid, places, out.files) && out.blind_to.empty())
+      out.blind_to = fmt::format("{} cannot be looked into", process_name(*pid));
+  }
+  return out;
 }
 
 }  // namespace steward::files

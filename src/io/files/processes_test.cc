@@ -76,5 +76,43 @@ TEST_F(Processes, AreNamedAsPeopleKnowThem) {
   EXPECT_EQ(process_name(1 << 30), "pid 1073741824");
 }
 
+TEST_F(Processes, HowTheyWriteIsTold) {
+  for (const char* name : {"appended", "overwritten", "read", "mapped", "free"}) scratch.write(name, "x");
+  alone([&](std::string_view outermost) {
+    const Holder other([&] {
+      EXPECT_GE(open((scratch / "appended").c_str(), O_WRONLY | O_APPEND), 0);
+      EXPECT_GE(open((scratch / "overwritten").c_str(), O_WRONLY), 0);
+      EXPECT_GE(open((scratch / "read").c_str(), O_RDONLY), 0);
+      const Handle file(open((scratch / "mapped").c_str(), O_RDWR | O_APPEND));
+      EXPECT_NE(mmap(nullptr, 1, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd(), 0), MAP_FAILED);
+    });
+    const Folder folder = Folder::open(scratch.path()).value();
+    std::vector<FileInfo> infos;
+    for (const char* name : {"appended", "overwritten", "read", "mapped", "free"})
+      infos.push_back(folder.stat(name).value());
+    std::vector<const FileInfo*> files;
+    for (const FileInfo& info : infos) files.push_back(&info);
+    const Writings found = writing_to(files, outermost);
+    EXPECT_THAT(found.blind_to, IsEmpty());
+    const auto shown = [&](std::size_t i) {
+      const Writing& one = found.files[i];
+      return std::string(one.appends ? "a" : "") + (one.overwrites ? "o" : "") + (one.reads ? "r" : "");
+    };
+    EXPECT_EQ(shown(0), "a");
+    EXPECT_EQ(shown(1), "o");
+    EXPECT_EQ(shown(2), "r");
+    EXPECT_EQ(shown(3), "o") << "what is mapped to be written is not written at the end";
+    EXPECT_EQ(shown(4), "");
+    EXPECT_THAT(found.files[0].by, EndsWith("(pid " + std::to_string(other.pid()) + ")"));
+  });
+}
+
+TEST_F(Processes, WhoeverCannotSeeAllSaysSo) {
+  const FileInfo info = Folder::open(scratch.path()).value().stat("f").value();
+  const FileInfo* const one = &info;
+  as_ordinary_user([&] { EXPECT_THAT(writing_to({&one, 1}).blind_to, testing::Not(IsEmpty())); });
+  EXPECT_EQ(writing_to({&one, 1}, "pid:[1]").blind_to, "processes outside of this container cannot be seen");
+}
+
 }  // namespace
 }  // namespace steward::files

@@ -11,9 +11,9 @@
 #include "jobs/retention/needs.h"
 #include "jobs/retention/object_survey.h"
 #include "jobs/retention/old_objects.h"
-#include "jobs/retention/removed_list.h"
 #include "jobs/retention/retention.h"
 #include "run/locks.h"
+#include "run/manifest/removed_list.h"
 #include "run/runner.h"
 
 namespace steward::retention {
@@ -148,7 +148,7 @@ class ExpireObjects final : public Task {
   Result<void> execute(const Step& step, RunContext& run) const override {
     auto store = TRY(object::open(policy_.bucket));
     Needs needs = TRY(open_needs(*store));
-    RemovedList list(run, info_.name);
+    manifest::RemovedList list(run, info_.name);
     const object::Versioning versioning = TRY(store->versioning());
     OldObjects old(*store, policy_.versions, versioning, out_of_reach_, needs, step.cutoff);
     std::uint64_t left = step.planned.items;
@@ -187,7 +187,7 @@ class ExpireObjects final : public Task {
     return Needs::open(out_of_reach_.needed, folder);
   }
 
-  static Result<void> begin(const std::vector<OldObject>& judged, RemovedList& list, Removals& removals,
+  static Result<void> begin(const std::vector<OldObject>& judged, manifest::RemovedList& list, Removals& removals,
                             RunContext& run) {
     if (judged.empty()) return {};
     std::vector<object::Removal> batch;

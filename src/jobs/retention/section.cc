@@ -8,7 +8,8 @@
 
 #include "core/text.h"
 #include "core/zone.h"
-#include "jobs/retention/system_folders.h"
+#include "io/files/system_folders.h"
+#include "run/task_section.h"
 
 namespace steward::retention {
 namespace {
@@ -48,22 +49,6 @@ Shape condition_shape() {
                     .shape = scalar(Scalar::boolean),
                     .example = "false"});
   return record("condition", std::move(fields));
-}
-
-Field enabled_field() {
-  return {.key = "enabled",
-          .what = "false leaves the task off; plans then say so",
-          .shape = scalar(Scalar::boolean),
-          .fallback = "true",
-          .example = "false"};
-}
-
-Field approval_field() {
-  return {.key = "approval",
-          .what = "required: what it would do waits in each run until a person has approved it",
-          .shape = choice({"required", "none"}),
-          .fallback = "none",
-          .example = "required"};
 }
 
 Field age_field(std::string what) {
@@ -191,18 +176,14 @@ class Reader {
     if (kind == "rows-with-files") spec.policy = rows_with_files(node);
     if (kind == "files") spec.policy = files(node);
     if (kind == "objects") spec.policy = objects(node);
-    spec.approval = node.text_at("approval") == "required";
-    if (node.text_at("enabled") == "false") spec.off_by = text_of(node.find("enabled")->at);
+    const TaskSwitches switches = read_switches(node);
+    spec.off_by = switches.off_by;
+    spec.approval = switches.approval;
     if (spec.policy) spec.info.title = title_of(*spec.policy);
     return spec;
   }
 
  private:
-  static bool is_task_name(std::string_view name) {
-    return !name.empty() && name.size() <= 64 && name.front() != '-' &&
-           std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_'; });
-  }
-
   void wrong(const SourcePlace& at, std::string_view why, std::string hint = {}) {
     errors_.push_back(error_at(at, why, std::move(hint)));
   }
@@ -348,7 +329,7 @@ class Reader {
         .folder = path(node, "folder"), .patterns = log_file_names(), .leave_out = {"archive"}, .age = age_in(node)};
     if (const Node* names = node.find("names")) policy.patterns = names->texts();
     if (const Node* left = node.find("leave_out")) policy.leave_out = left->texts();
-    if (is_system_folder(policy.folder))
+    if (files::is_system_folder(policy.folder))
       wrong(node.find("folder")->at, fmt::format("the folder {} is the system's", policy.folder),
             "Name the folder that holds this application's files alone.");
     return policy;

@@ -9,6 +9,7 @@
 
 #include "core/digest.h"
 #include "core/text.h"
+#include "io/files/attributes.h"
 #include "io/files/copy.h"
 #include "jobs/retention/needs.h"
 
@@ -62,17 +63,8 @@ std::unexpected<Error> not_as_archived(const object::Store& archive, const std::
               "Nothing was restored from it. Bring that one back from a copy of the cold storage.");
 }
 
-/// Owner first: chown takes set-id bits away. An ordinary user may not give files away; the bytes matter more.
 void give_attributes(int fd, const manifest::Item& item) {
-  if (item.mode) {
-    (void)!::fchown(fd, item.owner, item.group);
-    (void)!::fchmod(fd, *item.mode);
-  }
-  if (!item.modified) return;
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(*item.modified);
-  const timespec time{seconds.time_since_epoch().count(), (*item.modified - seconds).count() * 1000};
-  const std::array<timespec, 2> times{time, time};
-  (void)!::futimens(fd, times.data());
+  files::give(fd, {.mode = item.mode, .owner = item.owner, .group = item.group, .modified = item.modified});
 }
 
 /// A Sink into a Source: what a store pushes lands in a temporary file that is read again. Objects move between stores

@@ -1,12 +1,11 @@
-#include "jobs/retention/system_folders.h"
+#include "io/files/system_folders.h"
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <string_view>
 
-#include "jobs/retention/needs.h"
-
-namespace steward::retention {
+namespace steward::files {
 namespace {
 
 constexpr std::array folders{"/",    "/home", "/media",     "/mnt", "/opt",       "/root",    "/run",    "/srv",
@@ -26,8 +25,9 @@ bool is_one(const std::string& path) {
 }  // namespace
 
 bool is_system_folder(const std::string& path) {
-  const std::string real = resolved(path);
-  return is_one(path) || (!real.empty() && is_one(real));
+  std::error_code missing;
+  const std::string real = std::filesystem::canonical(path, missing).string();
+  return is_one(path) || (!missing && is_one(real));
 }
 
-}  // namespace steward::retention
+}  // namespace steward::files

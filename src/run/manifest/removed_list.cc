@@ -1,4 +1,4 @@
-#include "jobs/retention/removed_list.h"
+#include "run/manifest/removed_list.h"
 
 #include <fmt/format.h>
 
@@ -7,18 +7,23 @@
 
 #include "run/manifest/row_json.h"
 
-namespace steward::retention {
+namespace steward::manifest {
 
 void RemovedList::add(std::string_view name, Bytes size, Instant modified, std::string_view version) {
   // By hand but for the name: this is written for every file that goes.
   fmt::format_to(std::back_inserter(buffer_), R"({{"bytes":{},"modified":"{}","removed":{})", size.count,
-                 format_instant(modified), manifest::bytes_to_json(name).dump());
-  if (!version.empty()) buffer_ += ",\"version\":" + manifest::bytes_to_json(version).dump();
+                 format_instant(modified), bytes_to_json(name).dump());
+  if (!version.empty()) buffer_ += ",\"version\":" + bytes_to_json(version).dump();
   buffer_ += "}\n";
 }
 
+void RemovedList::moves(std::string_view name, std::string_view to, Bytes size) {
+  buffer_ +=
+      nlohmann::json{{"moved", bytes_to_json(name)}, {"to", bytes_to_json(to)}, {"bytes", size.count}}.dump() + '\n';
+}
+
 void RemovedList::stays(std::string_view name, std::string_view reason) {
-  buffer_ += nlohmann::json{{"not_removed", manifest::bytes_to_json(name)}, {"reason", reason}}.dump() + '\n';
+  buffer_ += nlohmann::json{{"not_removed", bytes_to_json(name)}, {"reason", reason}}.dump() + '\n';
 }
 
 Result<void> RemovedList::flush() {
@@ -37,4 +42,4 @@ Result<void> RemovedList::flush() {
   return files::sync_file(file_.fd());
 }
 
-}  // namespace steward::retention
+}  // namespace steward::manifest
