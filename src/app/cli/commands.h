@@ -107,6 +107,24 @@ struct RestoreCommand {
 };
 Result<int> archive_restore_command(const Output& output, const RestoreCommand& command);
 
+struct BackupListCommand {
+  std::string task{};  ///< Of this policy alone.
+};
+Result<int> backup_list_command(const Output& output, const BackupListCommand& command);
+/// Reads, or restores and compares; 1 where a backup is not what its manifest says.
+struct BackupVerifyCommand {
+  std::string backup = "latest";
+  std::string task{}, depth = "bytes", to{};
+};
+Result<int> backup_verify_command(const Output& output, const BackupVerifyCommand& command);
+struct BackupRestoreCommand {
+  std::string backup{}, task{}, to{};
+  std::vector<std::string> tables{};
+  bool plan_only = false, into_existing = false, no_compare = false, globals = false;
+  bool no_owner = false, no_privileges = false;
+};
+Result<int> backup_restore_command(const Output& output, const BackupRestoreCommand& command);
+
 /// Without `yes` it says what would be forgotten, and no more.
 struct ForgetCommand {
   std::string table{};

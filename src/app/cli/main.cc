@@ -44,6 +44,7 @@ class Grammar {
     add_running();
     add_runs();
     add_archive();
+    add_backup();
     add_holds();
     add_freeze();
     add_notify();
@@ -213,6 +214,39 @@ class Grammar {
                                [this](const Output& output) { return runs_cancel_command(output, run_id_); });
     for (CLI::App* sub : {show, log, cancel})
       sub->add_option("RUN", run_id_, "a run's id, a beginning of it, or `latest`")->required();
+  }
+
+  void add_backup() {
+    CLI::App* backup = group("backup", "backups of databases: list, verify, restore");
+    CLI::App* list = command(backup, "list", "all that are whole, with what is proved of each",
+                             [this](const Output& output) { return backup_list_command(output, backup_list_); });
+    list->add_option("--task", backup_list_.task, "of this policy alone");
+    CLI::App* verify = command(backup, "verify", "read a backup, or restore it into a throwaway server, and compare",
+                               [this](const Output& output) { return backup_verify_command(output, backup_verify_); });
+    verify->add_option("ID", backup_verify_.backup, "which: its id, a beginning of it, or latest")
+        ->capture_default_str();
+    verify->add_option("--task", backup_verify_.task, "the policy, where there are several");
+    verify->add_option("--depth", backup_verify_.depth, "bytes: every object is read and hashed; restore: and restored")
+        ->check(CLI::IsMember({"bytes", "restore"}))
+        ->capture_default_str();
+    verify->add_option("--to", backup_verify_.to, "restore into this empty database, instead of a throwaway server");
+    verify->footer("Example:\n  steward backup verify latest --depth restore");
+    CLI::App* restore =
+        command(backup, "restore", "bring a backup back into an empty database; says first what it would do",
+                [this](const Output& output) { return backup_restore_command(output, backup_restore_); });
+    restore->add_option("ID", backup_restore_.backup, "which: its id, a beginning of it, or latest")->required();
+    restore->add_option("--to", backup_restore_.to, "the database: a URL")->required();
+    restore->add_option("--task", backup_restore_.task, "the policy, where there are several");
+    restore->add_option("--table", backup_restore_.tables, "this table alone, without its indexes; may be repeated");
+    restore->add_flag("--plan", backup_restore_.plan_only, "only say what it would do");
+    restore->add_flag("--into-existing", backup_restore_.into_existing, "also into a database that is not empty");
+    restore->add_flag("--globals", backup_restore_.globals, "roles and tablespaces first");
+    restore->add_flag("--no-owner", backup_restore_.no_owner, "all belongs to who restores");
+    restore->add_flag("--no-privileges", backup_restore_.no_privileges, "without GRANTs");
+    restore->add_flag("--no-compare", backup_restore_.no_compare, "do not compare what was restored with the backup");
+    restore->footer(
+        "Examples:\n  steward backup restore latest --to postgresql://postgres@db/app_restored\n"
+        "  steward backup restore 20261129T0000 --to postgresql://postgres@db/scratch --table signals");
   }
 
   void add_archive() {
@@ -438,6 +472,9 @@ class Grammar {
   ServeCommand serve_{};
   PauseCommand pause_{};
   RunsCommand runs_{};
+  BackupListCommand backup_list_{};
+  BackupVerifyCommand backup_verify_{};
+  BackupRestoreCommand backup_restore_{};
   RestoreCommand restore_{};
   ForgetCommand forget_{};
   HoldCommand hold_{};

@@ -159,7 +159,8 @@ Result<void> write_holds_beside_archive(const Session& session) {
 
 Caller caller(std::string_view job, std::string_view run) {
   return {.agent = run.empty() ? fmt::format("steward {}", job) : fmt::format("steward {} {}", job, run),
-          .stop = stop_of_process().get_token()};
+          .stop = stop_of_process().get_token(),
+          .version = std::string(version)};
 }
 
 }  // namespace steward::app

@@ -6,12 +6,13 @@
 
 #include "core/text.h"
 #include "io/sql/database_url.h"
+#include "jobs/backup/backup.h"
 #include "jobs/rotation/rotation.h"
 
 namespace steward::app {
 namespace {
 
-constexpr std::string_view cleanup_name = "cleanup", rotation_name = "rotate-logs";
+constexpr std::string_view cleanup_name = "cleanup", rotation_name = "rotate-logs", backup_name = "backup";
 
 std::string path_of(const std::string& store_url) { return store_url.substr(std::string_view("file://").size()); }
 
@@ -63,6 +64,12 @@ retention::OutOfReach out_of_reach(const Settings& settings, const StateDirector
   for (const object::StoreTarget& archive : settings.archives) {
     if (archive.url.starts_with("file://")) out.folders.push_back(path_of(archive.url));
     out.stores.push_back(archive.url);
+  }
+  for (const backup::PolicySpec& spec : settings.backup) {
+    if (!spec.policy) continue;
+    const std::string& url = spec.policy->store.url;
+    if (url.starts_with("file://")) out.folders.push_back(path_of(url));
+    out.stores.push_back(url);
   }
   std::vector<std::string> urls{settings.ledger_url};
   for (const auto& [name, target] : settings.databases) urls.push_back(target.url);
@@ -117,6 +124,31 @@ Job rotate_logs(const Settings& settings, const Caller& caller) {
   return job;
 }
 
+/// Up to three tasks for each policy: a backup, its proof, and what is old goes.
+Job back_up(const Settings& settings, const Caller& caller) {
+  Job job{.name = std::string(backup_name), .title = "dumps databases into a store, and proves that they come back"};
+  for (const backup::PolicySpec& spec : settings.backup) {
+    TaskSlot slot{.info = backup::backup_info(spec), .off_by = spec.off_by, .approval = spec.approval};
+    TaskSlot proof{.info = backup::proof_info(spec), .off_by = spec.off_by};
+    TaskSlot expire{.info = backup::expire_info(spec), .off_by = spec.off_by, .approval = spec.approval};
+    if (!spec.policy) {
+      slot.needs = spec.needs;
+    } else if (spec.off_by.empty()) {
+      backup::Policy policy = *spec.policy;
+      policy.database = as(caller, policy.database);
+      policy.store = as(caller, policy.store);
+      policy.steward = caller.version;
+      slot.task = backup::back_up(slot.info, policy);
+      if (policy.proof) proof.task = backup::prove_backup(proof.info, policy);
+      if (!policy.keep.empty()) expire.task = backup::expire_backups(expire.info, policy);
+    }
+    job.tasks.push_back(std::move(slot));
+    if (spec.policy && spec.policy->proof) job.tasks.push_back(std::move(proof));
+    if (spec.policy && !spec.policy->keep.empty()) job.tasks.push_back(std::move(expire));
+  }
+  return job;
+}
+
 /// What a schedule asks of one policy.
 struct Configured {
   bool works = false;
@@ -131,13 +163,17 @@ std::vector<Configured> policies_of(const Settings& settings, const std::string&
   if (job == rotation_name)
     for (const rotation::PolicySpec& spec : settings.rotation)
       out.push_back({.works = spec.policy && spec.off_by.empty(), .off_by = spec.off_by});
+  if (job == backup_name)
+    for (const backup::PolicySpec& spec : settings.backup)
+      out.push_back({.works = spec.policy && spec.off_by.empty(), .off_by = spec.off_by});
   return out;
 }
 
 }  // namespace
 
 Job make_job(const std::string& name, const Settings& settings, const StateDirectory& state, const Caller& caller) {
-  return name == rotation_name ? rotate_logs(settings, caller) : cleanup(settings, state, caller);
+  if (name == rotation_name) return rotate_logs(settings, caller);
+  return name == backup_name ? back_up(settings, caller) : cleanup(settings, state, caller);
 }
 
 retention::RestoreSettings restore_settings(const Settings& settings, const object::StoreTarget& archive,
@@ -168,7 +204,7 @@ engine::ScheduledJob scheduled_job(const Settings& settings, const std::string& 
     works |= policy.works;
     if (off_by.empty()) off_by = policy.off_by;
   }
-  // Logs are rotated under a freeze: nothing is lost by it.
+  // Logs are rotated under a freeze, and databases backed up: nothing is lost by it.
   job.removes = works && name == cleanup_name;
   if (job.configured && !works) job.off_by = off_by;
   return job;
@@ -180,7 +216,7 @@ std::vector<engine::ScheduledJob> scheduled_jobs(const Settings& settings) {
   return out;
 }
 
-std::vector<std::string> job_names() { return {std::string(cleanup_name), std::string(rotation_name)}; }
+std::vector<std::string> job_names() { return {std::string(cleanup_name), std::string(rotation_name), std::string(backup_name)}; }
 
 Result<JobName> parse_job_name(const std::string& text) {
   const std::size_t slash = text.find('/');

@@ -17,6 +17,7 @@ struct Caller {
   std::string agent{};  ///< How sessions are called in databases and stores: "steward cleanup 20261123T030000Z-4f2a91".
   std::stop_token stop{};  ///< Cancels the statements that run.
   bool again = false;      ///< Also what was rotated just now.
+  std::string version{};   ///< This program's, for what it writes down.
 };
 
 /// A job with its tasks in their order; those whose settings are absent, or that are off, have no Task but say why.

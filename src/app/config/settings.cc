@@ -145,6 +145,9 @@ Shape configuration_shape() {
             "the policies of the job rotate-logs, by name: which logs are rotated, how, and how long their archives "
             "are kept",
         .shape = rotation::rotation_shape()},
+       {.key = "backup",
+        .what = "the policies of the job backup, by name: which database is dumped into which store",
+        .shape = backup::backup_shape()},
        {.key = "jobs",
         .what = "when each job runs, and under which conditions",
         .shape = map_of(engine::schedule_shape()),

@@ -20,6 +20,7 @@
 #include "engine/notify/settings.h"
 #include "engine/schedule.h"
 #include "io/object/store.h"
+#include "jobs/backup/section.h"
 #include "jobs/retention/section.h"
 #include "jobs/rotation/section.h"
 #include "run/brakes.h"
@@ -43,6 +44,7 @@ struct Settings {
   std::vector<std::string> files{};  ///< The configuration files; none: variables alone.
   std::vector<retention::TaskSpec> cleanup{};
   std::vector<rotation::PolicySpec> rotation{};
+  std::vector<backup::PolicySpec> backup{};
   /// Of each job by name, also of one that is not configured.
   std::map<std::string, engine::Schedule> schedules = engine::built_in_schedules();
   std::map<std::string, sql::Target> databases{};  ///< By name; from variables: "DATABASE_URL".

@@ -44,6 +44,7 @@ class Reader {
     TRY(logs());
     TRY(bucket());
     built_in();
+    TRY(backup());
     return {};
   }
 
@@ -64,6 +65,7 @@ class Reader {
     std::ranges::replace(list, ' ', ',');
     std::map<std::string, std::string*> switches;
     for (rotation::PolicySpec& spec : settings_.rotation) switches[spec.name] = &spec.off_by;
+    for (backup::PolicySpec& spec : settings_.backup) switches[spec.name] = &spec.off_by;
     for (retention::TaskSpec& spec : settings_.cleanup) switches[spec.info.name] = &spec.off_by;
     for (const std::string& name : split(list, ',')) {
       if (name.empty()) continue;
@@ -156,6 +158,49 @@ class Reader {
                    fmt::format("the archive ({}) has the same place, so nothing in it could be told from what expires",
                                cold_.url),
                    "Give COLD_STORAGE_PATH a prefix of its own, like s3://bucket/cold.");
+    return {};
+  }
+
+  /// A key that may only write there is best: each variable of AWS's counts with BACKUP_ before its name first.
+  Result<void> backup() {
+    backup::PolicySpec spec{.name = "backup-database"};
+    const std::string bucket = text("BACKUP_BUCKET", "", "where backups go");
+    const std::string direct = text("DATABASE_URL_DIRECT", "", "the database past its pooler, for backups");
+    if (settings_.databases.empty()) spec.needs.emplace_back("DATABASE_URL");
+    if (bucket.empty()) spec.needs.emplace_back("BACKUP_BUCKET");
+    if (!spec.needs.empty()) {
+      settings_.backup.push_back(std::move(spec));
+      return {};
+    }
+    backup::Policy policy{.database = settings_.databases.at("DATABASE_URL")};
+    if (!direct.empty()) {
+      if (auto url = sql::parse_database_url(direct); !url)
+        return fail_while("DATABASE_URL_DIRECT", std::move(url).error());
+      policy.database.url = direct;
+    }
+    policy.store = TRY(store("BACKUP_BUCKET", bucket, true));
+    policy.store.s3 = TRY(object::s3_settings_from([this](const std::string& name) {
+      const auto own = environment_("BACKUP_" + name);
+      return own ? own : environment_(name);
+    }));
+    if (at_or_below(policy.store.url, cold_.url) || at_or_below(cold_.url, policy.store.url))
+      return wrong("BACKUP_BUCKET", policy.store.url, fmt::format("the archive ({}) has the same place", cold_.url),
+                   "Give it a bucket, a prefix or a folder of its own.");
+    policy.name = backup::folder_name(policy.database.url);
+    const std::string proof = text("BACKUP_PROOF", "", "how often the newest backup is restored and compared");
+    if (!proof.empty()) {
+      const auto every = parse_age(proof);
+      if (!every) return wrong("BACKUP_PROOF", proof, "it is no span of time", "Write it like BACKUP_PROOF=\"7 days\".");
+      policy.proof = backup::ProofRule{.every = *every};
+    }
+    const std::string keep = text("BACKUP_KEEP", "", "which backups stay; unset: all");
+    if (!keep.empty()) {
+      auto rules = backup::parse_keep(keep);
+      if (!rules) return fail_while("BACKUP_KEEP", std::move(rules).error());
+      policy.keep = *rules;
+    }
+    spec.policy = std::move(policy);
+    settings_.backup.push_back(std::move(spec));
     return {};
   }
 

@@ -57,12 +57,9 @@ class Preparation {
         posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     if (error == 0) error = posix_spawnattr_setsigmask(&attributes, &none);
     if (error == 0) error = posix_spawnattr_setsigdefault(&attributes, &all);
-    if (error == 0) error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
-      if (error != 0) return error;
-      error = command.output >= 0 ? posix_spawn_file_actions_adddup2(&actions, command.output, stream)
-                                  : posix_spawn_file_actions_addopen(&actions, stream, "/dev/null", O_WRONLY, 0);
-    }
+    if (error == 0) error = connect(STDIN_FILENO, command.input, O_RDONLY);
+    if (error == 0) error = connect(STDOUT_FILENO, command.output, O_WRONLY);
+    if (error == 0) error = connect(STDERR_FILENO, command.errors >= 0 ? command.errors : command.output, O_WRONLY);
     if (error == 0) error = posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
     if (error == 0 && !command.directory.empty())
       error = posix_spawn_file_actions_addchdir_np(&actions, command.directory.c_str());
@@ -71,6 +68,12 @@ class Preparation {
 
   posix_spawn_file_actions_t actions{};
   posix_spawnattr_t attributes{};
+
+ private:
+  int connect(int stream, int descriptor, int mode) {
+    return descriptor >= 0 ? posix_spawn_file_actions_adddup2(&actions, descriptor, stream)
+                           : posix_spawn_file_actions_addopen(&actions, stream, "/dev/null", mode, 0);
+  }
 };
 
 // ioprio_set(2): glibc has no wrapper. Class best effort, lowest of its eight levels.

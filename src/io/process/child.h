@@ -30,7 +30,9 @@ struct Command {
   std::vector<std::string> arguments{};    ///< The first is the program's absolute path.
   std::vector<std::string> environment{};  ///< "NAME=value": all of it.
   std::string directory{};                 ///< To work in; empty: ours.
-  int output = -1;                         ///< Open for appending: standard output and error. -1: /dev/null.
+  int input = -1;                          ///< Standard input. -1: /dev/null.
+  int output = -1;                         ///< Standard output and error: open for appending, or a pipe. -1: /dev/null.
+  int errors = -1;                         ///< Standard error, where it goes elsewhere than the output.
   /// Of what it may reserve for its data, stacks of threads and all (RLIMIT_DATA, setrlimit(2)); beyond it, it gets no
   /// more. None: as ours.
   std::optional<Bytes> memory{};

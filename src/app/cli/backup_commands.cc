@@ -1,0 +1,189 @@
+// backup
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "app/cli/commands.h"
+#include "app/cli/print_plan.h"
+#include "app/cli/progress.h"
+#include "app/cli/session.h"
+#include "app/cli/signals.h"
+#include "app/config/catalogue.h"
+#include "core/text.h"
+#include "jobs/backup/manifest.h"
+#include "jobs/backup/restore.h"
+#include "jobs/backup/verify.h"
+#include "run/runner.h"
+
+namespace steward::app {
+namespace {
+using nlohmann::json;
+
+/// Policies that are configured; `task` alone where it is named.
+Result<std::vector<backup::PolicySpec>> policies(const Settings& settings, const std::string& task) {
+  std::vector<backup::PolicySpec> out;
+  std::vector<std::string> known;
+  for (const backup::PolicySpec& spec : settings.backup) {
+    known.push_back(spec.name);
+    if (spec.policy && (task.empty() || spec.name == task)) out.push_back(spec);
+  }
+  if (!out.empty()) return out;
+  if (!task.empty() && std::ranges::find(known, task) == known.end())
+    return fail(Kind::bad_input, fmt::format("there is no backup \"{}\"", printable(task)),
+                did_you_mean(task, known).empty() ? fmt::format("There are {}.", join_and(known))
+                                                  : did_you_mean(task, known));
+  return fail(Kind::bad_input, "no backup is configured",
+              settings.files.empty() ? "Set DATABASE_URL and BACKUP_BUCKET." : "Name one under backup.",
+              "not-configured");
+}
+
+/// The one policy that a command is about.
+Result<backup::Policy> the_policy(const Settings& settings, const std::string& task) {
+  const std::vector<backup::PolicySpec> all = TRY(policies(settings, task));
+  if (all.size() == 1) return *all.front().policy;
+  std::vector<std::string> names;
+  for (const backup::PolicySpec& spec : all) names.push_back(spec.name);
+  return fail(Kind::bad_input, "which backup is meant?", fmt::format("Add --task: {}.", join_or(names)));
+}
+
+std::string short_instant(Instant instant) {
+  return format_instant(std::chrono::floor<std::chrono::seconds>(instant));
+}
+
+json listed(const backup::Backup& one, const backup::PolicySpec& spec) {
+  json out = backup::to_json(one.manifest);
+  out["task"] = spec.name;
+  out["store"] = spec.policy->store.url;
+  out["bytes"] = one.manifest.size().count;
+  out["standing"] = one.standing();
+  json proofs = json::array();
+  for (const backup::Proof& proof : one.proofs)
+    proofs.push_back(
+        {{"depth", backup::text_of(proof.depth)}, {"at", format_instant(proof.at)}, {"faults", proof.faults}});
+  out["proofs"] = proofs;
+  return out;
+}
+
+}  // namespace
+
+Result<int> backup_list_command(const Output& output, const BackupListCommand& command) {
+  const Settings settings = TRY(settings_of_process());
+  json all = json::array(), stores = json::array();
+  std::vector<std::vector<std::string>> rows{{"ID", "MADE", "TABLES", "ROWS", "BYTES", "PROVED"}};
+  for (const backup::PolicySpec& spec : TRY(policies(settings, command.task))) {
+    stores.push_back(spec.policy->store.url);
+    const auto store = object::open(spec.policy->store);
+    if (!store && store.error().kind == Kind::not_found) continue;
+    if (!store) return std::unexpected(store.error());
+    for (const backup::Backup& one : TRY(backup::list_backups(**store, spec.policy->name))) {
+      const backup::Manifest& manifest = one.manifest;
+      all.push_back(listed(one, spec));
+      const Tint tint = one.is_bad() ? Tint::bad : one.restored() ? Tint::good : Tint::plain;
+      rows.push_back({manifest.id(), short_instant(manifest.begun), format_count(manifest.tables),
+                      format_count(manifest.rows), format_bytes(manifest.size()),
+                      tinted(output, tint, std::string(one.standing()))});
+    }
+  }
+  if (output.json)
+    print_json({{"stores", stores}, {"backups", all}});
+  else if (rows.size() == 1)
+    print(fmt::format("There is no backup at {} yet: steward run backup makes one.\n",
+                      join_and(stores.get<std::vector<std::string>>())));
+  else
+    print(table(rows, {2, 3, 4}));
+  return 0;
+}
+
+Result<int> backup_verify_command(const Output& output, const BackupVerifyCommand& command) {
+  const Settings settings = TRY(settings_of_process());
+  const backup::Policy policy = TRY(the_policy(settings, command.task));
+  const auto store = TRY(object::open(as(caller("backup verify", ""), policy.store)));
+  const backup::Backup one = TRY(backup::find_backup(*store, command.backup));
+  const FinishBeforeLeaving finish;
+  ProgressReporter progress(output);
+  progress.task_began({.task = "verify"});
+  Bytes read{};
+  const std::stop_token stop = stop_of_process().get_token();
+  const auto proof = backup::verify(
+      *store, one,
+      {.depth = command.depth == "restore" ? backup::Depth::restore : backup::Depth::bytes,
+       .clients = policy.clients,
+       .to = command.to,
+       .stop = stop,
+       .progress = [&](Bytes more) -> Result<void> {
+         read += more;
+         progress.progress({.task = "verify", .done = {.items = 0, .bytes = read}});
+         if (stop.stop_requested()) return fail(Kind::interrupted, "told to stop while the backup was verified");
+         return {};
+       }},
+      SystemClock());
+  progress.task_ended("verify", proof ? "succeeded" : "failed", {}, {}, nullptr);
+  if (!proof) return std::unexpected(proof.error());
+  TRY(backup::write_proof(*store, one.manifest, *proof));
+  if (output.json) {
+    print_json({{"backup", one.manifest.id()},
+                {"depth", backup::text_of(proof->depth)},
+                {"at", format_instant(proof->at)},
+                {"bytes", read.count},
+                {"faults", proof->faults}});
+  } else {
+    for (const std::string& fault : proof->faults) print(tinted(output, Tint::bad, printable(fault)) + '\n');
+    const std::string what = proof->depth == backup::Depth::restore
+                                 ? fmt::format("restored: {} tables with {} rows", format_count(one.manifest.tables),
+                                               format_count(one.manifest.rows))
+                                 : fmt::format("read: {} objects, {}", one.manifest.objects.size(), format_bytes(read));
+    print(fmt::format("{} {}{}\n", one.manifest.id(), what,
+                      proof->faults.empty() ? ", each as it was backed up" : ", not as it was backed up"));
+  }
+  return proof->faults.empty() ? 0 : 1;
+}
+
+Result<int> backup_restore_command(const Output& output, const BackupRestoreCommand& command) {
+  Session session = TRY(open_session_saying(output));
+  const backup::Policy policy = TRY(the_policy(session.settings, command.task));
+  const Caller who = caller("backup restore", "");
+  backup::RestoreRequest request{.store = as(who, policy.store),
+                                 .backup = command.backup,
+                                 .to = as(who, sql::Target{.url = command.to}),
+                                 .clients = policy.clients,
+                                 .not_empty_too = command.into_existing,
+                                 .compare = !command.no_compare,
+                                 .globals = command.globals};
+  request.options.owners = !command.no_owner;
+  request.options.grants = !command.no_privileges;
+  request.options.tables = command.tables;
+  const TaskInfo info{.name = "restore", .title = "brings a backup back into a database"};
+  Job job{.name = "backup-restore", .title = info.title};
+  job.tasks.push_back({.info = info, .task = backup::restore_backup(info, std::move(request))});
+  Brakes brakes = session.settings.brakes;
+  brakes.from = UINT64_MAX;  // bringing back is no removal
+  const Plan plan = TRY(plan_job(job, {}, session.settings.environment, brakes, session.clock, session.state,
+                                 session.ledger.get()));
+  if (command.plan_only && output.json) print_json(to_json(plan));
+  if (!output.json) print(plan_text(output, plan));
+  if (command.plan_only) return 0;
+  const FinishBeforeLeaving finish;
+  Reporters reporters;
+  ProgressReporter progress(output);
+  reporters.add(progress);
+  RunSettings settings{.trigger = "hand",
+                       .actor = user_name(),
+                       .version = std::string(version),
+                       .environment = session.settings.environment};
+  settings.brakes = brakes;
+  const RunResult result = TRY(run_job(job, settings,
+                                       {.clock = session.clock,
+                                        .state = session.state,
+                                        .ledger = *session.ledger,
+                                        .reporter = reporters,
+                                        .stop = stop_of_process()}));
+  if (output.json)
+    print_json(to_json(result));
+  else
+    print(result_text(output, result));
+  return result.exit_code;
+}
+
+}  // namespace steward::app

@@ -1,0 +1,281 @@
+// The task that backs up: plans with a look at the database and the store, and executes object by object.
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "core/random.h"
+#include "core/text.h"
+#include "io/files/copy.h"
+#include "io/sql/database_url.h"
+#include "io/sql/sqlite_backup.h"
+#include "jobs/backup/backup.h"
+#include "jobs/backup/clients.h"
+#include "jobs/backup/by_hand.h"
+#include "jobs/backup/framed.h"
+#include "jobs/backup/manifest.h"
+#include "jobs/backup/postgres_dump.h"
+#include "jobs/backup/sqlite_dump.h"
+#include "run/locks.h"
+
+namespace steward::backup {
+namespace {
+
+/// What a run that failed has left is not taken for one that goes on.
+constexpr std::chrono::hours debris_after{24};
+/// As two nights in a row differ at most, mostly.
+constexpr double strange_share = 0.5;
+
+std::string_view path_variable() {
+  const char* path = std::getenv("PATH");
+  return path == nullptr ? std::string_view{} : std::string_view(path);
+}
+
+Result<Clients> clients_of(const Policy& policy, int major) {
+  const std::vector<Clients> installed = installed_clients(policy.clients, path_variable());
+  return clients_for(major, installed);
+}
+
+bool is_sqlite(const Policy& policy) {
+  const auto url = sql::parse_database_url(policy.database.url);
+  return url && url->dialect == sql::Dialect::sqlite;
+}
+
+/// A file in the state directory that goes when this does.
+class ScratchFile {
+ public:
+  explicit ScratchFile(const StateDirectory& state)
+      : name_(fmt::format("backup-{}.sqlite", random_hex(6))), path_(state.folder().path() + '/' + name_) {}
+  ~ScratchFile() {
+    for (const char* end : {"", "-wal", "-shm", "-journal"}) ::unlink((path_ + end).c_str());
+  }
+  ScratchFile(const ScratchFile&) = delete;
+  ScratchFile& operator=(const ScratchFile&) = delete;
+  const std::string& name() const { return name_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string name_, path_;
+};
+
+class BackUp final : public Task {
+ public:
+  BackUp(TaskInfo info, Policy policy) : info_(std::move(info)), policy_(std::move(policy)) {}
+  const TaskInfo& info() const override { return info_; }
+  bool removes() const override { return false; }
+
+  Result<Step> plan(PlanContext& context) const override {
+    Step step{.cutoff = context.now};
+    step.planned.items = 1;
+    if (is_sqlite(policy_)) {
+      sql::Target reading = policy_.database;
+      reading.read_only = true;
+      const auto connection = TRY(sql::connect(reading));
+      step.target = connection->shown();
+      step.identity = connection->identity();
+      step.planned.bytes = TRY(sql::file_size_of(reading));
+      step.strategy = fmt::format("SQLite's backup interface, then zstd {}", policy_.level);
+    } else {
+      const PostgresFacts facts = TRY(postgres_facts(policy_.database));
+      const Clients clients = TRY(clients_of(policy_, facts.major));
+      step.target = facts.shown;
+      step.identity = facts.identity;
+      step.planned.bytes = facts.size;
+      step.strategy = fmt::format("pg_dump {} in its custom format, then zstd {}{}", clients.version, policy_.level,
+                                  policy_.globals ? "; roles and tablespaces beside it" : "");
+    }
+    step.strategy += fmt::format("; to {}/{}, read back and hashed", policy_.store.url, policy_.name);
+    step.filter = "the whole database, as it is at one moment";
+    const std::vector<Backup> there = TRY(backups_there());
+    step.reason = there.empty() ? "there is no backup yet"
+                                : fmt::format("the last one is of {} ({}, {})",
+                                              format_instant(std::chrono::floor<std::chrono::seconds>(
+                                                  there.back().manifest.begun)),
+                                              format_bytes(there.back().manifest.size()), there.back().standing());
+    return step;
+  }
+
+  Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
+    std::vector<std::unique_ptr<Lock>> locks;
+    locks.push_back(TRY(lock_in_database(policy_.database, "backup/" + policy_.name)));
+    return locks;
+  }
+
+  Result<void> recover(RunContext& run) const override {
+    auto store = object::open(policy_.store);
+    if (!store && store.error().kind == Kind::not_found) return {};
+    if (!store) return std::unexpected(std::move(store).error());
+    const Instant before = run.clock().now() - debris_after;
+    const std::vector<object::ObjectInfo> left = TRY(debris(**store, policy_.name, before));
+    std::uint64_t removed = 0;
+    for (const object::ObjectInfo& one : left) {
+      TRY(run.checkpoint("tidying"));
+      // A key that may not delete is as it should be: then a rule of the bucket tidies.
+      if ((*store)->remove({.key = one.key, .etag = one.etag})) ++removed;
+    }
+    if (removed > 0)
+      run.note(Level::info, fmt::format("removed {} objects of a backup that was never finished", removed));
+    TRY((*store)->list_uploads([&](const object::Upload& upload) -> Result<bool> {
+      if (upload.key.starts_with(policy_.name + '/') && upload.begun < before) (void)(*store)->abort_upload(upload);
+      return true;
+    }));
+    return {};
+  }
+
+  Result<void> execute(const Step& step, RunContext& run) const override {
+    object::StoreTarget target = policy_.store;
+    target.create = true;
+    const auto store = TRY(object::open(target));
+    Manifest manifest{.name = policy_.name, .run = run.run(), .begun = run.clock().now()};
+    const auto made = make(*store, manifest, run);
+    if (!made) {
+      // Best done now; what cannot be removed is debris for the next run.
+      for (const StoredObject& object : manifest.objects) (void)store->remove({.key = manifest.key_of(object.key)});
+      return made;
+    }
+    run.done(1);
+    say_what_is_strange(*store, manifest, run);
+    (void)step;
+    return {};
+  }
+
+ private:
+  Result<std::vector<Backup>> backups_there() const {
+    auto store = object::open(policy_.store);
+    if (!store && store.error().kind == Kind::not_found) return std::vector<Backup>{};
+    if (!store) return std::unexpected(std::move(store).error());
+    return list_backups(**store, policy_.name);
+  }
+
+  Result<void> make(object::Store& store, Manifest& manifest, RunContext& run) const {
+    manifest.steward = policy_.steward;
+    TRY(run.checkpoint("begin"));
+    const Contents contents =
+        TRY(is_sqlite(policy_) ? dump_sqlite(store, manifest, run) : dump_database(store, manifest, run));
+    TRY(run.checkpoint("dumped"));
+    manifest.objects.push_back(TRY(upload(uploading(store, manifest, contents_key, run), [&](FramedSink& sink) {
+      return write(contents, sink);
+    })));
+    manifest.tables = contents.tables.size();
+    manifest.rows = contents.rows();
+    manifest.large_objects = contents.large_objects.items;
+    TRY(run.checkpoint("contents"));
+    for (const StoredObject& object : manifest.objects)
+      TRY(read_back(store, manifest.id(), object, [&](Bytes) { return run.checkpoint("reading back"); }));
+    TRY(run.checkpoint("read back"));
+    manifest.ended = run.clock().now();
+    manifest.by_hand = by_hand(manifest, policy_.store.url);
+    const std::string text = to_json(manifest).dump(2) + '\n';
+    StringSource source(text);
+    TRY(store.put(manifest.key_of(manifest_key), source, {.only_if_absent = true, .size = Bytes{text.size()}}));
+    return {};
+  }
+
+  Upload uploading(object::Store& store, const Manifest& manifest, std::string_view key, RunContext& run) const {
+    return {.store = store,
+            .folder = manifest.id(),
+            .key = std::string(key),
+            .level = policy_.level,
+            .check = [&run] { return run.checkpoint("uploading"); },
+            .progress = [&run](Bytes more) { run.done(0, more); }};
+  }
+
+  Result<Contents> dump_database(object::Store& store, Manifest& manifest, RunContext& run) const {
+    const PostgresFacts facts = TRY(postgres_facts(policy_.database));
+    const Clients clients = TRY(clients_of(policy_, facts.major));
+    const Snapshot snapshot = TRY(Snapshot::take(policy_.database));
+    manifest.database = facts.shown;
+    manifest.identity = facts.identity;
+    manifest.server = facts.version;
+    manifest.encoding = facts.encoding;
+    manifest.database_size = facts.size;
+    manifest.client = fmt::format("pg_dump (PostgreSQL) {}", clients.version);
+    manifest.snapshot = snapshot.transactions();
+    manifest.lsn = snapshot.lsn();
+    Contents contents;
+    manifest.objects.push_back(
+        TRY(upload(uploading(store, manifest, postgres_dump_key, run), [&](FramedSink& sink) -> Result<void> {
+          contents = TRY(dump_postgres(policy_.database, clients, snapshot.name(), &sink));
+          contents.frames = sink.frames();
+          return {};
+        })));
+    TRY(run.checkpoint("globals"));
+    if (policy_.globals) TRY(add_globals(store, manifest, clients, run));
+    return contents;
+  }
+
+  Result<void> add_globals(object::Store& store, Manifest& manifest, const Clients& clients, RunContext& run) const {
+    bool without_passwords = false;
+    auto globals = upload(uploading(store, manifest, globals_key, run), [&](FramedSink& sink) -> Result<void> {
+      without_passwords = TRY(dump_globals(policy_.database, clients, sink));
+      return {};
+    });
+    if (!globals) return std::unexpected(std::move(globals).error());
+    manifest.objects.push_back(*std::move(globals));
+    if (without_passwords)
+      run.note(Level::warning, "the roles are backed up without their passwords, which only a superuser may read");
+    return {};
+  }
+
+  Result<Contents> dump_sqlite(object::Store& store, Manifest& manifest, RunContext& run) const {
+    sql::Target reading = policy_.database;
+    reading.read_only = true;
+    {
+      const auto connection = TRY(sql::connect(reading));
+      manifest.database = connection->shown();
+      manifest.identity = connection->identity();
+      manifest.server = manifest.client = connection->version();
+      manifest.database_size = TRY(sql::file_size_of(reading));
+    }
+    const ScratchFile copy(run.state());
+    TRY(sql::back_up_file(reading, copy.path()));
+    TRY(run.checkpoint("copied"));
+    sql::Target copied = reading;
+    copied.url = "sqlite:///" + copy.path();
+    Contents contents = TRY(sqlite_contents(copied));
+    auto stored = upload(uploading(store, manifest, sqlite_dump_key, run), [&](FramedSink& sink) -> Result<void> {
+      const files::Folder folder = TRY(files::Folder::open(run.state().folder().path()));
+      const files::Handle file = TRY(folder.open_for_reading(copy.name()));
+      files::FileSource source(file.fd());
+      TRY(files::copy(source, sink));
+      contents.frames = sink.frames();
+      return {};
+    });
+    if (!stored) return std::unexpected(std::move(stored).error());
+    manifest.objects.push_back(*std::move(stored));
+    return contents;
+  }
+
+  /// Half of yesterday's, or a table that is gone: the backup is whole, and a person should look.
+  void say_what_is_strange(object::Store& store, const Manifest& manifest, RunContext& run) const {
+    const auto all = list_backups(store, policy_.name);
+    if (!all || all->size() < 2) return;
+    const Manifest& before = all->at(all->size() - 2).manifest;
+    if (static_cast<double>(manifest.size().count) < strange_share * static_cast<double>(before.size().count))
+      run.note(Level::warning, fmt::format("this backup has {}, the one before ({}) had {}", format_bytes(manifest.size()), before.run, format_bytes(before.size())));
+    const auto then = contents_of(store, before), now = contents_of(store, manifest);
+    if (!then || !now) return;
+    std::vector<std::string> gone;
+    for (const TableContents& table : then->tables)
+      if (std::ranges::none_of(now->tables, [&](const TableContents& one) {
+            return one.schema == table.schema && one.name == table.name;
+          }))
+        gone.push_back(printable(table.schema.empty() ? table.name : table.schema + '.' + table.name));
+    if (!gone.empty())
+      run.note(Level::warning, fmt::format("since the backup before ({}) these tables are gone: {}", before.run, join_and(gone)));
+  }
+
+  TaskInfo info_;
+  Policy policy_;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> back_up(TaskInfo info, Policy policy) {
+  return std::make_unique<BackUp>(std::move(info), std::move(policy));
+}
+
+}  // namespace steward::backup

@@ -1,0 +1,235 @@
+#include "jobs/backup/manifest.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/text.h"
+#include "io/files/compression.h"
+
+namespace steward::backup {
+namespace {
+using nlohmann::json;
+
+constexpr int newest_format = 1;
+constexpr std::string_view kind = "steward-backup";
+constexpr std::string_view proof_prefix = "proof-";
+/// A manifest says little; what is longer is none.
+constexpr std::uint64_t longest_manifest = std::uint64_t{64} << 20;
+
+Instant instant_at(const json& document, const char* key) {
+  const auto parsed = parse_instant(document.at(key).get<std::string>());
+  if (!parsed) throw std::invalid_argument(std::string(key) + " is no time");
+  return *parsed;
+}
+
+Result<std::string> read_text(object::Store& store, const std::string& key) {
+  StringSink text;
+  TRY(store.get(key, text));
+  return std::move(text.text);
+}
+
+Result<Proof> proof_from(std::string_view text) {
+  try {
+    const json document = json::parse(text);
+    return Proof{.depth = document.at("depth").get<std::string>() == "restore" ? Depth::restore : Depth::bytes,
+                 .at = instant_at(document, "at"),
+                 .faults = document.at("faults").get<std::vector<std::string>>()};
+  } catch (const std::exception& error) {
+    return fail(Kind::corrupt, fmt::format("a proof cannot be read: {}", error.what()));
+  }
+}
+
+/// A key of the store, taken apart: "app", "20261129T000000Z-4f2a91", "manifest.json". Nothing where it is of another
+/// form.
+struct Parts {
+  std::string folder{}, object{};
+};
+std::optional<Parts> parts_of(std::string_view key) {
+  const std::size_t first = key.find('/');
+  const std::size_t second = first == std::string_view::npos ? first : key.find('/', first + 1);
+  if (second == std::string_view::npos) return {};
+  return Parts{.folder = std::string(key.substr(0, second)), .object = std::string(key.substr(second + 1))};
+}
+
+std::string prefix_of(std::string_view name) { return name.empty() ? std::string{} : std::string(name) + '/'; }
+
+}  // namespace
+
+const StoredObject* Manifest::find(std::string_view key) const {
+  const auto found = std::ranges::find(objects, key, &StoredObject::key);
+  return found == objects.end() ? nullptr : &*found;
+}
+
+Bytes Manifest::size() const {
+  Bytes sum{};
+  for (const StoredObject& object : objects) sum += object.size;
+  return sum;
+}
+
+json to_json(const Manifest& manifest) {
+  json objects = json::array();
+  for (const StoredObject& object : manifest.objects)
+    objects.push_back({{"key", object.key},
+                       {"bytes", object.size.count},
+                       {"uncompressed", object.uncompressed.count},
+                       {"sha256", object.sha256}});
+  return {{"format", newest_format},
+          {"kind", kind},
+          {"id", manifest.id()},
+          {"name", manifest.name},
+          {"run", manifest.run},
+          {"database", manifest.database},
+          {"identity", manifest.identity},
+          {"server", manifest.server},
+          {"client", manifest.client},
+          {"encoding", manifest.encoding},
+          {"database_size", manifest.database_size.count},
+          {"snapshot", manifest.snapshot},
+          {"lsn", manifest.lsn},
+          {"begun", format_instant(manifest.begun)},
+          {"ended", format_instant(manifest.ended)},
+          {"objects", objects},
+          {"tables", manifest.tables},
+          {"rows", manifest.rows},
+          {"large_objects", manifest.large_objects},
+          {"steward", manifest.steward},
+          {"by_hand", manifest.by_hand}};
+}
+
+Result<Manifest> manifest_from(std::string_view text) {
+  try {
+    const json document = json::parse(text);
+    if (document.at("kind").get<std::string>() != kind) return fail(Kind::corrupt, "it is no manifest of a backup");
+    if (const int format = document.at("format").get<int>(); format > newest_format)
+      return fail(Kind::refused, fmt::format("a backup's manifest has format {}, and this steward knows up to {}", format, newest_format),
+                  "Use the steward that made it, or a newer one.", "backup-newer");
+    Manifest manifest{.name = document.at("name").get<std::string>(),
+                      .run = document.at("run").get<std::string>(),
+                      .database = document.at("database").get<std::string>(),
+                      .identity = document.at("identity").get<std::string>(),
+                      .server = document.at("server").get<std::string>(),
+                      .client = document.at("client").get<std::string>(),
+                      .encoding = document.at("encoding").get<std::string>(),
+                      .database_size = {document.at("database_size").get<std::uint64_t>()},
+                      .snapshot = document.at("snapshot").get<std::string>(),
+                      .lsn = document.at("lsn").get<std::string>(),
+                      .begun = instant_at(document, "begun"),
+                      .ended = instant_at(document, "ended"),
+                      .tables = document.at("tables").get<std::uint64_t>(),
+                      .rows = document.at("rows").get<std::uint64_t>(),
+                      .large_objects = document.at("large_objects").get<std::uint64_t>(),
+                      .steward = document.at("steward").get<std::string>(),
+                      .by_hand = document.at("by_hand").get<std::vector<std::string>>()};
+    for (const json& object : document.at("objects"))
+      manifest.objects.push_back({.key = object.at("key").get<std::string>(),
+                                  .size = {object.at("bytes").get<std::uint64_t>()},
+                                  .uncompressed = {object.at("uncompressed").get<std::uint64_t>()},
+                                  .sha256 = object.at("sha256").get<std::string>()});
+    return manifest;
+  } catch (const std::exception& error) {
+    return fail(Kind::corrupt, fmt::format("a backup's manifest cannot be read: {}", error.what()));
+  }
+}
+
+std::string_view text_of(Depth depth) { return depth == Depth::restore ? "restore" : "bytes"; }
+
+std::optional<Instant> Backup::restored() const {
+  for (auto proof = proofs.rbegin(); proof != proofs.rend(); ++proof) {
+    if (!proof->faults.empty()) return {};
+    if (proof->depth == Depth::restore) return proof->at;
+  }
+  return {};
+}
+
+std::string_view Backup::standing() const {
+  if (is_bad()) return "bad";
+  if (restored()) return "restored";
+  return proofs.empty() ? "not proved" : "read";
+}
+
+Result<std::vector<Backup>> list_backups(object::Store& store, std::string_view name) {
+  std::map<std::string, std::vector<std::string>> proofs;
+  std::set<std::string> whole;
+  TRY(store.list(prefix_of(name), [&](const object::ObjectInfo& object) -> Result<bool> {
+    const auto parts = parts_of(object.key);
+    if (!parts) return true;
+    if (parts->object == manifest_key && object.size.count < longest_manifest) whole.insert(parts->folder);
+    if (parts->object.starts_with(proof_prefix)) proofs[parts->folder].push_back(object.key);
+    return true;
+  }));
+  std::vector<Backup> out;
+  for (const std::string& folder : whole) {
+    const std::string text = TRY(read_text(store, folder + '/' + std::string(manifest_key)));
+    auto manifest = manifest_from(text);
+    if (!manifest) return fail_while(folder, std::move(manifest).error());
+    Backup backup{.manifest = *std::move(manifest)};
+    for (const std::string& key : proofs[folder]) {
+      const std::string words = TRY(read_text(store, key));
+      auto proof = proof_from(words);
+      if (!proof) return fail_while(key, std::move(proof).error());
+      backup.proofs.push_back(*std::move(proof));
+    }
+    std::ranges::sort(backup.proofs, {}, &Proof::at);
+    out.push_back(std::move(backup));
+  }
+  std::ranges::sort(out, {}, [](const Backup& one) { return std::pair(one.manifest.begun, one.manifest.id()); });
+  return out;
+}
+
+Result<Backup> find_backup(object::Store& store, std::string_view text) {
+  std::vector<Backup> all = TRY(list_backups(store));
+  if (all.empty())
+    return fail(Kind::not_found, fmt::format("there is no backup at {}", store.shown()),
+                "steward run backup makes one.");
+  if (text == "latest") return std::move(all.back());
+  std::erase_if(all, [&](const Backup& one) {
+    return !one.manifest.id().starts_with(text) && !one.manifest.run.starts_with(text);
+  });
+  if (all.empty())
+    return fail(Kind::not_found, fmt::format("there is no backup {} at {}", printable(text), store.shown()),
+                "steward backup list shows those that there are.");
+  if (all.size() > 1)
+    return fail(Kind::bad_input, fmt::format("{} backups begin with {}", all.size(), printable(text)),
+                fmt::format("Write more of it, as in {}.", all.back().manifest.id()));
+  return std::move(all.front());
+}
+
+Result<void> write_proof(object::Store& store, const Manifest& manifest, const Proof& proof) {
+  const std::string text =
+      json{{"depth", text_of(proof.depth)}, {"at", format_instant(proof.at)}, {"faults", proof.faults}}.dump(2) + '\n';
+  StringSource source(text);
+  const std::string key = manifest.key_of(fmt::format("{}{}.json", proof_prefix, format_compact(proof.at)));
+  TRY(store.put(key, source, {.size = Bytes{text.size()}}));
+  return {};
+}
+
+Result<Contents> contents_of(object::Store& store, const Manifest& manifest) {
+  StringSink text;
+  files::UnzstdSink unpack(text);
+  TRY(store.get(manifest.key_of(contents_key), unpack));
+  TRY(unpack.finish());
+  return read_contents(text.text);
+}
+
+Result<std::vector<object::ObjectInfo>> debris(object::Store& store, std::string_view name, Instant before) {
+  std::map<std::string, std::vector<object::ObjectInfo>> folders;
+  std::set<std::string> whole, fresh;
+  TRY(store.list(prefix_of(name), [&](const object::ObjectInfo& object) -> Result<bool> {
+    const auto parts = parts_of(object.key);
+    if (!parts) return true;
+    if (parts->object == manifest_key) whole.insert(parts->folder);
+    if (object.modified >= before) fresh.insert(parts->folder);
+    folders[parts->folder].push_back(object);
+    return true;
+  }));
+  std::vector<object::ObjectInfo> out;
+  for (auto& [folder, objects] : folders)
+    if (!whole.contains(folder) && !fresh.contains(folder)) std::ranges::move(objects, std::back_inserter(out));
+  return out;
+}
+
+}  // namespace steward::backup

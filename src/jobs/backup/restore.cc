@@ -1,0 +1,258 @@
+#include "jobs/backup/restore.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+
+#include "core/text.h"
+#include "io/files/compression.h"
+#include "io/files/folder.h"
+#include "io/process/piped.h"
+#include "io/sql/database_url.h"
+#include "io/sql/postgres_environment.h"
+#include "jobs/backup/framed.h"
+#include "jobs/backup/postgres_dump.h"
+#include "jobs/backup/sqlite_dump.h"
+#include "run/locks.h"
+
+namespace steward::backup {
+namespace {
+
+Result<process::Piped> start_reader(const sql::Target& target, std::vector<std::string> arguments) {
+  sql::ProgramEnvironment environment = TRY(sql::program_environment(target));
+  // pg_restore writes a script unless it is told a database; "" is the one that the environment names.
+  arguments.push_back("--dbname=" + environment.conninfo);
+  return process::Piped::start({.command = {.arguments = std::move(arguments),
+                                            .environment = std::move(environment.variables)},
+                                .writes_to_it = true,
+                                .stop = target.stop});
+}
+
+/// The object, checked while it goes through zstd into `sink`.
+Result<void> unpack(object::Store& store, const Manifest& manifest, std::string_view key, Sink& sink,
+                    const std::function<Result<void>(Bytes)>& progress) {
+  const StoredObject* object = manifest.find(key);
+  if (object == nullptr) return fail(Kind::not_found, fmt::format("backup {} has no {}", manifest.id(), key));
+  files::UnzstdSink plain(sink);
+  HashingSink hashing(&plain, progress);
+  TRY(store.get(manifest.key_of(key), hashing));
+  TRY(hashing.compare(manifest.key_of(key), *object));
+  return plain.finish();
+}
+
+/// Knows whether it was the program that took no more, or the store that gave no more.
+class Feed final : public Sink {
+ public:
+  explicit Feed(Sink& next) : next_(next) {}
+  Result<void> write(std::span<const std::byte> bytes) override {
+    auto written = next_.write(bytes);
+    refused_ |= !written;
+    return written;
+  }
+  bool refused() const { return refused_; }
+
+ private:
+  Sink& next_;
+  bool refused_ = false;
+};
+
+/// Feeds a program and waits for its end. Its failure is the value; another's is the error.
+Result<std::optional<Error>> feed(process::Piped& program, const std::string& act,
+                                  const std::function<Result<void>(Sink&)>& content) {
+  Feed input(program.input());
+  const Result<void> fed = content(input);
+  if (!fed && !input.refused()) return std::unexpected(fed.error());
+  const Result<void> ended = program.finish(act);
+  if (!ended && ended.error().kind != Kind::interrupted) return std::optional(ended.error());
+  if (!ended) return std::unexpected(ended.error());
+  if (!fed) return std::unexpected(fed.error());
+  return std::nullopt;
+}
+
+bool is_sqlite(const sql::Target& target) {
+  const auto url = sql::parse_database_url(target.url);
+  return url && url->dialect == sql::Dialect::sqlite;
+}
+
+/// Tables, views and sequences that belong to no extension.
+Result<std::uint64_t> things_in(const sql::Target& target) {
+  const auto connection = TRY(sql::connect(target));
+  const sql::Rows rows = TRY(connection->query(
+      "select count(*) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where "
+      "n.nspname <> 'information_schema' and n.nspname !~ '^pg_' and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and "
+      "not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = "
+      "c.oid and d.deptype = 'e')"));
+  return static_cast<std::uint64_t>(sql::to_integer(rows.rows.at(0).at(0)));
+}
+
+class RestoreBackup final : public Task {
+ public:
+  RestoreBackup(TaskInfo info, RestoreRequest request) : info_(std::move(info)), request_(std::move(request)) {}
+  const TaskInfo& info() const override { return info_; }
+  bool removes() const override { return false; }
+
+  Result<Step> plan(PlanContext& context) const override {
+    const auto store = TRY(object::open(request_.store));
+    const Backup backup = TRY(find_backup(*store, request_.backup));
+    const Manifest& manifest = backup.manifest;
+    Step step{.cutoff = context.now};
+    TRY(check(manifest, step));
+    const StoredObject* dump = manifest.find(manifest.is_sqlite() ? sqlite_dump_key : postgres_dump_key);
+    step.planned = {.items = manifest.rows, .bytes = dump == nullptr ? Bytes{} : dump->size};
+    step.filter = request_.options.tables.empty()
+                      ? fmt::format("all {} tables of {}", format_count(manifest.tables), manifest.id())
+                      : fmt::format("{} of {}", join_and(request_.options.tables), manifest.id());
+    step.reason = fmt::format("{} was made of {} at {}: {}", manifest.id(), manifest.database,
+                              format_instant(std::chrono::floor<std::chrono::seconds>(manifest.begun)),
+                              backup.standing());
+    if (backup.is_bad()) step.notes.push_back("its last verification failed: " + backup.proofs.back().faults.front());
+    return step;
+  }
+
+  Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
+    std::vector<std::unique_ptr<Lock>> locks;
+    if (!is_sqlite(request_.to)) locks.push_back(TRY(lock_in_database(request_.to, "backup/restore")));
+    return locks;
+  }
+
+  Result<void> execute(const Step&, RunContext& run) const override {
+    const auto store = TRY(object::open(request_.store));
+    const Backup backup = TRY(find_backup(*store, request_.backup));
+    const Manifest& manifest = backup.manifest;
+    TRY(run.checkpoint("begin"));
+    RestoreOptions options = request_.options;
+    options.progress = [&run](Bytes more) {
+      run.done(0, more);
+      return run.checkpoint("restoring");
+    };
+    if (manifest.is_sqlite()) {
+      TRY(restore_file(*store, manifest, path_of_target(), options.progress));
+    } else {
+      const PostgresFacts facts = TRY(postgres_facts(request_.to));
+      const Clients clients = TRY(clients_here(facts.major));
+      if (request_.globals) TRY(restore_globals(*store, manifest, request_.to, clients));
+      if (const auto refused = TRY(restore_dump(*store, manifest, request_.to, clients, options)))
+        return std::unexpected(*refused);
+    }
+    run.done(manifest.rows);
+    TRY(run.checkpoint("restored"));
+    if (request_.compare && request_.options.tables.empty()) TRY(compare(*store, manifest, run));
+    return {};
+  }
+
+ private:
+  std::string path_of_target() const {
+    const auto url = sql::parse_database_url(request_.to.url);
+    return url ? url->path : std::string{};
+  }
+
+  Result<Clients> clients_here(int major) const {
+    const char* path = std::getenv("PATH");
+    const std::vector<Clients> installed = installed_clients(request_.clients, path == nullptr ? "" : path);
+    return clients_for(major, installed);
+  }
+
+  /// Refuses what would overwrite, and what cannot go there.
+  Result<void> check(const Manifest& manifest, Step& step) const {
+    if (manifest.is_sqlite() != is_sqlite(request_.to))
+      return fail(Kind::bad_input,
+                  fmt::format("backup {} is of {}, and the target is not", manifest.id(), manifest.server),
+                  manifest.is_sqlite() ? "Give --to sqlite:////absolute/path." : "Give --to postgresql://….");
+    if (manifest.is_sqlite()) {
+      step.target = "sqlite:///" + path_of_target();
+      step.strategy = "the file is written whole, then compared";
+      if (std::filesystem::exists(path_of_target()))
+        return fail(Kind::refused, fmt::format("{} is there already", printable(path_of_target())),
+                    "Name a file that is not there, and move it into place afterwards.", "target-not-empty");
+      return {};
+    }
+    const PostgresFacts facts = TRY(postgres_facts(request_.to));
+    const Clients clients = TRY(clients_here(facts.major));
+    step.target = facts.shown;
+    step.identity = facts.identity;
+    step.strategy = fmt::format("zstd, then pg_restore {}{}", clients.version,
+                                request_.compare && request_.options.tables.empty()
+                                    ? "; then tables, rows and their content are compared with the backup's"
+                                    : "");
+    const std::uint64_t there = TRY(things_in(request_.to));
+    if (there > 0 && !request_.not_empty_too)
+      return fail(Kind::refused,
+                  fmt::format("{} is not empty: it has {} tables, views and sequences", facts.shown,
+                              format_count(there)),
+                  "Restore into a new database (createdb), or add --into-existing.", "target-not-empty");
+    return {};
+  }
+
+  Result<void> compare(object::Store& store, const Manifest& manifest, RunContext& run) const {
+    const Contents wanted = TRY(contents_of(store, manifest));
+    Contents has;
+    if (manifest.is_sqlite()) {
+      has = TRY(sqlite_contents(request_.to));
+    } else {
+      const PostgresFacts facts = TRY(postgres_facts(request_.to));
+      const Clients clients = TRY(clients_here(facts.major));
+      has = TRY(dump_postgres(request_.to, clients, {}, nullptr));
+    }
+    const std::vector<std::string> differ = differences(wanted, has);
+    if (!differ.empty())
+      return fail(Kind::corrupt, fmt::format("what was restored is not what was backed up: {}", fmt::join(differ, "; ")));
+    run.note(Level::info, fmt::format("{} tables with {} rows: each has the rows and the content of the backup",
+                                      format_count(wanted.tables.size()), format_count(wanted.rows())));
+    return {};
+  }
+
+  TaskInfo info_;
+  RestoreRequest request_;
+};
+
+}  // namespace
+
+Result<std::optional<Error>> restore_dump(object::Store& store, const Manifest& manifest, const sql::Target& target,
+                          const Clients& clients, const RestoreOptions& options) {
+  std::vector<std::string> arguments{clients.program("pg_restore"), "--format=custom", "--exit-on-error",
+                                     "--no-password"};
+  if (!options.owners) arguments.emplace_back("--no-owner");
+  if (!options.grants) arguments.emplace_back("--no-privileges");
+  if (!options.tablespaces) arguments.emplace_back("--no-tablespaces");
+  for (const std::string& table : options.tables) {
+    const std::size_t dot = table.find('.');
+    if (dot != std::string::npos) arguments.push_back("--schema=" + table.substr(0, dot));
+    arguments.push_back("--table=" + (dot == std::string::npos ? table : table.substr(dot + 1)));
+  }
+  process::Piped program = TRY(start_reader(target, std::move(arguments)));
+  return feed(program, fmt::format("restore {}", manifest.id()),
+              [&](Sink& sink) { return unpack(store, manifest, postgres_dump_key, sink, options.progress); });
+}
+
+Result<void> restore_globals(object::Store& store, const Manifest& manifest, const sql::Target& target,
+                             const Clients& clients) {
+  if (manifest.find(globals_key) == nullptr) return {};
+  process::Piped program =
+      TRY(start_reader(target, {clients.program("psql"), "--no-psqlrc", "--quiet", "--no-password", "--output=/dev/null"}));
+  const auto refused = TRY(feed(program, "restore roles and tablespaces",
+                                [&](Sink& sink) { return unpack(store, manifest, globals_key, sink, {}); }));
+  return refused ? Result<void>(std::unexpected(*refused)) : Result<void>{};
+}
+
+Result<void> restore_file(object::Store& store, const Manifest& manifest, const std::string& path,
+                          const std::function<Result<void>(Bytes more)>& progress) {
+  const std::filesystem::path whole = std::filesystem::absolute(path);
+  const files::Folder folder = TRY(files::Folder::open(whole.parent_path()));
+  const files::Folder::Temporary temporary = TRY(folder.temporary_beside(whole.filename().string()));
+  files::FileSink sink(temporary.handle.fd());
+  const Result<void> written = unpack(store, manifest, sqlite_dump_key, sink, progress);
+  if (!written) {
+    (void)folder.unlink(temporary.path);
+    return written;
+  }
+  TRY(files::sync_file(temporary.handle.fd()));
+  return folder.rename(temporary.path, whole.filename().string(), /*replace=*/false);
+}
+
+std::unique_ptr<Task> restore_backup(TaskInfo info, RestoreRequest request) {
+  return std::make_unique<RestoreBackup>(std::move(info), std::move(request));
+}
+
+}  // namespace steward::backup

@@ -1,0 +1,260 @@
+#include "jobs/backup/section.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <set>
+
+#include "core/text.h"
+#include "io/sql/database_url.h"
+#include "run/task_section.h"
+
+namespace steward::backup {
+namespace {
+
+constexpr int lowest_level = 1, highest_level = 19;
+
+bool is_segment(std::string_view name) {
+  return !name.empty() && name != "." && name != ".." && name.size() <= 128 &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
+             std::string_view::npos;
+}
+
+std::vector<std::pair<std::string_view, unsigned*>> counts(Keep& keep) {
+  return {{"last", &keep.last},
+          {"daily", &keep.daily},
+          {"weekly", &keep.weekly},
+          {"monthly", &keep.monthly},
+          {"yearly", &keep.yearly}};
+}
+
+class Reader {
+ public:
+  Reader(const Names& names, std::vector<Error>& errors) : names_(names), errors_(errors) {}
+
+  PolicySpec spec(const Member& member) {
+    const Node& node = member.value;
+    const TaskSwitches switches = read_switches(node);
+    PolicySpec spec{
+        .name = member.key, .off_by = switches.off_by, .approval = switches.approval, .at = member.at};
+    if (!is_task_name(member.key))
+      wrong(member.at, fmt::format("\"{}\" cannot be a task's name", printable(member.key)),
+            "Use letters, digits and -, as in app-nightly.");
+    spec.policy = policy(node);
+    if (!places_.emplace(spec.policy->store.url, spec.policy->name).second)
+      wrong(member.at,
+            fmt::format("another policy has the folder {} in {}", spec.policy->name, spec.policy->store.url),
+            "Give each a name of its own: name: app-weekly.");
+    return spec;
+  }
+
+ private:
+  void wrong(const SourcePlace& at, std::string_view why, std::string hint = {}) {
+    errors_.push_back(error_at(at, why, std::move(hint)));
+  }
+
+  template <class Target>
+  Target named(const Node& node, std::string_view what, const std::map<std::string, Target>& known) {
+    if (const auto found = known.find(node.text); found != known.end()) return found->second;
+    std::vector<std::string> all;
+    for (const auto& [name, target] : known) all.push_back(name);
+    std::string hint = did_you_mean(node.text, all);
+    if (hint.empty())
+      hint = all.empty() ? fmt::format("Name it under {}s at the top.", what)
+                         : fmt::format("The {}s are {}.", what, join_and(all));
+    wrong(node.at, fmt::format("there is no {} \"{}\"", what, printable(node.text)), std::move(hint));
+    return {};
+  }
+
+  Policy policy(const Node& node) {
+    Policy policy;
+    policy.database = named(*node.find("database"), "database", names_.databases);
+    policy.store = named(*node.find("store"), "store", names_.stores);
+    if (const Node* name = node.find("name")) {
+      policy.name = name->text;
+      if (!is_segment(policy.name))
+        wrong(name->at, fmt::format("\"{}\" cannot be a folder's name in a store", printable(policy.name)),
+              "Use letters, digits, -, _ and .");
+    } else {
+      policy.name = folder_name(policy.database.url);
+    }
+    if (const Node* level = node.find("compress")) {
+      std::from_chars(level->text.data(), level->text.data() + level->text.size(), policy.level);
+      if (policy.level < lowest_level || policy.level > highest_level)
+        wrong(level->at, fmt::format("zstd has no level {}", printable(level->text)),
+              fmt::format("Write one from {} to {}.", lowest_level, highest_level));
+    }
+    policy.globals = node.text_at("globals", "true") == "true";
+    if (const Node* proof = node.find("proof")) policy.proof = read_proof(*proof);
+    if (const Node* keep = node.find("keep")) policy.keep = read_keep(*keep);
+    if (const Node* clients = node.find("clients")) policy.clients = names_.path(*clients);
+    return policy;
+  }
+
+  static ProofRule read_proof(const Node& node) {
+    ProofRule rule;
+    if (node.text_at("depth", "restore") == "bytes") rule.depth = Depth::bytes;
+    if (const auto every = parse_age(node.text_at("every", "7 days"))) rule.every = *every;
+    if (const auto largest = parse_bytes(node.text_at("largest")); largest && node.find("largest") != nullptr)
+      rule.largest = *largest;
+    return rule;
+  }
+
+  Keep read_keep(const Node& node) {
+    Keep keep;
+    for (const auto& [name, place] : counts(keep)) {
+      const std::string text = node.text_at(name);
+      std::from_chars(text.data(), text.data() + text.size(), *place);
+    }
+    if (const Node* within = node.find("within"))
+      if (const auto age = parse_age(within->text)) keep.within = *age;
+    if (keep.empty())
+      wrong(node.at, "keep keeps nothing", "Write it like {daily: 14, monthly: 12}; without it, all are kept.");
+    return keep;
+  }
+
+  const Names& names_;
+  std::vector<Error>& errors_;
+  std::set<std::pair<std::string, std::string>> places_{};
+};
+
+}  // namespace
+
+Shape backup_shape() {
+  const Shape text = scalar(Scalar::text), number = scalar(Scalar::integer);
+  const Shape proof = record(
+      "proof", {{.key = "depth",
+                 .what = "restore: into a throwaway server, and compared; bytes: every object is read and hashed",
+                 .shape = choice({"restore", "bytes"}),
+                 .fallback = "restore",
+                 .example = "restore"},
+                {.key = "every",
+                 .what = "how often",
+                 .shape = scalar(Scalar::age),
+                 .fallback = "7 days",
+                 .example = "1 day"},
+                {.key = "largest",
+                 .what = "databases that are larger on their server's disk are not restored",
+                 .shape = scalar(Scalar::bytes),
+                 .example = "200 GiB"}});
+  const Shape keep =
+      record("keep", {{.key = "last", .what = "the newest", .shape = number, .example = "3"},
+                      {.key = "daily", .what = "the newest of each of so many days", .shape = number, .example = "14"},
+                      {.key = "weekly", .what = "of each of so many weeks", .shape = number, .example = "8"},
+                      {.key = "monthly", .what = "of each of so many months", .shape = number, .example = "12"},
+                      {.key = "yearly", .what = "of each of so many years", .shape = number, .example = "3"},
+                      {.key = "within",
+                       .what = "all that are no older than this",
+                       .shape = scalar(Scalar::age),
+                       .example = "7 days"}});
+  return map_of(record(
+      "backup policy",
+      {enabled_field(),
+       approval_field(),
+       {.key = "database",
+        .what = "which database, by its name under databases; not one behind a pooler of transactions",
+        .shape = text,
+        .required = true,
+        .example = "app"},
+       {.key = "store",
+        .what = "where backups go, by its name under stores; a bucket that nothing else uses, with a key of its own, is "
+                "best",
+        .shape = text,
+        .required = true,
+        .example = "backups"},
+       {.key = "name",
+        .what = "the folder in the store",
+        .shape = text,
+        .fallback = "the database's name",
+        .example = "app"},
+       {.key = "compress",
+        .what = "zstd's level, 1 (fastest) to 19 (smallest)",
+        .shape = scalar(Scalar::integer),
+        .fallback = "3",
+        .example = "9"},
+       {.key = "globals",
+        .what = "PostgreSQL: also roles and tablespaces, which belong to no database",
+        .shape = scalar(Scalar::boolean),
+        .fallback = "true",
+        .example = "false"},
+       {.key = "proof", .what = "proves the newest backup now and then; without it none is proved", .shape = proof},
+       {.key = "keep",
+        .what = "which backups stay, as restic has these words; without it all stay, and nothing is removed",
+        .shape = keep,
+        .example = "{daily: 14, weekly: 8, monthly: 12}"},
+       {.key = "clients",
+        .what = "the folder of pg_dump, pg_dumpall, pg_restore and psql; else they are looked for, and those of the "
+                "server's version taken",
+        .shape = text,
+        .example = "/usr/lib/postgresql/16/bin"}}));
+}
+
+std::vector<PolicySpec> read_backup(const Node& section, const Names& names, std::vector<Error>& errors) {
+  Reader reader(names, errors);
+  std::vector<PolicySpec> specs;
+  for (const Member& member : section.members) specs.push_back(reader.spec(member));
+  return specs;
+}
+
+TaskInfo backup_info(const PolicySpec& spec) {
+  if (!spec.policy) return {.name = spec.name, .title = "the database is dumped into a store"};
+  return {.name = spec.name,
+          .title = fmt::format("{} is dumped into {}", spec.policy->name, spec.policy->store.url)};
+}
+
+TaskInfo proof_info(const PolicySpec& spec) {
+  TaskInfo info{.name = spec.name + ".proof", .title = "the newest backup is proved"};
+  if (spec.policy && spec.policy->proof)
+    info.title = fmt::format("the newest backup of {} is {}, every {}", spec.policy->name,
+                             spec.policy->proof->depth == Depth::restore ? "restored and compared" : "read and hashed",
+                             format_age(spec.policy->proof->every));
+  return info;
+}
+
+TaskInfo expire_info(const PolicySpec& spec) {
+  TaskInfo info{.name = spec.name + ".expire", .title = "backups that no rule keeps are removed"};
+  if (spec.policy)
+    info.title = fmt::format("backups of {} are removed but for {}", spec.policy->name, text_of(spec.policy->keep));
+  return info;
+}
+
+Result<Keep> parse_keep(std::string_view text) {
+  Keep keep;
+  for (const std::string& part : split(text, ',')) {
+    const std::string_view words = trim(part);
+    const std::string_view name = words.substr(0, words.find(' '));
+    const std::string_view value = trim(words.substr(name.size()));
+    const auto known = counts(keep);
+    const auto found = std::ranges::find(known, name, &std::pair<std::string_view, unsigned*>::first);
+    bool good = false;
+    if (name == "within") {
+      const auto age = parse_age(value);
+      if (age) keep.within = *age;
+      good = age.has_value();
+    } else if (found != known.end()) {
+      const auto [end, failed] = std::from_chars(value.data(), value.data() + value.size(), *found->second);
+      good = failed == std::errc{} && end == value.data() + value.size() && *found->second > 0;
+    }
+    if (!good)
+      return fail(Kind::bad_input, fmt::format("\"{}\" is no rule of what to keep", printable(words)),
+                  "Write it like: last 3, daily 14, weekly 8, monthly 12, yearly 3, within 7 days.");
+  }
+  return keep;
+}
+
+std::string folder_name(const std::string& database_url) {
+  const auto url = sql::parse_database_url(database_url);
+  std::string name;
+  if (url && url->dialect == sql::Dialect::sqlite)
+    name = std::filesystem::path(url->path).stem().string();
+  else if (url)
+    for (const auto& [keyword, value] : url->keywords)
+      if (keyword == "dbname") name = value;
+  for (char& c : name)
+    if (!is_segment(std::string_view(&c, 1)) && c != '.') c = '_';
+  return is_segment(name) ? name : "database";
+}
+
+}  // namespace steward::backup

@@ -1,0 +1,121 @@
+#include "jobs/backup/verify.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <string_view>
+
+#include "core/random.h"
+#include "jobs/backup/clients.h"
+#include "jobs/backup/framed.h"
+#include "jobs/backup/postgres_dump.h"
+#include "jobs/backup/restore.h"
+#include "jobs/backup/sqlite_dump.h"
+#include "jobs/backup/throwaway_server.h"
+
+namespace steward::backup {
+namespace {
+
+/// Of the dumped database's size on its server's disk: a restored one is smaller, and its log and sorts come on top.
+constexpr double room_factor = 1.5;
+constexpr Bytes least_room = 300_MiB;
+
+/// "PostgreSQL 15.18" -> 15.
+int major_of(std::string_view server) {
+  constexpr std::string_view mark = "PostgreSQL ";
+  int major = 0;
+  if (server.starts_with(mark)) std::from_chars(server.data() + mark.size(), server.data() + server.size(), major);
+  return major;
+}
+
+/// An error that is the backup's own goes into the proof; others end the verification.
+Result<void> note(Proof& proof, const Result<void>& found) {
+  if (found) return {};
+  if (found.error().kind != Kind::corrupt) return found;
+  proof.faults.push_back(found.error().message);
+  return {};
+}
+
+Result<void> compare(object::Store& store, const Manifest& manifest, const Contents& has, Proof& proof) {
+  const auto wanted = contents_of(store, manifest);
+  if (!wanted) return note(proof, std::unexpected(wanted.error()));
+  for (std::string& one : differences(*wanted, has)) proof.faults.push_back(std::move(one));
+  return {};
+}
+
+Result<void> verify_bytes(object::Store& store, const Manifest& manifest, const VerifyOptions& options, Proof& proof) {
+  for (const StoredObject& object : manifest.objects)
+    TRY(note(proof, read_back(store, manifest.id(), object, options.progress)));
+  return {};
+}
+
+Result<void> verify_sqlite(object::Store& store, const Manifest& manifest, const VerifyOptions& options,
+                           Proof& proof) {
+  const std::string path = fmt::format("{}/steward-proof-{}.db",
+                                       options.scratch.empty() ? scratch_folder() : options.scratch, random_hex(6));
+  const auto restored = restore_file(store, manifest, path, options.progress);
+  if (!restored) return note(proof, restored);
+  const auto has = sqlite_contents({.url = "sqlite:///" + path, .stop = options.stop});
+  for (const char* end : {"", "-wal", "-shm", "-journal"}) ::unlink((path + end).c_str());
+  if (!has) {
+    proof.faults.push_back("the restored file cannot be read: " + has.error().message);
+    return {};
+  }
+  return compare(store, manifest, *has, proof);
+}
+
+Result<void> restore_into(object::Store& store, const Manifest& manifest, const sql::Target& target,
+                          const Clients& clients, const VerifyOptions& options, bool is_throwaway, Proof& proof) {
+  if (is_throwaway) TRY(note(proof, restore_globals(store, manifest, target, clients)));
+  const bool has_roles = is_throwaway && manifest.find(globals_key) != nullptr;
+  const auto refused = restore_dump(
+      store, manifest, target, clients,
+      {.owners = has_roles, .grants = has_roles, .tablespaces = false, .progress = options.progress});
+  if (!refused) return note(proof, std::unexpected(refused.error()));
+  // Nothing but the backup is in that database: what pg_restore could not do is the backup's fault.
+  if (*refused) {
+    proof.faults.push_back((*refused)->message);
+    return {};
+  }
+  const Contents has = TRY(dump_postgres(target, clients, {}, nullptr));
+  return compare(store, manifest, has, proof);
+}
+
+Result<void> verify_postgres(object::Store& store, const Manifest& manifest, const VerifyOptions& options,
+                             Proof& proof) {
+  const char* path = std::getenv("PATH");
+  const std::vector<Clients> installed = installed_clients(options.clients, path == nullptr ? "" : path);
+  if (!options.to.empty()) {
+    const sql::Target target{.url = options.to, .application = "steward backup verify", .stop = options.stop};
+    const PostgresFacts facts = TRY(postgres_facts(target));
+    return restore_into(store, manifest, target, TRY(clients_for(facts.major, installed)), options, false, proof);
+  }
+  const Clients clients = TRY(clients_for(major_of(manifest.server), installed, /*with_server=*/true));
+  const Bytes room{static_cast<std::uint64_t>(room_factor * static_cast<double>(manifest.database_size.count))};
+  const ThrowawayServer server =
+      TRY(ThrowawayServer::start(clients, options.scratch.empty() ? scratch_folder() : options.scratch,
+                                 std::max(room, least_room), [&] { return options.progress(Bytes{}); }));
+  TRY(server.create_database("restored", manifest.encoding));
+  sql::Target target = server.target("restored");
+  target.stop = options.stop;
+  return restore_into(store, manifest, target, clients, options, true, proof);
+}
+
+}  // namespace
+
+Result<Proof> verify(object::Store& store, const Backup& backup, const VerifyOptions& options, const Clock& clock) {
+  const Manifest& manifest = backup.manifest;
+  Proof proof{.depth = options.depth};
+  if (options.depth == Depth::bytes)
+    TRY(verify_bytes(store, manifest, options, proof));
+  else if (manifest.is_sqlite())
+    TRY(verify_sqlite(store, manifest, options, proof));
+  else
+    TRY(verify_postgres(store, manifest, options, proof));
+  proof.at = clock.now();
+  return proof;
+}
+
+}  // namespace steward::backup
