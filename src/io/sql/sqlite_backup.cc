@@ -75,11 +75,10 @@ Result<void> back_up_file(const Target& target, const std::string& path) {
   reading.create = false;
   const OpenedFile from = TRY(open_file(url.path, reading));
   const std::string shown = shown_of_file(from.path);
-  const auto copied = [&]() -> Result<void> {
-    const SqliteFile to = TRY(make_copy(path));
-    sqlite3_exec(to.get(), "pragma synchronous = off", nullptr, nullptr, nullptr);  // read once, and removed
-    return copy_pages(from.file.get(), to.get(), target, shown);
-  }();
+  SqliteFile to = TRY(make_copy(path));
+  sqlite3_exec(to.get(), "pragma synchronous = off", nullptr, nullptr, nullptr);  // read once, and removed
+  auto copied = copy_pages(from.file.get(), to.get(), target, shown);
+  to.reset();
   if (!copied) ::unlink(path.c_str());
   return copied;
 }

@@ -122,7 +122,7 @@ TEST_F(Archive, OfAnyBytesIsRefusedOrReadAndNeverMore) {
   std::mt19937 dice(seed);
   for (int i = 0; i < 2'000; ++i) {
     std::string broken = bytes;
-    for (unsigned n = 1 + dice() % 3; n > 0; --n) broken[dice() % std::min<std::size_t>(broken.size(), 3'000)] = static_cast<char>(dice());
+    for (auto n = 1 + dice() % 3; n > 0; --n) broken[dice() % std::min<std::size_t>(broken.size(), 3'000)] = static_cast<char>(dice());
     StringSource source(broken);
     Heard heard;
     const auto read = read_archive(source, heard);
