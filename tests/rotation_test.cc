@@ -11,9 +11,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "harness/application.h"
 #include "harness/child_run.h"
@@ -233,7 +235,7 @@ TEST_F(Rotation, NothingIsCompressedOrRemovedWhileSomebodyHasItOpen) {
   EXPECT_THAT(app.files("logs/archive"), ElementsAre(AllOf(HasSubstr("web.log"), testing::EndsWith(".zst"))));
 }
 
-/// Writes numbered lines as fast as it can, in append mode, one write for each, until it is told to stop (SIGTERM), and
+/// Writes numbered lines, 50,000 a second, in append mode, one write for each, until it is told to stop (SIGTERM), and
 /// then leaves how many there were. On SIGUSR1 it opens its log anew.
 class Writer {
  public:
@@ -264,12 +266,18 @@ class Writer {
 
  private:
   static inline volatile std::sig_atomic_t stopping = 0, reopening = 0;
+  static constexpr std::uint64_t burst = 50;  ///< Lines in a millisecond.
   [[noreturn]] void write_on(const std::string& log, int ready) const {
     ::signal(SIGTERM, [](int) { stopping = 1; });
     ::signal(SIGUSR1, [](int) { reopening = 1; });
     int fd = -1;
     std::uint64_t n = 0;
+    auto next = std::chrono::steady_clock::now();
     while (stopping == 0) {
+      if (n % burst == 0) {
+        next += std::chrono::milliseconds{1};
+        std::this_thread::sleep_until(next);
+      }
       if (fd < 0 || reopening != 0) {
         reopening = 0;
         ::close(fd);
