@@ -164,6 +164,9 @@ Result<int> backup_restore_command(const Output& output, const BackupRestoreComm
   if (command.plan_only && output.json) print_json(to_json(plan));
   if (!output.json) print(plan_text(output, plan));
   if (command.plan_only) return 0;
+  // It would only fail again with the same words.
+  if (const std::optional<Error>& error = plan.steps.front().error; error && !output.json)
+    return row_of(error->kind).exit_code;
   const FinishBeforeLeaving finish;
   Reporters reporters;
   ProgressReporter progress(output);

@@ -206,7 +206,7 @@ TEST_P(Mistakes, IsOneLineWithItsPlaceWhatWasExpectedAndTheNearestName) {
 const Mistake mistakes[] = {
     {"unknown_section", "clean_up: {}",
      "steward.yaml:3:1: unknown key \"clean_up\" in the configuration; expected version, environment, state, ledger, "
-     "time_zone, brakes, serve, notifications, throttle, databases, stores, urls, cleanup, rotate-logs or jobs",
+     "time_zone, brakes, serve, notifications, throttle, databases, stores, urls, cleanup, rotate-logs, backup or jobs",
      "Did you mean \"cleanup\"?"},
     {"unknown_key", "cleanup:\n  logs: {kind: files, folder: logs, ages: 30 days, age: 30 days}",
      "steward.yaml:4:37: unknown key \"ages\" in files policy \"logs\"; expected enabled, approval, folder, names, "

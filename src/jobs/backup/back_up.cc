@@ -68,7 +68,7 @@ class BackUp final : public Task {
   bool removes() const override { return false; }
 
   Result<Step> plan(PlanContext& context) const override {
-    Step step{.cutoff = context.now};
+    Step step{.cutoff = context.cutoff.value_or(context.now)};
     step.planned.items = 1;
     if (is_sqlite(policy_)) {
       sql::Target reading = policy_.database;

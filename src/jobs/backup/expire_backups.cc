@@ -22,7 +22,7 @@ class ExpireBackups final : public Task {
   const TaskInfo& info() const override { return info_; }
 
   Result<Step> plan(PlanContext& context) const override {
-    Step step{.cutoff = context.now, .final = true};
+    Step step{.cutoff = context.cutoff.value_or(context.now), .final = true};
     step.planned.bytes = Bytes{};
     step.target = fmt::format("{}/{}", policy_.store.url, policy_.name);
     step.filter = fmt::format("not kept by: {}", text_of(policy_.keep));

@@ -24,7 +24,7 @@ class ProveBackup final : public Task {
   bool removes() const override { return false; }
 
   Result<Step> plan(PlanContext& context) const override {
-    Step step{.cutoff = context.now};
+    Step step{.cutoff = context.cutoff.value_or(context.now)};
     step.planned.bytes = Bytes{};
     step.target = fmt::format("{}/{}", policy_.store.url, policy_.name);
     step.age = format_age(policy_.proof->every);

@@ -97,7 +97,7 @@ class RestoreBackup final : public Task {
     const auto store = TRY(object::open(request_.store));
     const Backup backup = TRY(find_backup(*store, request_.backup));
     const Manifest& manifest = backup.manifest;
-    Step step{.cutoff = context.now};
+    Step step{.cutoff = context.cutoff.value_or(context.now)};
     TRY(check(manifest, step));
     const StoredObject* dump = manifest.find(manifest.is_sqlite() ? sqlite_dump_key : postgres_dump_key);
     step.planned = {.items = manifest.rows, .bytes = dump == nullptr ? Bytes{} : dump->size};

@@ -55,7 +55,7 @@ function StepView({ step }: { step: Step }) {
               <span className="break-all">{step.target}</span>
             </Row>
             <Row name="Why">{step.reason}</Row>
-            {step.cutoff && (
+            {step.cutoff && step.age && (
               <Row name="Older than">
                 <At at={step.cutoff} />
               </Row>
