@@ -249,11 +249,13 @@ column" text, "quote""d" int);
   const Answer proved = it.verify("restore");
   EXPECT_EQ(proved.exit_code, 0) << proved.out << proved.err;
   EXPECT_EQ(it.list()[0]["large_objects"], 3);
-  const std::string to = it.empty_database();
-  const Answer restored = it.restore(to);
-  ASSERT_EQ(restored.exit_code, 0) << restored.out << restored.err;
-  EXPECT_EQ(plain_dump(it.app, to), plain_dump(it.app, it.app.environment["DATABASE_URL"]))
-      << "by another way of looking at it, all is the same";
+  for (const char* jobs : {"1", "4"}) {
+    const std::string to = it.empty_database();
+    const Answer restored = it.restore(to, {"--jobs", jobs});
+    ASSERT_EQ(restored.exit_code, 0) << restored.out << restored.err;
+    EXPECT_EQ(plain_dump(it.app, to), plain_dump(it.app, it.app.environment["DATABASE_URL"]))
+        << "by another way of looking at it, all is the same, also from " << jobs << " at once";
+  }
 }
 
 TEST(BackupContent, OfADatabaseThatIsWrittenMeanwhileIsOneMoment) {
@@ -324,14 +326,30 @@ TEST(BackupContent, OfAnEmptyDatabaseComesBackToo) {
   EXPECT_EQ(it.restore(it.empty_database()).exit_code, 0);
 }
 
-TEST(BackupContent, OfOneTableIsRestoredAlone) {
+TEST(BackupContent, OfOneTableIsRestoredAloneWithWhatIsItsOwnAndWithoutReadingTheOthers) {
   BackedUp it;
-  it.app.sql("insert into audit_logs (id, username) values (1, 'ann'), (2, 'bea')");
+  it.app.sql("create type mood as enum ('sad', 'ok')");
+  it.app.sql("create table orders (id serial primary key, m mood default 'ok', at date)");
+  it.app.sql("create index on orders (at)");
+  it.app.sql("insert into orders (at) select date '2026-01-01' + i from generate_series(1, 1000) i");
+  // Noise, which no compression makes small.
+  it.app.sql("create table much as select i, gen_random_uuid() as a, gen_random_uuid() as b, gen_random_uuid() as c from "
+             "generate_series(1, 200000) i");
+  it.app.sql("create table lines (id int references orders)");
   ASSERT_EQ(it.run().exit_code, 0);
   const std::string to = it.empty_database();
-  ASSERT_EQ(it.restore(to, {"--table", "public.audit_logs"}).exit_code, 0);
-  EXPECT_THAT(rows_of(to, "audit_logs"), SizeIs(2));
+  const Answer plan = it.restore(to, {"--table", "orders", "--plan"});
+  EXPECT_EQ(task(plan.json(), "restore")["planned"]["items"], 1000);
+  const Answer restored = it.restore(to, {"--table", "public.orders"});
+  ASSERT_EQ(restored.exit_code, 0) << restored.out << restored.err;
+  EXPECT_EQ(rows_of(to, "orders"), rows_of(it.app.environment["DATABASE_URL"], "orders"));
+  EXPECT_THAT(rows_of(to, "pg_indexes where tablename = 'orders'"), SizeIs(2));
+  EXPECT_EQ(rows_of(to, "nextval('orders_id_seq')"), std::vector<std::string>{"1001|"});
   EXPECT_THAT(rows_of(to, "information_schema.tables where table_schema = 'public'"), SizeIs(1));
+  const json done = task(restored.json(), "restore")["done"];
+  EXPECT_EQ(done["items"], 1000);
+  EXPECT_LT(done["bytes"], it.list()[0]["bytes"].get<std::uint64_t>() / 4) << "read from the store";
+  EXPECT_THAT(it.restore(it.empty_database(), {"--table", "ordres"}).out, HasSubstr("no table ordres"));
 }
 
 TEST(BackupContent, OfTheRolesComesWithIt) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "app/cli/commands.h"
 #include "app/cli/print_plan.h"
@@ -47,6 +48,9 @@ Result<backup::Policy> the_policy(const Settings& settings, const std::string& t
   for (const backup::PolicySpec& spec : all) names.push_back(spec.name);
   return fail(Kind::bad_input, "which backup is meant?", fmt::format("Add --task: {}.", join_or(names)));
 }
+
+constexpr int most_jobs = 8;
+int cores() { return static_cast<int>(std::thread::hardware_concurrency()); }
 
 std::string short_instant(Instant instant) {
   return format_instant(std::chrono::floor<std::chrono::seconds>(instant));
@@ -154,6 +158,7 @@ Result<int> backup_restore_command(const Output& output, const BackupRestoreComm
   request.options.owners = !command.no_owner;
   request.options.grants = !command.no_privileges;
   request.options.tables = command.tables;
+  request.options.jobs = command.jobs > 0 ? command.jobs : std::clamp(cores(), 1, most_jobs);
   const TaskInfo info{.name = "restore", .title = "brings a backup back into a database"};
   Job job{.name = "backup-restore", .title = info.title};
   job.tasks.push_back({.info = info, .task = backup::restore_backup(info, std::move(request))});

@@ -122,6 +122,7 @@ struct BackupRestoreCommand {
   std::vector<std::string> tables{};
   bool plan_only = false, into_existing = false, no_compare = false, globals = false;
   bool no_owner = false, no_privileges = false;
+  int jobs = 0;  ///< 0: as many as there are processors, at most 8.
 };
 Result<int> backup_restore_command(const Output& output, const BackupRestoreCommand& command);
 

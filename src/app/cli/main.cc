@@ -237,7 +237,9 @@ class Grammar {
     restore->add_option("ID", backup_restore_.backup, "which: its id, a beginning of it, or latest")->required();
     restore->add_option("--to", backup_restore_.to, "the database: a URL")->required();
     restore->add_option("--task", backup_restore_.task, "the policy, where there are several");
-    restore->add_option("--table", backup_restore_.tables, "this table alone, without its indexes; may be repeated");
+    restore->add_option("--table", backup_restore_.tables, "this table alone, with its indexes; may be repeated");
+    restore->add_option("--jobs", backup_restore_.jobs, "so many at once; else as many as there are processors, up to 8")
+        ->check(CLI::Range(1, 64));
     restore->add_flag("--plan", backup_restore_.plan_only, "only say what it would do");
     restore->add_flag("--into-existing", backup_restore_.into_existing, "also into a database that is not empty");
     restore->add_flag("--globals", backup_restore_.globals, "roles and tablespaces first");

@@ -66,7 +66,8 @@ class DirectoryStore final : public Store {
     const FileInfo file = TRY(stat(key));
     return info_from(std::string(key), file);
   }
-  Result<ObjectInfo> get(std::string_view key, Sink& sink) override;
+  Result<ObjectInfo> get(std::string_view key, Sink& sink) override { return get_from(key, 0, sink); }
+  Result<ObjectInfo> get_from(std::string_view key, std::uint64_t from, Sink& sink) override;
   Result<ObjectInfo> put(std::string_view key, Source& content, const PutOptions& options) override;
   Result<void> remove(const Removal& removal) override;
   Result<std::vector<Removed>> remove_many(std::span<const Removal> removals) override;
@@ -112,16 +113,21 @@ Result<FileInfo> DirectoryStore::stat(std::string_view key) const {
   return unreachable ? Result<FileInfo>(not_there(key)) : info;
 }
 
-Result<ObjectInfo> DirectoryStore::get(std::string_view key, Sink& sink) {
+Result<ObjectInfo> DirectoryStore::get_from(std::string_view key, std::uint64_t from, Sink& sink) {
   TRY(stat(key));
   const files::Handle file = TRY(folder_.open_for_reading(key));
   // What was just written comes from the disk, not from memory. Where a file system cannot, the cache answers.
   fdatasync(file.fd());
   posix_fadvise(file.fd(), 0, 0, POSIX_FADV_DONTNEED);
+  ObjectInfo info = TRY(head(key));
+  if (from > 0 && from >= info.size.count)
+    return fail(Kind::bad_input, fmt::format("cannot read {} in {} from byte {} on: it is shorter", printable(key), shown_, from));
+  if (lseek(file.fd(), static_cast<off_t>(from), SEEK_SET) < 0)
+    return fail(Kind::unavailable, fmt::format("cannot read {} in {}: {}", printable(key), shown_, std::strerror(errno)));
   files::FileSource source(file.fd());
   const files::Copied copied = TRY(files::copy(source, sink));
-  ObjectInfo info = TRY(head(key));
-  if (copied.size != info.size)
+  info = TRY(head(key));
+  if (copied.size + Bytes{from} != info.size)
     return fail(Kind::refused, fmt::format("{} in {} was overwritten while it was read", printable(key), shown_),
                 "Read it again.", "changed");
   return info;

@@ -10,6 +10,8 @@
 namespace steward::object {
 namespace {
 
+constexpr int range_not_satisfiable = 416;
+
 constexpr std::size_t longest_key = 1024;
 
 Result<Bytes> size_of(const http::Response& response) {
@@ -110,19 +112,21 @@ Result<ObjectInfo> S3Store::head(std::string_view key) {
   return std::unexpected(client_.refusal(answer, call));
 }
 
-Result<ObjectInfo> S3Store::get(std::string_view key, Sink& sink) {
+Result<ObjectInfo> S3Store::get_from(std::string_view key, std::uint64_t from, Sink& sink) {
   FollowedSink followed(sink);
   ObjectInfo info;
   const std::string whole = TRY(key_to_read(key));
   S3Call call{.act = act("read", key), .key = whole, .sink = &followed};
   call.accept = [&](const http::Response& head) -> Result<void> {
-    if (followed.count == 0) {
-      info = TRY(info_of({.http = head}, key));
-    } else if (!goes_on_at(head, followed.count)) {
+    const std::uint64_t at = from + followed.count;
+    if (at > 0 && !goes_on_at(head, at))
       return fail(Kind::corrupt, fmt::format("cannot {}: the server does not go on where it stopped", call.act));
-    }
+    if (followed.count > 0) return {};
+    info = TRY(info_of({.http = head}, key));
+    info.size += Bytes{from};  // a part's length is of the part
     return {};
   };
+  if (from > 0) call.headers = {{"Range", fmt::format("bytes={}-", from)}};
   Attempts attempts = client_.attempts();
   while (true) {
     const std::uint64_t before = followed.count;
@@ -130,16 +134,18 @@ Result<ObjectInfo> S3Store::get(std::string_view key, Sink& sink) {
     if (answer && answer->changed() && followed.count > 0)
       return fail(Kind::refused, fmt::format("cannot {}: it was overwritten meanwhile", call.act), "Read it again.",
                   "changed");
+    if (answer && answer->http.status == range_not_satisfiable)
+      return fail(Kind::bad_input, fmt::format("cannot {} from byte {} on: it is shorter", call.act, from));
     if (answer && !answer->ok()) return std::unexpected(client_.refusal(*answer, call));
-    if (answer && followed.count == info.size.count) return info;
+    if (answer && from + followed.count == info.size.count) return info;
     if (answer)
-      return fail(Kind::corrupt,
-                  fmt::format("cannot {}: {} bytes came, {} were promised", call.act, followed.count, info.size.count));
+      return fail(Kind::corrupt, fmt::format("cannot {}: {} bytes came, {} were promised", call.act, followed.count,
+                                             info.size.count - from));
     if (followed.failed || answer.error().kind != Kind::unavailable || followed.count == 0)
       return std::unexpected(answer.error());
     if (followed.count > before) attempts.progress();
     if (!attempts.again()) return std::unexpected(given_up(answer.error(), call.act, attempts));
-    call.headers = {{"Range", fmt::format("bytes={}-", followed.count)}, {"If-Match", info.etag}};
+    call.headers = {{"Range", fmt::format("bytes={}-", from + followed.count)}, {"If-Match", info.etag}};
   }
 }
 

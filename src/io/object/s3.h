@@ -33,7 +33,8 @@ class S3Store final : public Store {
   Result<std::string> identity() override;
   Result<Features> features() override;
   Result<ObjectInfo> head(std::string_view key) override;
-  Result<ObjectInfo> get(std::string_view key, Sink& sink) override;
+  Result<ObjectInfo> get(std::string_view key, Sink& sink) override { return get_from(key, 0, sink); }
+  Result<ObjectInfo> get_from(std::string_view key, std::uint64_t from, Sink& sink) override;
   Result<ObjectInfo> put(std::string_view key, Source& content, const PutOptions& options) override;
   Result<void> remove(const Removal& removal) override;
   Result<std::vector<Removed>> remove_many(std::span<const Removal> removals) override;

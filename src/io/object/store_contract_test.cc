@@ -166,6 +166,22 @@ TEST_P(StoreContract, ASourceThatFailsLeavesNothing) {
   EXPECT_EQ(uploads, 0);
 }
 
+TEST_P(StoreContract, GetFromGivesWhatFollowsAndNothingBeforeIt) {
+  const std::string content = random_bytes(20'000'000);
+  put(*store, "k", content);
+  for (const std::size_t from : {std::size_t{0}, std::size_t{1}, std::size_t{9'999'999}, content.size() - 1}) {
+    StringSink sink;
+    const auto got = store->get_from("k", from, sink);
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_TRUE(sink.text == content.substr(from)) << from;
+    EXPECT_EQ(got->size, Bytes{content.size()}) << "of the whole object";
+  }
+  StringSink sink;
+  EXPECT_EQ(store->get_from("k", content.size(), sink).error().kind, Kind::bad_input);
+  EXPECT_EQ(store->get_from("never/was", 5, sink).error().kind, Kind::not_found);
+  EXPECT_EQ(sink.text, "");
+}
+
 TEST_P(StoreContract, ASinkThatFailsEndsTheGetWithItsError) {
   put(*store, "k", random_bytes(3 << 20));
   FailingSink sink(1 << 20);

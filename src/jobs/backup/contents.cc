@@ -62,6 +62,7 @@ void read_line(const json& line, Contents& contents) {
     contents.frames.emplace_back(frame->at(0).get<std::uint64_t>(), frame->at(1).get<std::uint64_t>());
   } else if (const auto objects = line.find("large_objects"); objects != line.end()) {
     contents.large_objects = tally_from(*objects);
+    contents.large_object_blocks = line.at("offsets").get<std::vector<std::uint64_t>>();
   }
 }
 
@@ -153,7 +154,7 @@ Result<void> write(const Contents& contents, Sink& sink) {
              {"schema", text(table.schema)},
              {"rows", to_json(table.rows)},
              {"offset", table.offset}}));
-  TRY(put({{"large_objects", to_json(contents.large_objects)}}));
+  TRY(put({{"large_objects", to_json(contents.large_objects)}, {"offsets", contents.large_object_blocks}}));
   for (const Definition& one : contents.definitions)
     TRY(put({{"definition", text(one.kind)},
              {"schema", text(one.schema)},

@@ -61,6 +61,7 @@ struct Contents {
   std::vector<TableContents> tables{};
   std::vector<Definition> definitions{};
   Tally large_objects{};
+  std::vector<std::uint64_t> large_object_blocks{};  ///< Their offsets in the uncompressed dump.
   /// Where a frame of the compressed dump begins: its offset in the uncompressed and in the compressed bytes, ascending.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> frames{};
 

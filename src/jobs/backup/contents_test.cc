@@ -47,6 +47,7 @@ Contents some() {
   contents.definitions = {{.kind = "INDEX", .schema = "public", .name = "signals_pkey", .value = {}},
                           {.kind = "SEQUENCE SET", .schema = "public", .name = "s", .value = "SELECT 17"}};
   contents.large_objects.add(bytes("16412:abc"));
+  contents.large_object_blocks = {1'000};
   contents.frames = {{0, 0}, {2'000'000, 412}};
   return contents;
 }
@@ -59,6 +60,7 @@ TEST(Contents, ComeBackAsTheyWereWritten) {
   EXPECT_EQ(read.tables, written.tables);
   EXPECT_EQ(read.definitions, written.definitions);
   EXPECT_EQ(read.large_objects, written.large_objects);
+  EXPECT_EQ(read.large_object_blocks, written.large_object_blocks);
   EXPECT_EQ(read.frames, written.frames);
   EXPECT_THAT(differences(written, read), IsEmpty());
   EXPECT_EQ(read.rows(), 2U);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <unordered_map>
 
@@ -147,8 +148,11 @@ Result<TocEntry> read_entry(Reader& in, int version) {
   if (version >= version_1_16) TRY(in.integer());  // kind of relation
   entry.owner = TRY(in.text_or_empty());
   TRY(in.text());  // "false": it has no oids
-  while (TRY(in.text())) {
-  }  // what it depends on
+  while (const auto needed = TRY(in.text())) {
+    int id = 0;
+    std::from_chars(needed->data(), needed->data() + needed->size(), id);
+    entry.dependencies.push_back(id);
+  }
   for (int i = 0; i < 9; ++i) TRY(in.byte());  // where its data are, which is not known while they stream
   return entry;
 }

@@ -35,6 +35,7 @@ struct TocEntry {
   std::string copy{};         ///< Of TABLE DATA: "COPY public.signals (id, at) FROM stdin;\n".
   std::string schema{};       ///< Empty where it has none.
   std::string owner{};
+  std::vector<int> dependencies{};  ///< Dump ids of what it needs.
 };
 
 struct Toc {

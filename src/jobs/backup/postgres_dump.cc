@@ -68,11 +68,13 @@ class DumpListener final : public ArchiveListener {
     return {};
   }
   Result<void> end(const TocEntry& entry) override {
-    if (is_large_objects_)
+    if (is_large_objects_) {
       flush_object();
-    else
+      contents_.large_object_blocks.push_back(offset_);
+    } else {
       contents_.tables.push_back(
           {.schema = entry.schema, .name = entry.tag, .rows = rows_.so_far(), .offset = offset_});
+    }
     return {};
   }
 
@@ -103,6 +105,16 @@ class DumpListener final : public ArchiveListener {
   Sha256 object_hash_{};
   Bytes object_size_{};
 };
+
+/// A name as a pattern of psql's that means it alone: in quotes nothing is special but a quote.
+std::string pattern_of(std::string_view name) {
+  std::string out = "\"";
+  for (const char c : name) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out + '"';
+}
 
 struct Program {
   std::vector<std::string> arguments{};
@@ -149,10 +161,12 @@ Result<PostgresFacts> postgres_facts(const sql::Target& target) {
 }
 
 Result<Contents> dump_postgres(const sql::Target& target, const Clients& clients, const std::string& snapshot,
-                               FramedSink* sink) {
+                               FramedSink* sink, std::span<const TableContents> only) {
   Program program{.arguments = {clients.program("pg_dump"), "--format=custom", "--compress=0", "--no-password",
                                 std::string(lock_wait)},
                   .target = target};
+  for (const TableContents& table : only)
+    program.arguments.push_back(fmt::format("--table={}.{}", pattern_of(table.schema), pattern_of(table.name)));
   if (!snapshot.empty()) program.arguments.push_back("--snapshot=" + snapshot);
   process::Piped dump = TRY(start(std::move(program)));
   DumpListener listener(sink);

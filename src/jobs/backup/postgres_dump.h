@@ -1,6 +1,7 @@
 /// What PostgreSQL's pg_dump says of a database, as it streams by.
 #pragma once
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -40,9 +41,9 @@ struct PostgresFacts {
 Result<PostgresFacts> postgres_facts(const sql::Target& target);
 
 /// Dumps into `sink` (where there is one), frame by frame at the tables' beginnings, and gives what it has seen.
-/// `snapshot`: of `Snapshot::name`; empty: pg_dump takes its own.
+/// `snapshot`: of `Snapshot::name`; empty: pg_dump takes its own. `only`: these tables alone; empty: all.
 Result<Contents> dump_postgres(const sql::Target& target, const Clients& clients, const std::string& snapshot,
-                               FramedSink* sink);
+                               FramedSink* sink, std::span<const TableContents> only = {});
 
 /// Roles and tablespaces. True where the roles came without their passwords, which only a superuser may read.
 Result<bool> dump_globals(const sql::Target& target, const Clients& clients, FramedSink& sink);

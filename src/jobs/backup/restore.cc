@@ -9,26 +9,16 @@
 #include "core/text.h"
 #include "io/files/compression.h"
 #include "io/files/folder.h"
-#include "io/process/piped.h"
 #include "io/sql/database_url.h"
-#include "io/sql/postgres_environment.h"
+#include "jobs/backup/feeding.h"
 #include "jobs/backup/framed.h"
 #include "jobs/backup/postgres_dump.h"
+#include "jobs/backup/restore_parts.h"
 #include "jobs/backup/sqlite_dump.h"
 #include "run/locks.h"
 
 namespace steward::backup {
 namespace {
-
-Result<process::Piped> start_reader(const sql::Target& target, std::vector<std::string> arguments) {
-  sql::ProgramEnvironment environment = TRY(sql::program_environment(target));
-  // pg_restore writes a script unless it is told a database; "" is the one that the environment names.
-  arguments.push_back("--dbname=" + environment.conninfo);
-  return process::Piped::start({.command = {.arguments = std::move(arguments),
-                                            .environment = std::move(environment.variables)},
-                                .writes_to_it = true,
-                                .stop = target.stop});
-}
 
 /// The object, checked while it goes through zstd into `sink`.
 Result<void> unpack(object::Store& store, const Manifest& manifest, std::string_view key, Sink& sink,
@@ -40,35 +30,6 @@ Result<void> unpack(object::Store& store, const Manifest& manifest, std::string_
   TRY(store.get(manifest.key_of(key), hashing));
   TRY(hashing.compare(manifest.key_of(key), *object));
   return plain.finish();
-}
-
-/// Knows whether it was the program that took no more, or the store that gave no more.
-class Feed final : public Sink {
- public:
-  explicit Feed(Sink& next) : next_(next) {}
-  Result<void> write(std::span<const std::byte> bytes) override {
-    auto written = next_.write(bytes);
-    refused_ |= !written;
-    return written;
-  }
-  bool refused() const { return refused_; }
-
- private:
-  Sink& next_;
-  bool refused_ = false;
-};
-
-/// Feeds a program and waits for its end. Its failure is the value; another's is the error.
-Result<std::optional<Error>> feed(process::Piped& program, const std::string& act,
-                                  const std::function<Result<void>(Sink&)>& content) {
-  Feed input(program.input());
-  const Result<void> fed = content(input);
-  if (!fed && !input.refused()) return std::unexpected(fed.error());
-  const Result<void> ended = program.finish(act);
-  if (!ended && ended.error().kind != Kind::interrupted) return std::optional(ended.error());
-  if (!ended) return std::unexpected(ended.error());
-  if (!fed) return std::unexpected(fed.error());
-  return std::nullopt;
 }
 
 bool is_sqlite(const sql::Target& target) {
@@ -101,6 +62,7 @@ class RestoreBackup final : public Task {
     TRY(check(manifest, step));
     const StoredObject* dump = manifest.find(manifest.is_sqlite() ? sqlite_dump_key : postgres_dump_key);
     step.planned = {.items = manifest.rows, .bytes = dump == nullptr ? Bytes{} : dump->size};
+    if (!request_.options.tables.empty()) step.planned = TRY(planned_of_tables(*store, manifest));
     step.filter = request_.options.tables.empty()
                       ? fmt::format("all {} tables of {}", format_count(manifest.tables), manifest.id())
                       : fmt::format("{} of {}", join_and(request_.options.tables), manifest.id());
@@ -123,6 +85,7 @@ class RestoreBackup final : public Task {
     const Manifest& manifest = backup.manifest;
     TRY(run.checkpoint("begin"));
     RestoreOptions options = request_.options;
+    options.with_needs = !request_.not_empty_too;
     options.progress = [&run](Bytes more) {
       run.done(0, more);
       return run.checkpoint("restoring");
@@ -136,13 +99,24 @@ class RestoreBackup final : public Task {
       if (const auto refused = TRY(restore_dump(*store, manifest, request_.to, clients, options)))
         return std::unexpected(*refused);
     }
-    run.done(manifest.rows);
     TRY(run.checkpoint("restored"));
-    if (request_.compare && request_.options.tables.empty()) TRY(compare(*store, manifest, run));
+    if (request_.compare)
+      TRY(compare(*store, manifest, run));
+    else
+      run.done(manifest.rows);
     return {};
   }
 
  private:
+  /// The rows of the tables that were named, and their size in the dump.
+  Result<Amount> planned_of_tables(object::Store& store, const Manifest& manifest) const {
+    const Contents contents = TRY(contents_of(store, manifest));
+    Amount amount{.bytes = Bytes{}};
+    for (const TableContents& table : TRY(tables_named(contents, request_.options.tables)))
+      amount.add(table.rows.items, table.rows.bytes);
+    return amount;
+  }
+
   std::string path_of_target() const {
     const auto url = sql::parse_database_url(request_.to.url);
     return url ? url->path : std::string{};
@@ -173,9 +147,8 @@ class RestoreBackup final : public Task {
     step.target = facts.shown;
     step.identity = facts.identity;
     step.strategy = fmt::format("zstd, then pg_restore {}{}", clients.version,
-                                request_.compare && request_.options.tables.empty()
-                                    ? "; then tables, rows and their content are compared with the backup's"
-                                    : "");
+                                request_.compare ? "; then tables, rows and their content are compared with the backup's"
+                                                 : "");
     const std::uint64_t there = TRY(things_in(request_.to));
     if (there > 0 && !request_.not_empty_too)
       return fail(Kind::refused,
@@ -185,19 +158,26 @@ class RestoreBackup final : public Task {
     return {};
   }
 
+  Result<Contents> contents_of_target(std::span<const TableContents> only) const {
+    if (is_sqlite(request_.to)) return sqlite_contents(request_.to);
+    const PostgresFacts facts = TRY(postgres_facts(request_.to));
+    const Clients clients = TRY(clients_here(facts.major));
+    return dump_postgres(request_.to, clients, {}, nullptr, only);
+  }
+
   Result<void> compare(object::Store& store, const Manifest& manifest, RunContext& run) const {
-    const Contents wanted = TRY(contents_of(store, manifest));
-    Contents has;
-    if (manifest.is_sqlite()) {
-      has = TRY(sqlite_contents(request_.to));
+    Contents wanted = TRY(contents_of(store, manifest)), has;
+    if (request_.options.tables.empty()) {
+      has = TRY(contents_of_target({}));
     } else {
-      const PostgresFacts facts = TRY(postgres_facts(request_.to));
-      const Clients clients = TRY(clients_here(facts.major));
-      has = TRY(dump_postgres(request_.to, clients, {}, nullptr));
+      // What was made for them is no question: pg_restore would have failed.
+      wanted = {.tables = TRY(tables_named(wanted, request_.options.tables))};
+      has = {.tables = TRY(contents_of_target(wanted.tables)).tables};
     }
     const std::vector<std::string> differ = differences(wanted, has);
     if (!differ.empty())
       return fail(Kind::corrupt, fmt::format("what was restored is not what was backed up: {}", fmt::join(differ, "; ")));
+    run.done(wanted.rows());
     run.note(Level::info, fmt::format("{} tables with {} rows: each has the rows and the content of the backup",
                                       format_count(wanted.tables.size()), format_count(wanted.rows())));
     return {};
@@ -211,17 +191,9 @@ class RestoreBackup final : public Task {
 
 Result<std::optional<Error>> restore_dump(object::Store& store, const Manifest& manifest, const sql::Target& target,
                           const Clients& clients, const RestoreOptions& options) {
-  std::vector<std::string> arguments{clients.program("pg_restore"), "--format=custom", "--exit-on-error",
-                                     "--no-password"};
-  if (!options.owners) arguments.emplace_back("--no-owner");
-  if (!options.grants) arguments.emplace_back("--no-privileges");
-  if (!options.tablespaces) arguments.emplace_back("--no-tablespaces");
-  for (const std::string& table : options.tables) {
-    const std::size_t dot = table.find('.');
-    if (dot != std::string::npos) arguments.push_back("--schema=" + table.substr(0, dot));
-    arguments.push_back("--table=" + (dot == std::string::npos ? table : table.substr(dot + 1)));
-  }
-  process::Piped program = TRY(start_reader(target, std::move(arguments)));
+  if (options.jobs > 1 || !options.tables.empty()) return restore_parts(store, manifest, target, clients, options);
+  const std::vector<std::string> arguments = restore_arguments(clients, options);
+  process::Piped program = TRY(start_reader(target, arguments));
   return feed(program, fmt::format("restore {}", manifest.id()),
               [&](Sink& sink) { return unpack(store, manifest, postgres_dump_key, sink, options.progress); });
 }

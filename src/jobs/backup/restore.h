@@ -20,7 +20,11 @@ struct RestoreOptions {
   bool owners = true;       ///< Objects go to the roles that owned them, which have to be there; else to who restores.
   bool grants = true;       ///< Rights come back too; their roles have to be there.
   bool tablespaces = true;  ///< As they were; else in the default one.
-  std::vector<std::string> tables{};  ///< These alone ("signals" or "public.signals"), without indexes; empty: all.
+  /// These alone ("signals" or "public.signals"), with what they need and what is theirs alone (restore_parts.h);
+  /// empty: all.
+  std::vector<std::string> tables{};
+  bool with_needs = true;  ///< Of single tables also the types and functions that they need.
+  int jobs = 1;            ///< So many processes load tables and make indexes at once.
   std::function<Result<void>(Bytes more)> progress{};  ///< Hears of stored bytes as they are read.
 };
 
