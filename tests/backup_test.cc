@@ -536,6 +536,113 @@ TEST(BackupFaults, AnUnknownOrAmbiguousBackupIsSaid) {
   EXPECT_EQ(it.verify("bytes", it.list()[0]["run"]).exit_code, 0);
 }
 
+// --- encrypted ----------------------------------------------------------------------------------------------------------
+
+/// A pair of age's keys; the secret one is in a file.
+std::string make_key(const Application& app, const std::string& name) {
+  const Answer made = run_program({"/usr/bin/age-keygen", "-o", app.path(name)}, {}, app.root());
+  EXPECT_EQ(made.exit_code, 0) << made.err;
+  const Answer key = run_program({"/usr/bin/age-keygen", "-y", app.path(name)}, {}, app.root());
+  return key.out.substr(0, key.out.find('\n'));
+}
+
+struct Encrypted : testing::TestWithParam<DatabaseKind> {};
+
+TEST_P(Encrypted, ToTwoKeysItIsReadWithEitherAndWithNoOther) {
+  BackedUp it(GetParam());
+  const std::string ours = make_key(it.app, "ours.key"), safe = make_key(it.app, "safe.key");
+  make_key(it.app, "other.key");
+  it.app.environment["BACKUP_AGE_RECIPIENTS"] = ours + ", " + safe;
+  it.app.sql("insert into audit_logs (id, username) values (1, 'secret name')");
+  const Answer made = it.run();
+  ASSERT_EQ(made.exit_code, 0) << made.out;
+  for (const std::string& file : it.files()) EXPECT_TRUE(file.ends_with(".age") || file.ends_with("manifest.json")) << file;
+
+  EXPECT_EQ(it.verify("bytes").exit_code, 0) << "which needs no key";
+  const Answer blind = it.verify("restore");
+  EXPECT_EQ(blind.json()["error"]["kind"], "permission");
+  for (const char* key : {"ours.key", "safe.key"}) {
+    it.app.environment["BACKUP_AGE_IDENTITY"] = key;
+    const Answer proved = it.verify("restore");
+    EXPECT_EQ(proved.exit_code, 0) << proved.out;
+    const std::string to = it.empty_database();
+    const Answer restored = it.restore(to);
+    EXPECT_EQ(restored.exit_code, 0) << restored.out;
+    EXPECT_THAT(rows_of(to, "audit_logs"), ElementsAre(HasSubstr("secret name")));
+  }
+  it.app.environment["BACKUP_AGE_IDENTITY"] = "other.key";
+  const Answer other = it.verify("restore");
+  EXPECT_EQ(other.json()["error"]["kind"], "permission") << other.out;
+  EXPECT_EQ(it.list()[0]["standing"], "restored") << "another's key says nothing of the backup";
+}
+
+INSTANTIATE_TEST_SUITE_P(EndToEnd, Encrypted, testing::Values(DatabaseKind::postgres, DatabaseKind::sqlite),
+                         [](const auto& kind) { return kind.param == DatabaseKind::postgres ? "postgres" : "sqlite"; });
+
+TEST(EncryptedBackup, IsRestoredByStockProgramsAlone) {
+  BackedUp it;
+  it.app.environment["BACKUP_AGE_RECIPIENTS"] = make_key(it.app, "KEY.txt");
+  it.app.sql("insert into audit_logs (id, username) values (1, 'ann')");
+  ASSERT_EQ(it.run().exit_code, 0);
+  const std::string to = it.empty_database();
+  for (const json& command : it.list()[0]["by_hand"]) {
+    if (command.get<std::string>().find("globals") != std::string::npos) continue;  // its roles are there
+    const Answer done = run_program({"/bin/sh", "-c", command}, {{"PATH", "/usr/lib/postgresql/15/bin:/usr/bin:/bin"}, {"TARGET", to}},
+                                    it.app.root());
+    EXPECT_EQ(done.exit_code, 0) << command << done.err;
+  }
+  EXPECT_THAT(rows_of(to, "audit_logs"), SizeIs(1));
+}
+
+TEST(EncryptedBackup, OneTableOfItIsRestoredAlone) {
+  BackedUp it;
+  it.app.environment["BACKUP_AGE_RECIPIENTS"] = make_key(it.app, "ours.key");
+  it.app.environment["BACKUP_AGE_IDENTITY"] = "ours.key";
+  it.app.sql("insert into audit_logs (id, username) values (1, 'ann'); insert into signals (id) values (1), (2)");
+  ASSERT_EQ(it.run().exit_code, 0);
+  const std::string to = it.empty_database();
+  const Answer restored = it.restore(to, {"--table", "signals"});
+  EXPECT_EQ(restored.exit_code, 0) << restored.out;
+  EXPECT_THAT(rows_of(to, "signals"), SizeIs(2));
+}
+
+TEST(EncryptedBackup, ToASecretKeyIsRefusedBeforeAnythingIsDone) {
+  BackedUp it;
+  it.app.environment["BACKUP_AGE_RECIPIENTS"] = "AGE-SECRET-KEY-1QQQ";
+  const Answer refused = it.run();
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_EQ(refused.out.find("QQQ"), std::string::npos) << "the secret is not shown";
+}
+
+// --- the emergency page -------------------------------------------------------------------------------------------------
+
+TEST(EmergencyPage, IsFollowedToTheLetterWithStockProgramsAlone) {
+  BackedUp it;
+  it.app.sql("insert into audit_logs (id, username) values (1, 'ann')");
+  ASSERT_EQ(it.run().exit_code, 0);
+  std::ifstream page(STEWARD_SOURCES "/docs/emergency-restore.md");
+  std::string script = "set -eu\n";
+  bool is_code = false;
+  for (std::string line; std::getline(page, line);) {
+    if (line.starts_with("```"))
+      is_code = line == "```sh";
+    else if (is_code && line.find("s3") == std::string::npos && !line.starts_with("createdb"))
+      script += line + '\n';
+  }
+  const std::string to = it.empty_database();
+  const auto put = [&](const std::string& what, const std::string& with) {
+    const std::size_t at = script.find(what);
+    ASSERT_NE(at, std::string::npos) << what;
+    script.replace(at, what.size(), with);
+  };
+  put("STORE=/srv/backups ", "STORE=" + it.app.path("backups") + ' ');
+  put("TARGET=postgresql://postgres@localhost/app_restored", "TARGET='" + to + "'");
+  const Answer done = run_program({"/bin/sh", "-c", script},
+                                  {{"PATH", "/usr/lib/postgresql/15/bin:/usr/bin:/bin"}}, it.app.root());
+  EXPECT_EQ(done.exit_code, 0) << script << done.out << done.err;
+  EXPECT_THAT(rows_of(to, "audit_logs"), SizeIs(1));
+}
+
 // --- proofs and what is kept --------------------------------------------------------------------------------------------
 
 TEST(BackupProof, IsMadeWhenItIsDueAndFailsTheRunWhereItFinds) {

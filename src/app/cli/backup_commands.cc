@@ -115,13 +115,15 @@ Result<int> backup_verify_command(const Output& output, const BackupVerifyComman
       {.depth = command.depth == "restore" ? backup::Depth::restore : backup::Depth::bytes,
        .clients = policy.clients,
        .to = command.to,
-       .stop = stop,
-       .progress = [&](Bytes more) -> Result<void> {
-         read += more;
-         progress.progress({.task = "verify", .done = {.items = 0, .bytes = read}});
-         if (stop.stop_requested()) return fail(Kind::interrupted, "told to stop while the backup was verified");
-         return {};
-       }},
+       .reading = {.identity = command.identity.empty() ? policy.identity : command.identity,
+                   .stop = stop,
+                   .progress = [&](Bytes more) -> Result<void> {
+                     read += more;
+                     progress.progress({.task = "verify", .done = {.items = 0, .bytes = read}});
+                     if (stop.stop_requested())
+                       return fail(Kind::interrupted, "told to stop while the backup was verified");
+                     return {};
+                   }}},
       SystemClock());
   progress.task_ended("verify", proof ? "succeeded" : "failed", {}, {}, nullptr);
   if (!proof) return std::unexpected(proof.error());
@@ -155,6 +157,8 @@ Result<int> backup_restore_command(const Output& output, const BackupRestoreComm
                                  .not_empty_too = command.into_existing,
                                  .compare = !command.no_compare,
                                  .globals = command.globals};
+  request.options.reading.identity = command.identity.empty() ? policy.identity : command.identity;
+  request.options.reading.stop = who.stop;
   request.options.owners = !command.no_owner;
   request.options.grants = !command.no_privileges;
   request.options.tables = command.tables;

@@ -114,11 +114,11 @@ Result<int> backup_list_command(const Output& output, const BackupListCommand& c
 /// Reads, or restores and compares; 1 where a backup is not what its manifest says.
 struct BackupVerifyCommand {
   std::string backup = "latest";
-  std::string task{}, depth = "bytes", to{};
+  std::string task{}, depth = "bytes", to{}, identity{};
 };
 Result<int> backup_verify_command(const Output& output, const BackupVerifyCommand& command);
 struct BackupRestoreCommand {
-  std::string backup{}, task{}, to{};
+  std::string backup{}, task{}, to{}, identity{};
   std::vector<std::string> tables{};
   bool plan_only = false, into_existing = false, no_compare = false, globals = false;
   bool no_owner = false, no_privileges = false;

@@ -16,6 +16,7 @@
 #include "io/files/system_folders.h"
 #include "io/object/profile.h"
 #include "io/sql/database_url.h"
+#include "jobs/backup/age.h"
 
 namespace steward::app {
 namespace {
@@ -187,6 +188,16 @@ class Reader {
       return wrong("BACKUP_BUCKET", policy.store.url, fmt::format("the archive ({}) has the same place", cold_.url),
                    "Give it a bucket, a prefix or a folder of its own.");
     policy.name = backup::folder_name(policy.database.url);
+    const std::string recipients = text("BACKUP_AGE_RECIPIENTS", "", "public keys of age, to which backups are encrypted");
+    for (const std::string& part : split(recipients, ',')) {
+      const std::string recipient(trim(part));
+      if (recipient.empty()) continue;
+      if (const auto good = backup::check_recipient(recipient); !good)
+        return fail_while("BACKUP_AGE_RECIPIENTS", good.error());
+      policy.recipients.push_back(recipient);
+    }
+    const std::string identity = text("BACKUP_AGE_IDENTITY", "", "the file of a secret key of age");
+    if (!identity.empty()) policy.identity = absolute(identity, directory_);
     const std::string proof = text("BACKUP_PROOF", "", "how often the newest backup is restored and compared");
     if (!proof.empty()) {
       const auto every = parse_age(proof);

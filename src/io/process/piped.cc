@@ -14,6 +14,8 @@
 #include <cstring>
 #include <functional>
 #include <optional>
+#include <thread>
+#include <vector>
 
 #include "core/text.h"
 #include "io/files/folder.h"
@@ -162,6 +164,8 @@ Source& Piped::output() { return state_->output; }
 Sink& Piped::input() { return state_->input; }
 void Piped::close_input() { state_->input.close(); }
 
+void Piped::stop() { kill(-state_->pid, SIGTERM); }
+
 std::string Piped::said() const {
   const int descriptor = state_->errors.fd();
   struct stat status{};
@@ -197,6 +201,62 @@ Result<void> Piped::finish(const std::string& act) {
   std::ranges::replace(last, '\n', ' ');
   return fail(Kind::unavailable, last.empty() ? fmt::format("cannot {}: {}", act, text_of(ended))
                                               : fmt::format("cannot {}: {} ({})", act, printable(last), text_of(ended)));
+}
+
+namespace {
+
+/// Knows whether it was the program that took no more, or the store that gave no more.
+class Feed final : public Sink {
+ public:
+  explicit Feed(Sink& next) : next_(next) {}
+  Result<void> write(std::span<const std::byte> bytes) override {
+    auto written = next_.write(bytes);
+    refused_ |= !written;
+    return written;
+  }
+  bool refused() const { return refused_; }
+
+ private:
+  Sink& next_;
+  bool refused_ = false;
+};
+
+}  // namespace
+
+Result<std::optional<Error>> feed(Piped& program, const std::string& act,
+                                  const std::function<Result<void>(Sink&)>& content) {
+  Feed input(program.input());
+  const Result<void> fed = content(input);
+  if (!fed && !input.refused()) return std::unexpected(fed.error());
+  const Result<void> ended = program.finish(act);
+  if (!ended && ended.error().kind != Kind::interrupted) return std::optional(ended.error());
+  if (!ended) return std::unexpected(ended.error());
+  if (!fed) return std::unexpected(fed.error());
+  return std::nullopt;
+}
+
+Result<void> run_through(PipedCommand wanted, const std::string& act,
+                         const std::function<Result<void>(Sink&)>& content, Sink& next) {
+  wanted.writes_to_it = true;
+  Piped program = TRY(Piped::start(std::move(wanted)));
+  Result<void> taken;
+  std::jthread taker([&] {
+    std::vector<std::byte> buffer(std::size_t{256} << 10);
+    while (taken) {
+      const auto n = program.output().read(buffer);
+      if (n && *n == 0) return;
+      taken = n ? next.write(std::span(buffer).first(*n)) : Result<void>(std::unexpected(n.error()));
+    }
+    program.stop();  // or it would wait for somebody to read on
+  });
+  Feed input(program.input());
+  const Result<void> fed = content(input);
+  program.close_input();
+  taker.join();
+  if (!taken) return taken;
+  if (!fed && !input.refused()) return fed;
+  TRY(program.finish(act));
+  return fed;
 }
 
 }  // namespace steward::process

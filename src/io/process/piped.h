@@ -14,7 +14,9 @@
 ///           to a child that has ended. interrupted: stopped.
 /// Threads   Output and input may be used by two threads at once.
 #pragma once
+#include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 
@@ -43,6 +45,9 @@ class Piped {
   /// The end of its input.
   void close_input();
 
+  /// Tells it to end (SIGTERM). It has not been waited for yet.
+  void stop();
+
   /// Waits for its end. `act` completes "cannot …". Closes the input, and throws away output that was not read.
   Result<void> finish(const std::string& act);
   /// What it has said on standard error so far: the last 64 KiB, with whole lines.
@@ -53,5 +58,15 @@ class Piped {
   explicit Piped(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+/// Writes `content` to a program's input and waits for its end. Where a write fails, the program has ended, and that is
+/// its failure. The value is the program's failure (`act` as for `finish`); the error is the content's own, or
+/// interrupted.
+Result<std::optional<Error>> feed(Piped& program, const std::string& act,
+                                  const std::function<Result<void>(Sink&)>& content);
+
+/// Runs what `content` writes through a program, into `next`. The first of the three that fails is the error.
+Result<void> run_through(PipedCommand program, const std::string& act,
+                         const std::function<Result<void>(Sink&)>& content, Sink& next);
 
 }  // namespace steward::process

@@ -19,6 +19,7 @@
 #include "jobs/backup/manifest.h"
 #include "jobs/backup/postgres_dump.h"
 #include "jobs/backup/sqlite_dump.h"
+#include "jobs/backup/stored_object.h"
 #include "run/locks.h"
 
 namespace steward::backup {
@@ -87,6 +88,9 @@ class BackUp final : public Task {
       step.strategy = fmt::format("pg_dump {} in its custom format, then zstd {}{}", clients.version, policy_.level,
                                   policy_.globals ? "; roles and tablespaces beside it" : "");
     }
+    if (!policy_.recipients.empty())
+      step.strategy += fmt::format(", encrypted to {} key{} of age", policy_.recipients.size(),
+                                   policy_.recipients.size() == 1 ? "" : "s");
     step.strategy += fmt::format("; to {}/{}, read back and hashed", policy_.store.url, policy_.name);
     step.filter = "the whole database, as it is at one moment";
     const std::vector<Backup> there = TRY(backups_there());
@@ -179,6 +183,8 @@ class BackUp final : public Task {
             .folder = manifest.id(),
             .key = std::string(key),
             .level = policy_.level,
+            .recipients = policy_.recipients,
+            .stop = policy_.database.stop,
             .check = [&run] { return run.checkpoint("uploading"); },
             .progress = [&run](Bytes more) { run.done(0, more); }};
   }
@@ -256,7 +262,8 @@ class BackUp final : public Task {
     const Manifest& before = all->at(all->size() - 2).manifest;
     if (static_cast<double>(manifest.size().count) < strange_share * static_cast<double>(before.size().count))
       run.note(Level::warning, fmt::format("this backup has {}, the one before ({}) had {}", format_bytes(manifest.size()), before.run, format_bytes(before.size())));
-    const auto then = contents_of(store, before), now = contents_of(store, manifest);
+    const ReadOptions reading{.identity = policy_.identity, .stop = policy_.database.stop};
+    const auto then = contents_of(store, before, reading), now = contents_of(store, manifest, reading);
     if (!then || !now) return;
     std::vector<std::string> gone;
     for (const TableContents& table : then->tables)

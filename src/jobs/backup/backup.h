@@ -50,6 +50,8 @@ struct Policy {
   bool globals = true;     ///< PostgreSQL: also roles and tablespaces.
   std::string clients{};   ///< The folder of pg_dump; empty: looked for (clients.h).
   std::string steward{};   ///< This program's version, for the manifest.
+  std::vector<std::string> recipients{};  ///< Public keys of age; not empty: all but the manifest is encrypted to them.
+  std::string identity{};                 ///< The file of a secret key of age, where this machine may read backups.
   std::optional<ProofRule> proof{};  ///< None: what is made is not proved.
   Keep keep{};                       ///< Empty: nothing is removed.
 };

@@ -31,8 +31,10 @@ std::string reading(const std::string& store, const std::string& key) {
 std::vector<std::string> by_hand(const Manifest& manifest, const std::string& store) {
   std::vector<std::string> out;
   const auto add = [&](std::string_view key, std::string_view rest) {
-    if (manifest.find(key) != nullptr)
-      out.push_back(fmt::format("{} | zstd -d{}", reading(store, manifest.key_of(key)), rest));
+    const StoredObject* object = manifest.find(key);
+    if (object == nullptr) return;
+    const std::string_view decrypting = object->is_encrypted() ? " | age -d -i KEY.txt" : "";
+    out.push_back(fmt::format("{}{} | zstd -d{}", reading(store, manifest.key_of(object->key)), decrypting, rest));
   };
   add(globals_key, " | psql -X -d \"$TARGET\"");
   add(postgres_dump_key, " | pg_restore --exit-on-error -d \"$TARGET\"");

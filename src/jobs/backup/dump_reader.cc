@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "io/files/compression.h"
-
 namespace steward::backup {
 namespace {
 
@@ -30,19 +28,6 @@ class Slice final : public Sink {
   Sink& next_;
 };
 
-class Ticking final : public Sink {
- public:
-  Ticking(Sink& next, const std::function<Result<void>(Bytes)>& progress) : next_(next), progress_(progress) {}
-  Result<void> write(std::span<const std::byte> bytes) override {
-    if (progress_) TRY(progress_(Bytes{bytes.size()}));
-    return next_.write(bytes);
-  }
-
- private:
-  Sink& next_;
-  const std::function<Result<void>(Bytes)>& progress_;
-};
-
 class OnlyContents final : public ArchiveListener {
  public:
   Result<void> raw(std::span<const std::byte>) override { return {}; }
@@ -59,23 +44,22 @@ class OnlyContents final : public ArchiveListener {
 
 }  // namespace
 
-DumpReader::DumpReader(object::Store& store, const Manifest& manifest, Contents contents,
-                       std::function<Result<void>(Bytes more)> progress)
+DumpReader::DumpReader(object::Store& store, const Manifest& manifest, Contents contents, ReadOptions options)
     : store_(&store),
-      key_(manifest.key_of(postgres_dump_key)),
+      manifest_(manifest),
       end_(manifest.find(postgres_dump_key)->uncompressed.count),
       contents_(std::move(contents)),
-      progress_(std::move(progress)),
+      options_(std::move(options)),
       blocks_(contents_.large_object_blocks) {
   for (const TableContents& table : contents_.tables) blocks_.push_back(table.offset);
   std::ranges::sort(blocks_);
 }
 
 Result<DumpReader> DumpReader::open(object::Store& store, const Manifest& manifest, Contents contents,
-                                    std::function<Result<void>(Bytes more)> progress) {
+                                    ReadOptions options) {
   if (manifest.find(postgres_dump_key) == nullptr)
     return fail(Kind::not_found, fmt::format("backup {} has no {}", manifest.id(), postgres_dump_key));
-  DumpReader reader(store, manifest, std::move(contents), std::move(progress));
+  DumpReader reader(store, manifest, std::move(contents), std::move(options));
   StringSink beginning;
   TRY(reader.bytes(0, reader.blocks_.empty() ? reader.end_ : reader.blocks_.front(), beginning));
   reader.beginning_ = std::move(beginning.text);
@@ -97,17 +81,19 @@ Result<void> DumpReader::block(std::uint64_t offset, Sink& sink) const {
 
 Result<void> DumpReader::bytes(std::uint64_t begin, std::uint64_t end, Sink& sink) const {
   if (begin == end) return {};
-  const auto after = std::ranges::upper_bound(contents_.frames, begin, {}, &std::pair<std::uint64_t, std::uint64_t>::first);
-  if (after == contents_.frames.begin())
-    return fail(Kind::corrupt, fmt::format("{} has no frame for byte {}", key_, begin));
-  const auto& [raw, packed] = *std::prev(after);
-  Slice slice(begin - raw, end - begin, sink);
-  files::UnzstdSink plain(slice);
-  Ticking ticking(plain, progress_);
-  const auto got = store_->get_from(key_, packed, ticking);
+  std::pair<std::uint64_t, std::uint64_t> frame{};
+  if (!manifest_.find(postgres_dump_key)->is_encrypted()) {
+    const auto after =
+        std::ranges::upper_bound(contents_.frames, begin, {}, &std::pair<std::uint64_t, std::uint64_t>::first);
+    if (after == contents_.frames.begin())
+      return fail(Kind::corrupt, fmt::format("the dump of {} has no frame for byte {}", manifest_.id(), begin));
+    frame = *std::prev(after);
+  }
+  Slice slice(begin - frame.first, end - begin, sink);
+  const auto got = read_object_from(*store_, manifest_, postgres_dump_key, frame.second, slice, options_);
   if (slice.has_enough()) return {};
-  if (!got) return std::unexpected(got.error());
-  return fail(Kind::corrupt, fmt::format("{} ends before its byte {}", key_, end));
+  TRY(got);
+  return fail(Kind::corrupt, fmt::format("the dump of {} ends before its byte {}", manifest_.id(), end));
 }
 
 }  // namespace steward::backup

@@ -3,25 +3,6 @@
 #include "io/sql/postgres_environment.h"
 
 namespace steward::backup {
-namespace {
-
-/// Knows whether it was the program that took no more, or the store that gave no more.
-class Feed final : public Sink {
- public:
-  explicit Feed(Sink& next) : next_(next) {}
-  Result<void> write(std::span<const std::byte> bytes) override {
-    auto written = next_.write(bytes);
-    refused_ |= !written;
-    return written;
-  }
-  bool refused() const { return refused_; }
-
- private:
-  Sink& next_;
-  bool refused_ = false;
-};
-
-}  // namespace
 
 Result<process::Piped> start_reader(const sql::Target& target, std::vector<std::string> arguments) {
   sql::ProgramEnvironment environment = TRY(sql::program_environment(target));
@@ -31,18 +12,6 @@ Result<process::Piped> start_reader(const sql::Target& target, std::vector<std::
                                             .environment = std::move(environment.variables)},
                                 .writes_to_it = true,
                                 .stop = target.stop});
-}
-
-Result<std::optional<Error>> feed(process::Piped& program, const std::string& act,
-                                  const std::function<Result<void>(Sink&)>& content) {
-  Feed input(program.input());
-  const Result<void> fed = content(input);
-  if (!fed && !input.refused()) return std::unexpected(fed.error());
-  const Result<void> ended = program.finish(act);
-  if (!ended && ended.error().kind != Kind::interrupted) return std::optional(ended.error());
-  if (!ended) return std::unexpected(ended.error());
-  if (!fed) return std::unexpected(fed.error());
-  return std::nullopt;
 }
 
 std::vector<std::string> restore_arguments(const Clients& clients, const RestoreOptions& options) {

@@ -1,12 +1,9 @@
 /// PostgreSQL's programs that read: pg_restore and psql, fed from a store.
 #pragma once
-#include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/result.h"
-#include "core/stream.h"
 #include "io/process/piped.h"
 #include "io/sql/connection.h"
 #include "jobs/backup/clients.h"
@@ -16,10 +13,6 @@ namespace steward::backup {
 
 /// Starts a program upon a database; its input is to be written.
 Result<process::Piped> start_reader(const sql::Target& target, std::vector<std::string> arguments);
-
-/// Writes `content` to it and waits for its end. The program's failure is the value; the content's is the error.
-Result<std::optional<Error>> feed(process::Piped& program, const std::string& act,
-                                  const std::function<Result<void>(Sink&)>& content);
 
 /// pg_restore of the custom format from its input, as `options` say, but for tables and jobs.
 std::vector<std::string> restore_arguments(const Clients& clients, const RestoreOptions& options);

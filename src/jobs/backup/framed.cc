@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "core/conduit.h"
+#include "jobs/backup/age.h"
 
 namespace steward::backup {
 namespace {
@@ -66,20 +67,25 @@ Result<void> FramedSink::finish() {
 Result<StoredObject> upload(const Upload& how, const std::function<Result<void>(FramedSink&)>& make) {
   Conduit conduit(std::size_t{32} << 20, how.check);
   std::uint64_t uncompressed = 0;
-  std::jthread maker([&] {
-    FramedSink sink(conduit.in(), how.level);
-    Result<void> made = make(sink);
-    if (made) made = sink.finish();
+  const std::string key = how.recipients.empty() ? how.key : how.key + std::string(encrypted_suffix);
+  const auto make_all = [&](Sink& next) -> Result<void> {
+    FramedSink sink(next, how.level);
+    TRY(make(sink));
+    TRY(sink.finish());
     uncompressed = sink.written();
-    conduit.end(std::move(made));
+    return {};
+  };
+  std::jthread maker([&] {
+    conduit.end(how.recipients.empty() ? make_all(conduit.in())
+                                       : encrypt(how.recipients, how.stop, make_all, conduit.in()));
   });
   Uploaded source(conduit.out(), how);
-  const auto put = how.store.put(how.folder + '/' + how.key, source, {.only_if_absent = true});
+  const auto put = how.store.put(how.folder + '/' + key, source, {.only_if_absent = true});
   if (!put) conduit.abandon(put.error());
   maker.join();
   if (!put) return std::unexpected(put.error());
   return StoredObject{
-      .key = how.key, .size = {source.count()}, .uncompressed = {uncompressed}, .sha256 = source.hash()};
+      .key = key, .size = {source.count()}, .uncompressed = {uncompressed}, .sha256 = source.hash()};
 }
 
 Result<void> HashingSink::write(std::span<const std::byte> bytes) {

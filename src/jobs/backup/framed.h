@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,6 +57,8 @@ struct Upload {
   std::string folder{};  ///< "app/20261129T000000Z-4f2a91".
   std::string key{};
   int level = 3;
+  std::vector<std::string> recipients{};  ///< Not empty: encrypted to them (age.h), and the key ends in ".age".
+  std::stop_token stop{};
   std::function<Result<void>()> check{};
   std::function<void(Bytes more)> progress{};
 };

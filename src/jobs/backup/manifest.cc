@@ -8,7 +8,6 @@
 #include <set>
 
 #include "core/text.h"
-#include "io/files/compression.h"
 
 namespace steward::backup {
 namespace {
@@ -60,7 +59,9 @@ std::string prefix_of(std::string_view name) { return name.empty() ? std::string
 }  // namespace
 
 const StoredObject* Manifest::find(std::string_view key) const {
-  const auto found = std::ranges::find(objects, key, &StoredObject::key);
+  const auto found = std::ranges::find_if(objects, [&](const StoredObject& object) {
+    return object.key == key || (object.is_encrypted() && object.key.substr(0, object.key.rfind('.')) == key);
+  });
   return found == objects.end() ? nullptr : &*found;
 }
 
@@ -205,14 +206,6 @@ Result<void> write_proof(object::Store& store, const Manifest& manifest, const P
   const std::string key = manifest.key_of(fmt::format("{}{}.json", proof_prefix, format_compact(proof.at)));
   TRY(store.put(key, source, {.size = Bytes{text.size()}}));
   return {};
-}
-
-Result<Contents> contents_of(object::Store& store, const Manifest& manifest) {
-  StringSink text;
-  files::UnzstdSink unpack(text);
-  TRY(store.get(manifest.key_of(contents_key), unpack));
-  TRY(unpack.finish());
-  return read_contents(text.text);
 }
 
 Result<std::vector<object::ObjectInfo>> debris(object::Store& store, std::string_view name, Instant before) {

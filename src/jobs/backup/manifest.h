@@ -25,6 +25,7 @@ struct StoredObject {
   std::string key{};  ///< Within the backup's folder: "dump.pgc.zst".
   Bytes size{}, uncompressed{};
   std::string sha256{};  ///< Of the object as it is stored.
+  bool is_encrypted() const { return key.ends_with(".age"); }
 };
 
 struct Manifest {
@@ -47,6 +48,7 @@ struct Manifest {
   std::string id() const { return name + '/' + run; }
   /// The key of an object in the store.
   std::string key_of(std::string_view object) const { return id() + '/' + std::string(object); }
+  /// With or without its ".age"; null where there is none.
   const StoredObject* find(std::string_view key) const;
   Bytes size() const;  ///< Of all objects.
   bool is_sqlite() const { return find(sqlite_dump_key) != nullptr; }
@@ -88,7 +90,6 @@ Result<std::vector<Backup>> list_backups(object::Store& store, std::string_view 
 Result<Backup> find_backup(object::Store& store, std::string_view text);
 
 Result<void> write_proof(object::Store& store, const Manifest& manifest, const Proof& proof);
-Result<Contents> contents_of(object::Store& store, const Manifest& manifest);
 
 /// What one look at a store has found that is no backup: objects below a backup's folder that has no manifest, all
 /// older than `before`.

@@ -55,12 +55,13 @@ class ProveBackup final : public Task {
     const Proof proof = TRY(verify(*store, *due,
                                    {.depth = policy_.proof->depth,
                                     .clients = policy_.clients,
-                                    .stop = policy_.database.stop,
-                                    .progress =
-                                        [&](Bytes more) {
-                                          run.done(0, more);
-                                          return run.checkpoint("proving");
-                                        }},
+                                    .reading = {.identity = policy_.identity,
+                                                .stop = policy_.database.stop,
+                                                .progress =
+                                                    [&](Bytes more) {
+                                                      run.done(0, more);
+                                                      return run.checkpoint("proving");
+                                                    }}},
                                    run.clock()));
     TRY(run.checkpoint("proved"));
     TRY(write_proof(*store, due->manifest, proof));
@@ -101,6 +102,12 @@ class ProveBackup final : public Task {
       step.notes.push_back(fmt::format("{} has {}, and backups over {} are not proved", newest.manifest.id(),
                                        format_bytes(newest.manifest.database_size),
                                        format_bytes(*policy_.proof->largest)));
+      return std::nullopt;
+    }
+    const bool is_secret = std::ranges::any_of(newest.manifest.objects, &StoredObject::is_encrypted);
+    if (policy_.proof->depth == Depth::restore && is_secret && policy_.identity.empty()) {
+      step.notes.push_back(fmt::format("{} is encrypted, and no secret key is known here: it is not proved",
+                                       newest.manifest.id()));
       return std::nullopt;
     }
     return std::move(newest);

@@ -7,7 +7,6 @@
 #include <optional>
 
 #include "core/text.h"
-#include "io/files/compression.h"
 #include "io/files/folder.h"
 #include "io/sql/database_url.h"
 #include "jobs/backup/feeding.h"
@@ -19,18 +18,6 @@
 
 namespace steward::backup {
 namespace {
-
-/// The object, checked while it goes through zstd into `sink`.
-Result<void> unpack(object::Store& store, const Manifest& manifest, std::string_view key, Sink& sink,
-                    const std::function<Result<void>(Bytes)>& progress) {
-  const StoredObject* object = manifest.find(key);
-  if (object == nullptr) return fail(Kind::not_found, fmt::format("backup {} has no {}", manifest.id(), key));
-  files::UnzstdSink plain(sink);
-  HashingSink hashing(&plain, progress);
-  TRY(store.get(manifest.key_of(key), hashing));
-  TRY(hashing.compare(manifest.key_of(key), *object));
-  return plain.finish();
-}
 
 bool is_sqlite(const sql::Target& target) {
   const auto url = sql::parse_database_url(target.url);
@@ -86,16 +73,16 @@ class RestoreBackup final : public Task {
     TRY(run.checkpoint("begin"));
     RestoreOptions options = request_.options;
     options.with_needs = !request_.not_empty_too;
-    options.progress = [&run](Bytes more) {
+    options.reading.progress = [&run](Bytes more) {
       run.done(0, more);
       return run.checkpoint("restoring");
     };
     if (manifest.is_sqlite()) {
-      TRY(restore_file(*store, manifest, path_of_target(), options.progress));
+      TRY(restore_file(*store, manifest, path_of_target(), options.reading));
     } else {
       const PostgresFacts facts = TRY(postgres_facts(request_.to));
       const Clients clients = TRY(clients_here(facts.major));
-      if (request_.globals) TRY(restore_globals(*store, manifest, request_.to, clients));
+      if (request_.globals) TRY(restore_globals(*store, manifest, request_.to, clients, request_.options.reading));
       if (const auto refused = TRY(restore_dump(*store, manifest, request_.to, clients, options)))
         return std::unexpected(*refused);
     }
@@ -110,7 +97,7 @@ class RestoreBackup final : public Task {
  private:
   /// The rows of the tables that were named, and their size in the dump.
   Result<Amount> planned_of_tables(object::Store& store, const Manifest& manifest) const {
-    const Contents contents = TRY(contents_of(store, manifest));
+    const Contents contents = TRY(contents_of(store, manifest, request_.options.reading));
     Amount amount{.bytes = Bytes{}};
     for (const TableContents& table : TRY(tables_named(contents, request_.options.tables)))
       amount.add(table.rows.items, table.rows.bytes);
@@ -166,7 +153,7 @@ class RestoreBackup final : public Task {
   }
 
   Result<void> compare(object::Store& store, const Manifest& manifest, RunContext& run) const {
-    Contents wanted = TRY(contents_of(store, manifest)), has;
+    Contents wanted = TRY(contents_of(store, manifest, request_.options.reading)), has;
     if (request_.options.tables.empty()) {
       has = TRY(contents_of_target({}));
     } else {
@@ -191,30 +178,31 @@ class RestoreBackup final : public Task {
 
 Result<std::optional<Error>> restore_dump(object::Store& store, const Manifest& manifest, const sql::Target& target,
                           const Clients& clients, const RestoreOptions& options) {
-  if (options.jobs > 1 || !options.tables.empty()) return restore_parts(store, manifest, target, clients, options);
+  const bool at_once = options.jobs > 1 && !manifest.find(postgres_dump_key)->is_encrypted();
+  if (at_once || !options.tables.empty()) return restore_parts(store, manifest, target, clients, options);
   const std::vector<std::string> arguments = restore_arguments(clients, options);
   process::Piped program = TRY(start_reader(target, arguments));
-  return feed(program, fmt::format("restore {}", manifest.id()),
-              [&](Sink& sink) { return unpack(store, manifest, postgres_dump_key, sink, options.progress); });
+  return process::feed(program, fmt::format("restore {}", manifest.id()),
+              [&](Sink& sink) { return read_object(store, manifest, postgres_dump_key, sink, options.reading); });
 }
 
 Result<void> restore_globals(object::Store& store, const Manifest& manifest, const sql::Target& target,
-                             const Clients& clients) {
+                             const Clients& clients, const ReadOptions& reading) {
   if (manifest.find(globals_key) == nullptr) return {};
   process::Piped program =
       TRY(start_reader(target, {clients.program("psql"), "--no-psqlrc", "--quiet", "--no-password", "--output=/dev/null"}));
-  const auto refused = TRY(feed(program, "restore roles and tablespaces",
-                                [&](Sink& sink) { return unpack(store, manifest, globals_key, sink, {}); }));
+  const auto refused = TRY(process::feed(program, "restore roles and tablespaces",
+                                [&](Sink& sink) { return read_object(store, manifest, globals_key, sink, reading); }));
   return refused ? Result<void>(std::unexpected(*refused)) : Result<void>{};
 }
 
 Result<void> restore_file(object::Store& store, const Manifest& manifest, const std::string& path,
-                          const std::function<Result<void>(Bytes more)>& progress) {
+                          const ReadOptions& reading) {
   const std::filesystem::path whole = std::filesystem::absolute(path);
   const files::Folder folder = TRY(files::Folder::open(whole.parent_path()));
   const files::Folder::Temporary temporary = TRY(folder.temporary_beside(whole.filename().string()));
   files::FileSink sink(temporary.handle.fd());
-  const Result<void> written = unpack(store, manifest, sqlite_dump_key, sink, progress);
+  const Result<void> written = read_object(store, manifest, sqlite_dump_key, sink, reading);
   if (!written) {
     (void)folder.unlink(temporary.path);
     return written;

@@ -1,6 +1,5 @@
 /// Bringing a backup back: into an empty database, from the store straight into pg_restore.
 #pragma once
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +10,7 @@
 #include "io/sql/connection.h"
 #include "jobs/backup/clients.h"
 #include "jobs/backup/manifest.h"
+#include "jobs/backup/stored_object.h"
 #include "run/job.h"
 
 namespace steward::backup {
@@ -25,7 +25,7 @@ struct RestoreOptions {
   std::vector<std::string> tables{};
   bool with_needs = true;  ///< Of single tables also the types and functions that they need.
   int jobs = 1;            ///< So many processes load tables and make indexes at once.
-  std::function<Result<void>(Bytes more)> progress{};  ///< Hears of stored bytes as they are read.
+  ReadOptions reading{};
 };
 
 /// Streams the dump into `target`. PostgreSQL alone. The value: what pg_restore failed with, where it was given what it
@@ -35,11 +35,11 @@ Result<std::optional<Error>> restore_dump(object::Store& store, const Manifest& 
 
 /// Roles and tablespaces. Those that are there already stay as they are: what psql says of them is no error.
 Result<void> restore_globals(object::Store& store, const Manifest& manifest, const sql::Target& target,
-                             const Clients& clients);
+                             const Clients& clients, const ReadOptions& reading);
 
 /// SQLite: the file at `path`, which must not be there.
 Result<void> restore_file(object::Store& store, const Manifest& manifest, const std::string& path,
-                          const std::function<Result<void>(Bytes more)>& progress);
+                          const ReadOptions& reading);
 
 /// What `backup restore` asks for.
 struct RestoreRequest {

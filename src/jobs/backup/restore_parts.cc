@@ -78,7 +78,7 @@ class Parts {
     std::ranges::move(more, std::back_inserter(arguments));
     std::ranges::sort(blocks);
     process::Piped program = TRY(start_reader(target_, std::move(arguments)));
-    return feed(program, "restore", [&](Sink& sink) -> Result<void> {
+    return process::feed(program, "restore", [&](Sink& sink) -> Result<void> {
       TRY(sink.write(bytes(reader_.beginning())));
       for (const std::uint64_t block : blocks) TRY(reader_.block(block, sink));
       return {};
@@ -103,7 +103,7 @@ class Parts {
     arguments.push_back(fmt::format("--jobs={}", options_.jobs));
     arguments.push_back(beginning.path());
     process::Piped program = TRY(start_reader(target_, std::move(arguments)));
-    return feed(program, "make indexes and constraints", [](Sink&) { return Result<void>{}; });
+    return process::feed(program, "make indexes and constraints", [](Sink&) { return Result<void>{}; });
   }
 
  private:
@@ -173,7 +173,8 @@ class Parts {
 };
 
 /// A progress that several threads may call.
-std::function<Result<void>(Bytes)> one_at_a_time(const std::function<Result<void>(Bytes)>& progress, std::mutex& mutex) {
+std::function<Result<void>(Bytes)> one_at_a_time(const std::function<Result<void>(Bytes)>& progress,
+                                                 std::mutex& mutex) {
   if (!progress) return {};
   return [&](Bytes more) {
     const std::lock_guard lock(mutex);
@@ -250,12 +251,13 @@ std::vector<std::vector<std::size_t>> dealt(std::span<const std::uint64_t> sizes
 
 Result<std::optional<Error>> restore_parts(object::Store& store, const Manifest& manifest, const sql::Target& target,
                                            const Clients& clients, const RestoreOptions& options) {
-  Contents contents = TRY(contents_of(store, manifest));
+  Contents contents = TRY(contents_of(store, manifest, options.reading));
   std::vector<TableContents> chosen;
   if (!options.tables.empty()) chosen = TRY(tables_named(contents, options.tables));
   std::mutex mutex;
-  const DumpReader reader =
-      TRY(DumpReader::open(store, manifest, std::move(contents), one_at_a_time(options.progress, mutex)));
+  ReadOptions reading = options.reading;
+  reading.progress = one_at_a_time(options.reading.progress, mutex);
+  const DumpReader reader = TRY(DumpReader::open(store, manifest, std::move(contents), std::move(reading)));
   const Parts parts(reader, target, clients, options);
   return options.tables.empty() ? parts.all() : parts.tables(chosen);
 }

@@ -9,6 +9,7 @@
 
 #include "core/text.h"
 #include "io/sql/database_url.h"
+#include "jobs/backup/age.h"
 #include "run/task_section.h"
 
 namespace steward::backup {
@@ -87,6 +88,12 @@ class Reader {
               fmt::format("Write one from {} to {}.", lowest_level, highest_level));
     }
     policy.globals = node.text_at("globals", "true") == "true";
+    if (const Node* encrypt = node.find("encrypt"))
+      for (const std::string& recipient : encrypt->texts()) {
+        if (const auto good = check_recipient(recipient); !good) wrong(encrypt->at, good.error().message, good.error().hint);
+        policy.recipients.push_back(recipient);
+      }
+    if (const Node* identity = node.find("identity")) policy.identity = names_.path(*identity);
     if (const Node* proof = node.find("proof")) policy.proof = read_proof(*proof);
     if (const Node* keep = node.find("keep")) policy.keep = read_keep(*keep);
     if (const Node* clients = node.find("clients")) policy.clients = names_.path(*clients);
@@ -179,6 +186,14 @@ Shape backup_shape() {
         .shape = scalar(Scalar::boolean),
         .fallback = "true",
         .example = "false"},
+       {.key = "encrypt",
+        .what = "public keys of age, to which backups are encrypted: who has one of the secret keys can read them",
+        .shape = list_of(text),
+        .example = "[age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]"},
+       {.key = "identity",
+        .what = "the file of a secret key of age, where this machine may read backups: to prove and to restore them",
+        .shape = text,
+        .example = "/etc/steward/backup.key"},
        {.key = "proof", .what = "proves the newest backup now and then; without it none is proved", .shape = proof},
        {.key = "keep",
         .what = "which backups stay, as restic has these words; without it all stay, and nothing is removed",

@@ -38,8 +38,9 @@ Result<void> note(Proof& proof, const Result<void>& found) {
   return {};
 }
 
-Result<void> compare(object::Store& store, const Manifest& manifest, const Contents& has, Proof& proof) {
-  const auto wanted = contents_of(store, manifest);
+Result<void> compare(object::Store& store, const Manifest& manifest, const Contents& has, const VerifyOptions& options,
+                     Proof& proof) {
+  const auto wanted = contents_of(store, manifest, options.reading);
   if (!wanted) return note(proof, std::unexpected(wanted.error()));
   for (std::string& one : differences(*wanted, has)) proof.faults.push_back(std::move(one));
   return {};
@@ -47,7 +48,7 @@ Result<void> compare(object::Store& store, const Manifest& manifest, const Conte
 
 Result<void> verify_bytes(object::Store& store, const Manifest& manifest, const VerifyOptions& options, Proof& proof) {
   for (const StoredObject& object : manifest.objects)
-    TRY(note(proof, read_back(store, manifest.id(), object, options.progress)));
+    TRY(note(proof, read_back(store, manifest.id(), object, options.reading.progress)));
   return {};
 }
 
@@ -55,24 +56,24 @@ Result<void> verify_sqlite(object::Store& store, const Manifest& manifest, const
                            Proof& proof) {
   const std::string path = fmt::format("{}/steward-proof-{}.db",
                                        options.scratch.empty() ? scratch_folder() : options.scratch, random_hex(6));
-  const auto restored = restore_file(store, manifest, path, options.progress);
+  const auto restored = restore_file(store, manifest, path, options.reading);
   if (!restored) return note(proof, restored);
-  const auto has = sqlite_contents({.url = "sqlite:///" + path, .stop = options.stop});
+  const auto has = sqlite_contents({.url = "sqlite:///" + path, .stop = options.reading.stop});
   for (const char* end : {"", "-wal", "-shm", "-journal"}) ::unlink((path + end).c_str());
   if (!has) {
     proof.faults.push_back("the restored file cannot be read: " + has.error().message);
     return {};
   }
-  return compare(store, manifest, *has, proof);
+  return compare(store, manifest, *has, options, proof);
 }
 
 Result<void> restore_into(object::Store& store, const Manifest& manifest, const sql::Target& target,
                           const Clients& clients, const VerifyOptions& options, bool is_throwaway, Proof& proof) {
-  if (is_throwaway) TRY(note(proof, restore_globals(store, manifest, target, clients)));
+  if (is_throwaway) TRY(note(proof, restore_globals(store, manifest, target, clients, options.reading)));
   const bool has_roles = is_throwaway && manifest.find(globals_key) != nullptr;
   const auto refused = restore_dump(
       store, manifest, target, clients,
-      {.owners = has_roles, .grants = has_roles, .tablespaces = false, .progress = options.progress});
+      {.owners = has_roles, .grants = has_roles, .tablespaces = false, .reading = options.reading});
   if (!refused) return note(proof, std::unexpected(refused.error()));
   // Nothing but the backup is in that database: what pg_restore could not do is the backup's fault.
   if (*refused) {
@@ -80,7 +81,7 @@ Result<void> restore_into(object::Store& store, const Manifest& manifest, const 
     return {};
   }
   const Contents has = TRY(dump_postgres(target, clients, {}, nullptr));
-  return compare(store, manifest, has, proof);
+  return compare(store, manifest, has, options, proof);
 }
 
 Result<void> verify_postgres(object::Store& store, const Manifest& manifest, const VerifyOptions& options,
@@ -88,7 +89,7 @@ Result<void> verify_postgres(object::Store& store, const Manifest& manifest, con
   const char* path = std::getenv("PATH");
   const std::vector<Clients> installed = installed_clients(options.clients, path == nullptr ? "" : path);
   if (!options.to.empty()) {
-    const sql::Target target{.url = options.to, .application = "steward backup verify", .stop = options.stop};
+    const sql::Target target{.url = options.to, .application = "steward backup verify", .stop = options.reading.stop};
     const PostgresFacts facts = TRY(postgres_facts(target));
     return restore_into(store, manifest, target, TRY(clients_for(facts.major, installed)), options, false, proof);
   }
@@ -96,10 +97,10 @@ Result<void> verify_postgres(object::Store& store, const Manifest& manifest, con
   const Bytes room{static_cast<std::uint64_t>(room_factor * static_cast<double>(manifest.database_size.count))};
   const ThrowawayServer server =
       TRY(ThrowawayServer::start(clients, options.scratch.empty() ? scratch_folder() : options.scratch,
-                                 std::max(room, least_room), [&] { return options.progress(Bytes{}); }));
+                                 std::max(room, least_room), [&] { return options.reading.progress(Bytes{}); }));
   TRY(server.create_database("restored", manifest.encoding));
   sql::Target target = server.target("restored");
-  target.stop = options.stop;
+  target.stop = options.reading.stop;
   return restore_into(store, manifest, target, clients, options, true, proof);
 }
 

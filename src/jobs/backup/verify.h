@@ -1,13 +1,12 @@
 /// Proving a backup.
 #pragma once
-#include <functional>
-#include <stop_token>
 #include <string>
 
 #include "core/instant.h"
 #include "core/result.h"
 #include "io/object/store.h"
 #include "jobs/backup/manifest.h"
+#include "jobs/backup/stored_object.h"
 
 namespace steward::backup {
 
@@ -17,9 +16,8 @@ struct VerifyOptions {
   std::string scratch{};  ///< Where a throwaway server or file is made; empty: scratch_folder().
   /// An empty database to restore into, instead of a throwaway server; what is restored there stays.
   std::string to{};
-  std::stop_token stop{};
-  /// Hears of stored bytes as they are read, and often; an error of it ends the verification.
-  std::function<Result<void>(Bytes more)> progress{};
+  /// `progress` hears of stored bytes as they are read, and often; an error of it ends the verification.
+  ReadOptions reading{};
 };
 
 /// Reads, or restores and compares. A fault of the backup is in the proof; an error is of the verification itself (no
