@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
-
-#include <poll.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -176,8 +174,7 @@ TEST_F(Supervising, ARunThatDoesNotHeedACancelIsKilledWithAllThatItHasStartedWhe
   EXPECT_EQ(status("r1"), Status::running);
   look_at(1031s);
   EXPECT_THAT(said, Contains(HasSubstr("run r1 did not stop within 30 s: it is killed")));
-  pollfd end{.fd = supervisor.descriptors().at(0), .events = POLLIN, .revents = 0};
-  ASSERT_EQ(::poll(&end, 1, 60'000), 1) << "it is still there";
+  await([&] { return process::started_ticks(its.pid) == 0; }, "it is gone");
   look_at(1032s);
   EXPECT_EQ(status("r1"), Status::cancelled);
   EXPECT_THAT(ledger->run("r1").value().error, HasSubstr("SIGKILL"));
