@@ -18,7 +18,7 @@ fi
 
 python3 -m venv "$work/python"
 "$work/python/bin/pip" install --quiet --disable-pip-version-check apscheduler==3.11.3 >&2 || die "no APScheduler"
-cat >"$work/apscheduler.py" <<'END'
+cat >"$work/peer.py" <<'END'
 import subprocess, sys
 from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.cron import CronTrigger
@@ -59,7 +59,7 @@ since=$(date +%s%N)
 pids+=($!)
 peer_start=$(ready "$work/supercronic.log" "read crontab")
 since=$(date +%s%N)
-"$work/python/bin/python" "$work/apscheduler.py" "$work/app/began-apscheduler" >"$work/apscheduler.log" 2>&1 &
+"$work/python/bin/python" "$work/peer.py" "$work/app/began-apscheduler" >"$work/apscheduler.log" 2>&1 &
 pids+=($!)
 apscheduler_start=$(ready "$work/apscheduler.log" ready)
 
