@@ -153,6 +153,38 @@ TEST_P(Configured, AHoldCoversARowWhateverTheTableIsCalled) {
   EXPECT_EQ(app.steward({"hold", "add", "--table", "no_table", "--key", "2", "--reason", "case 12"}).exit_code, 1);
 }
 
+TEST_P(Configured, ATableWithoutAPrimaryKeyIsPurgedAndNotArchived) {
+  app.sql("create table visits (who text, at " + std::string(postgres() ? "timestamptz" : "text") + ")");
+  app.sql("insert into visits values ('a', '" + days_ago(40) + "'), ('a', '" + days_ago(40) + "'), ('b', '" +
+          days_ago(4) + "')");
+  configure(
+      "  kept: {kind: rows, table: visits, age_column: at, age: 30 days, archive: cold}\n"
+      "  t: {kind: rows, table: visits, age_column: at, age: 30 days}\n");
+  const json document = app.run_cleanup();
+  EXPECT_NE(task(document, "kept")["error"].dump().find("has no primary key: an archived row could not be told from "
+                                                        "another"),
+            std::string::npos)
+      << document.dump(1);
+  EXPECT_EQ(task(document, "t")["done"]["items"], 2) << "two that are alike are two";
+  EXPECT_EQ(app.value("select who from visits"), "b");
+}
+
+TEST_P(Configured, ATableOfAwkwardNamesWithAKeyOfTextIsArchivedAndComesBack) {
+  const std::string time = postgres() ? "timestamptz" : "text";
+  app.sql("create table \"Order\" (\"select\" text, \"Group \"\"1\" integer, \"from\" " + time +
+          ", note text, primary key (\"select\", \"Group \"\"1\"))");
+  app.sql("insert into \"Order\" values ('it''s', 1, '" + days_ago(40) + "', 'one'), ('[\"', 2, '" + days_ago(40) +
+          "', null), ('it''s', 2, '" + days_ago(4) + "', 'young')");
+  configure("  t: {kind: rows, table: Order, age_column: from, age: 30 days, archive: cold}\n");
+  EXPECT_EQ(run()["done"]["items"], 2);
+  EXPECT_EQ(app.value("select note from \"Order\""), "young");
+  const Answer restored = app.steward({"archive", "restore", "--all", "--json"});
+  EXPECT_EQ(restored.exit_code, 0) << restored.out << restored.err;
+  EXPECT_EQ(app.value("select count(*) from \"Order\" where (\"select\" = 'it''s' and \"Group \"\"1\" = 1 and note = "
+                      "'one') or (\"select\" = '[\"' and note is null)"),
+            "2");
+}
+
 TEST_P(Configured, ObjectsOfANamedStoreExpire) {
   app.object("old.csv", "x", 20);
   app.object("new.csv", "x", 1);

@@ -61,6 +61,17 @@ TEST_F(Metrics, AreThereBeforeTheFirstRun) {
   EXPECT_THAT(said.out, Not(HasSubstr("steward_runs_total{")));
 }
 
+TEST_F(Metrics, TellOfMessagesThatHaveNotArrived) {
+  app.environment["SLACK_WEBHOOK_URL"] = "http://127.0.0.1:1/nobody-listens";
+  app.steward({"freeze", "--reason", "an audit"});
+  EXPECT_EQ(app.steward({"run", "cleanup"}).exit_code, 3);
+  const Answer said = app.steward({"metrics"});
+  EXPECT_THAT(said.out, HasSubstr("steward_notifications_waiting{channel=\"slack\"} 1\n"));
+  EXPECT_THAT(said.out, HasSubstr("steward_notification_oldest_timestamp_seconds{channel=\"slack\"} "));
+  EXPECT_THAT(said.out, HasSubstr("steward_notifications_given_up{channel=\"slack\"} 0\n"));
+  EXPECT_THAT(said.out, Not(HasSubstr("nobody-listens")));
+}
+
 TEST_F(Metrics, AreWrittenWholeAndForEverybody) {
   app.file("steward.prom", "what was there");
   const Answer said = app.steward({"metrics", "--output", "steward.prom"});

@@ -3,14 +3,20 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
+#include <sstream>
 
 #include "engine/daemon.h"
 #include "harness/own_server.h"
@@ -70,6 +76,18 @@ TEST_F(Serve, AConfigurationThatIsBrokenLeavesTheOldOneInForce) {
   await_status("r1", Status::succeeded);
   ::kill(serving->pid(), SIGTERM);
   EXPECT_EQ(serving->wait().exit_code, 0);
+}
+
+TEST_F(Serve, StartsAlthoughATargetIsUnreachableAndStatusSaysWhich) {
+  app.file("steward.yaml",
+           "databases: {app: \"postgresql://app:hunter2@127.0.0.1:1/app\"}\ncleanup:\n"
+           "  signals: {kind: rows, table: signals, age_column: timestamp, age: 30 days}\n");
+  const auto serving = daemon();
+  await_ready(*serving);
+  enqueue("r1", *serving);
+  await_status("r1", Status::failed);
+  const std::string attention = app.steward({"status", "--json"}).json()["attention"].dump();
+  EXPECT_THAT(attention, HasSubstr("signals failed: cannot connect to postgresql://app@127.0.0.1:1/app"));
 }
 
 TEST_F(Serve, ARunThatADeadDaemonWasAboutToStartIsStarted) {
@@ -272,6 +290,22 @@ TEST_F(ServeInTheMiddle, ToldToStopItsRunsItWaitsUntilTheyHave) {
   EXPECT_EQ(run("r1").status, Status::cancelled);
 }
 
+TEST_F(ServeInTheMiddle, TheConfigurationCanSayWhatBecomesOfThemAndHowItTellsOfIt) {
+  app.file("steward.yaml", app.content("steward.yaml") + "serve: {shutdown: stop, log_format: json}\n");
+  const auto serving = daemon();
+  await_ready(*serving);
+  enqueue("r1", *serving);
+  await_middle();
+  ::kill(serving->pid(), SIGTERM);
+  const Answer answer = serving->wait();
+  EXPECT_EQ(answer.exit_code, 0);
+  EXPECT_EQ(run("r1").status, Status::cancelled);
+  std::istringstream lines(answer.out);
+  std::string last;
+  for (std::string line; std::getline(lines, line); last = line) EXPECT_TRUE(nlohmann::json::accept(line)) << line;
+  EXPECT_EQ(nlohmann::json::parse(last)["text"], "stopped");
+}
+
 TEST_F(ServeInTheMiddle, ToldToLeaveThemItEndsAndTheyGoOn) {
   const auto serving = daemon();
   await_ready(*serving);
@@ -368,6 +402,169 @@ TEST_P(ThreeDaemonsOfARestartedServer, GoOnAsIfNothingHadBeen) {
 
 INSTANTIATE_TEST_SUITE_P(EndToEnd, ThreeDaemonsOfARestartedServer, testing::Values("fast", "immediate"),
                          [](const auto& how) { return std::string(how.param); });
+
+/// Two containers of one deployment, whose clocks say that it is soon time: state directories of their own, one ledger.
+struct Night {
+  const char* name;
+  std::chrono::hours due;  ///< After midnight, UTC.
+  const char* schedule;    ///< None: there is no file, and variables alone.
+};
+struct TwoDaemons : Serve, testing::WithParamInterface<Night> {
+  TwoDaemons() : Serve(DatabaseKind::postgres) {}
+  std::string ledger_url() const override { return app.environment.at("STEWARD_LEDGER_URL"); }
+  void SetUp() override {
+    app.environment["STEWARD_LEDGER_URL"] = app.environment["DATABASE_URL"];
+    Serve::SetUp();
+    if (GetParam().schedule != nullptr)
+      app.file("steward.yaml",
+               "cleanup:\n" + tasks() + "jobs:\n  cleanup: {schedule: '" + GetParam().schedule + "'}\n");
+    else
+      app.environment.erase("STEWARD_CONFIG");
+    const Instant now = SystemClock().now();
+    due = std::chrono::floor<std::chrono::days>(now) + GetParam().due;
+    while (due < now + 1min) due += std::chrono::days(1);
+    const auto ahead = std::chrono::floor<std::chrono::seconds>(due - 20s - now);
+    app.environment["LD_PRELOAD"] = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+    app.environment["FAKETIME"] = "+" + std::to_string(ahead.count());
+    app.environment["DONT_FAKE_MONOTONIC"] = "1";
+    app.environment.erase("DATABASE_URL");  // whose server has another clock, and would have the tasks refused
+    app.environment.erase("S3_BUCKET");
+  }
+  std::string holder() {
+    return app.value("select coalesce(max(holder), '') from steward.leases where name = 'serve'");
+  }
+  Instant due{};
+};
+
+TEST_P(TwoDaemons, OverTheNightStartTheJobOnce) {
+  std::vector<std::unique_ptr<Started>> daemons;
+  for (const char* state : {"state-a", "state-b"})
+    daemons.push_back(daemon({}, {{"STEWARD_STATE_DIR", app.path(state)}}));
+  std::vector<ledger::Tick> ticks;
+  await(
+      [&] {
+        ticks = ledger->agenda().ticks({}).value();
+        return !ticks.empty();
+      },
+      "it has become time");
+  ASSERT_EQ(ticks.size(), 1u);
+  await_status(ticks[0].run, Status::succeeded);
+  EXPECT_FALSE(app.exists("logs/old.log"));
+  // The other one takes over, and finds that all is done.
+  const std::string first = holder();
+  const bool is_first = first.ends_with(":" + std::to_string(daemons[0]->pid()));
+  ::kill(daemons[is_first ? 0 : 1]->pid(), SIGKILL);
+  await([&] { return !holder().empty() && holder() != first; }, "the other one decides");
+  Started& other = *daemons[is_first ? 1 : 0];
+  poke(other);
+  ::kill(other.pid(), SIGTERM);
+  EXPECT_EQ(other.wait().exit_code, 0);
+  ticks = ledger->agenda().ticks({}).value();
+  ASSERT_EQ(ticks.size(), 1u);
+  EXPECT_EQ(ticks[0].job, "cleanup");
+  EXPECT_EQ(ticks[0].due, due);
+  EXPECT_EQ(ticks[0].outcome, "fired");
+  EXPECT_EQ(ledger->runs({})->size(), 1u);
+}
+
+INSTANTIATE_TEST_SUITE_P(EndToEnd, TwoDaemons,
+                         testing::Values(Night{"at_midnight", 24h, "0 0 * * *"},
+                                         Night{"with_variables_alone", 3h, nullptr}),
+                         [](const auto& night) { return std::string(night.param.name); });
+
+/// The daemon as process 1 of a container: a PID namespace of its own.
+struct ServeAsProcess1 : ServeInTheMiddle {
+  std::unique_ptr<Started> container() const {
+    return std::make_unique<Started>(std::vector<std::string>{"/usr/bin/unshare", "--pid", "--fork", "--kill-child",
+                                                              "--mount-proc", steward_binary(), "serve"},
+                                     app.environment, app.root());
+  }
+  static std::vector<pid_t> children_of(pid_t pid) {
+    std::ifstream list("/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) + "/children");
+    return {std::istream_iterator<pid_t>(list), {}};
+  }
+  /// Of the daemon in it, as we see it from outside.
+  static pid_t daemon_in(const Started& container) {
+    await([&] { return !children_of(container.pid()).empty(); }, "it has begun");
+    const pid_t pid = children_of(container.pid()).at(0);
+    await([&] { return handles_hangup(pid); }, "the daemon is up");
+    return pid;
+  }
+};
+
+TEST_F(ServeAsProcess1, ItReapsWhatOthersLeaveAndARunThatDiesWithItGoesOnAtTheNextStart) {
+  configure("schedule: '0 3 1 1 *', retries: {max: 1, backoff: 1s}");
+  const auto first = container();
+  const pid_t process_1 = daemon_in(*first);
+  ASSERT_EQ(ledger->agenda().enqueue(a_run("r1")), true);
+  ::kill(process_1, SIGHUP);
+  await_middle();
+  EXPECT_EQ(children_of(process_1).size(), 1u) << "the run";
+  // A process whose parent ends before it: from then on it is process 1's.
+  const Answer left = run_program({"/usr/bin/nsenter", "--target", std::to_string(process_1), "--pid", "/bin/sh", "-c",
+                                   "(until [ -e go ]; do sleep 0.01; done) & exit 0"},
+                                  {{"PATH", "/usr/bin:/bin"}}, app.root());
+  EXPECT_EQ(left.exit_code, 0) << left.err;
+  await([&] { return children_of(process_1).size() == 2; }, "somebody's child has become the daemon's");
+  app.file("go", "");
+  await(
+      [&] {
+        ::kill(process_1, SIGHUP);
+        return children_of(process_1).size() == 1;
+      },
+      "it is out of the process table");
+  ::kill(process_1, SIGKILL);
+  first->wait();
+  EXPECT_EQ(run("r1").status, Status::running) << "nobody is left who could say otherwise";
+  let_it_go_on();
+  const auto second = container();
+  (void)daemon_in(*second);
+  await_minutes([&] { return run("r1").status == Status::interrupted; }, "its silence has lasted a minute");
+  await([&] { return ledger->runs({})->size() == 2; }, "there is another attempt");
+  await_status(ledger->runs({})->front().id, Status::succeeded);
+  EXPECT_EQ(app.count("signals"), 1);
+  ::kill(children_of(second->pid()).at(0), SIGTERM);
+  EXPECT_EQ(second->wait().exit_code, 0);
+}
+
+/// A service manager's end of the socket.
+class NotifySocket {
+ public:
+  explicit NotifySocket(const std::string& path) : socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    EXPECT_EQ(::bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    const timeval a_minute{.tv_sec = 60, .tv_usec = 0};
+    EXPECT_EQ(::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &a_minute, sizeof a_minute), 0);
+  }
+  ~NotifySocket() { ::close(socket_); }
+  NotifySocket(const NotifySocket&) = delete;
+  NotifySocket& operator=(const NotifySocket&) = delete;
+  /// The next thing that it is told; empty where nothing comes for a minute.
+  std::string next() const {
+    std::array<char, 256> text{};
+    const ssize_t size = ::recv(socket_, text.data(), text.size(), 0);
+    return {text.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
+  }
+
+ private:
+  int socket_;
+};
+
+TEST_F(Serve, TellsTheServiceManagerThatItIsReadyThatItLivesAndThatItStops) {
+  const NotifySocket manager(app.path("notify"));
+  const auto serving =
+      daemon({}, {{"NOTIFY_SOCKET", app.path("notify")}, {"WATCHDOG_USEC", "200000"}});  // as WatchdogSec=0.2
+  std::vector<std::string> told{manager.next()};
+  while (told.size() < 4) told.push_back(manager.next());
+  EXPECT_EQ(std::ranges::count(told, "READY=1"), 1);
+  EXPECT_EQ(std::ranges::count(told, "WATCHDOG=1"), 3) << "again and again, though there is nothing to do";
+  ::kill(serving->pid(), SIGTERM);
+  std::string last = manager.next();
+  while (last == "WATCHDOG=1") last = manager.next();
+  EXPECT_EQ(last, "STOPPING=1");
+  EXPECT_EQ(serving->wait().exit_code, 0);
+}
 
 TEST_F(ServeInTheMiddle, AnUpgradeLeavesTheOldChildAndTheNewDaemonFindsIt) {
   const std::string program = app.path("steward-upgraded");

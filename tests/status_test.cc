@@ -109,6 +109,8 @@ TEST_F(StatusOnASharedLedger, TellsWhoDecidesAndWhoStandsBy) {
   EXPECT_EQ(daemons[1]["decides"], false);
   EXPECT_EQ(daemons[1]["here"], true);
   EXPECT_EQ(cleanup()["standing"], "scheduled");
+  EXPECT_THAT(app.steward({"metrics"}).out, HasSubstr("steward_lease_held{lease=\"serve\",holder=\"" +
+                                                      daemons[0]["daemon"].get<std::string>() + "\"} 1\n"));
 }
 
 }  // namespace

@@ -105,6 +105,23 @@ Result<void> tell_safeguards(Page& page, ledger::Ledger& ledger, Instant now) {
   return {};
 }
 
+void tell_outbox(Page& page, const ledger::Totals& totals) {
+  page.begin("steward_notifications_waiting", "gauge", "Messages that have not arrived yet.");
+  for (const ledger::ChannelTotal& total : totals.channels) page.sample({{"channel", total.channel}}, total.waiting);
+  page.begin("steward_notification_oldest_timestamp_seconds", "gauge", "Since when the oldest of them waits.");
+  for (const ledger::ChannelTotal& total : totals.channels)
+    if (total.oldest) page.sample({{"channel", total.channel}}, seconds(*total.oldest));
+  page.begin("steward_notifications_given_up", "gauge", "Messages of the last thirteen months that never arrived.");
+  for (const ledger::ChannelTotal& total : totals.channels) page.sample({{"channel", total.channel}}, total.given_up);
+}
+
+Result<void> tell_leases(Page& page, ledger::Ledger& ledger, Instant now) {
+  page.begin("steward_lease_held", "gauge", "1 where a daemon decides by this lease, 0 where its end has passed.");
+  for (const ledger::LeaseState& state : TRY(ledger.agenda().leases(now)))
+    page.sample({{"lease", state.lease.name}, {"holder", state.lease.holder}}, std::uint64_t{state.in_force ? 1U : 0U});
+  return {};
+}
+
 }  // namespace
 
 std::string label(std::string_view value) {
@@ -125,6 +142,8 @@ Result<std::string> metrics(ledger::Ledger& ledger, const MetricsOf& of, Instant
   tell_runs(page, totals);
   tell_tasks(page, totals);
   tell_schedules(page, of, totals, now);
+  tell_outbox(page, totals);
+  TRY(tell_leases(page, ledger, now));
   TRY(tell_safeguards(page, ledger, now));
   return std::move(page).text();
 }

@@ -395,7 +395,7 @@ Shape schedule_shape() {
         .example = "15m"},
        notify::ping_field(),
        {.key = "nice",
-        .what = "the niceness of its process, 1 to 19",
+        .what = "the niceness of its process, 1 to 19; beyond 0 the disk serves it last, too",
         .shape = integer,
         .fallback = "0",
         .example = "10"},

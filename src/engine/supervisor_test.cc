@@ -2,15 +2,28 @@
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
+#include <algorithm>
+#include <chrono>
+#include <csignal>
 #include <fstream>
+#include <functional>
+#include <thread>
 
 #include "engine/child_output.h"
 #include "io/files/scratch.h"
+#include "io/process/identity.h"
+#include "run/ledger/agenda.h"
+#include "run/runner.h"
 
 namespace steward::engine {
 namespace {
+using namespace std::chrono_literals;
 using ledger::Status;
+using testing::Contains;
+using testing::HasSubstr;
+using testing::Not;
 
 struct Case {
   const char* name;
@@ -85,6 +98,126 @@ TEST_F(ChildOutput, AShortOneStaysAsItIs) {
   write("short\n");
   shorten_output(state, "r1");
   EXPECT_EQ(scratch.read("runs/r1/output.log"), "short\n");
+}
+
+/// A supervisor whose clocks the test has, and a program of the test's in the place of steward.
+struct Supervising : testing::Test {
+  void SetUp() override {
+    clock.time = Instant{std::chrono::sys_days{std::chrono::year{2026} / 11 / 23} + 3h};
+    supervisor.set_schedules({{"cleanup", Schedule{}}});
+  }
+  void enter(const std::string& id, ledger::Process process, Status status) {
+    const ledger::Run run{.id = id,
+                          .job = "cleanup",
+                          .status = status,
+                          .started = clock.time,
+                          .heartbeat = clock.time,
+                          .process = std::move(process),
+                          .trigger = "serve",
+                          .due = clock.time};
+    if (status == Status::queued) {
+      ASSERT_EQ(ledger->agenda().enqueue(run), true);
+    } else {
+      ASSERT_TRUE(ledger->begin_run(run));
+    }
+  }
+  void look_at(std::chrono::microseconds monotonic) {
+    const auto looked = supervisor.look(monotonic, true);
+    ASSERT_TRUE(looked) << looked.error().message;
+  }
+  Status status(const std::string& id) const { return ledger->run(id).value().status; }
+  static void await(const std::function<bool()>& condition, const std::string& what) {
+    const auto end = std::chrono::steady_clock::now() + 60s;
+    while (!condition()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << "never: " << what;
+      std::this_thread::yield();
+    }
+  }
+
+  files::Scratch scratch{};
+  StateDirectory state = StateDirectory::open(scratch / "state").value();
+  std::unique_ptr<ledger::Ledger> ledger = ledger::open({.url = state.ledger_url()}).value();
+  FakeClock clock{};
+  std::vector<std::string> said{};
+  Supervisor supervisor{*ledger,
+                        clock,
+                        state,
+                        {.program = scratch / "program", .environment = {"PATH=/usr/bin:/bin"}, .grace = 30s},
+                        [this](Level, std::string_view, std::string_view text) { said.emplace_back(text); }};
+};
+
+TEST_F(Supervising, ARunThatDoesNotHeedACancelIsKilledWithAllThatItHasStartedWhenItsGraceIsOver) {
+  scratch.write("program",
+                "#!/bin/sh\n"
+                "cd \"$(dirname \"$0\")\"\n"
+                "trap 'echo >>heard' TERM\n"
+                "sleep 1000 &\n"
+                "echo $! >child.new && mv child.new child\n"
+                "echo $$ >pid.new && mv pid.new pid\n"
+                "while :; do wait; done\n");
+  ASSERT_EQ(::chmod((scratch / "program").c_str(), 0700), 0);
+  enter("r1", this_process(), Status::queued);
+  look_at(1000s);
+  await([&] { return scratch.has("pid"); }, "it works");
+  ledger::Process its = this_process();
+  its.pid = std::stoi(scratch.read("pid"));
+  its.started_ticks = process::started_ticks(its.pid);
+  ASSERT_EQ(ledger->agenda().take_over(
+                {.id = "r1", .job = "cleanup", .started = clock.time, .heartbeat = clock.time, .process = its},
+                ledger->run("r1").value().launch),
+            true);
+  ASSERT_TRUE(ledger->request_cancel("r1", "ada", clock.time));
+  look_at(1001s);
+  await([&] { return scratch.has("heard"); }, "it has heard that it is to stop");
+  look_at(1030s);
+  EXPECT_THAT(said, Not(Contains(HasSubstr("it is killed")))) << "it has a second left";
+  EXPECT_EQ(status("r1"), Status::running);
+  look_at(1031s);
+  EXPECT_THAT(said, Contains(HasSubstr("run r1 did not stop within 30 s: it is killed")));
+  await([&] { return process::started_ticks(its.pid) == 0; }, "it is gone");
+  look_at(1032s);
+  EXPECT_EQ(status("r1"), Status::cancelled);
+  EXPECT_THAT(ledger->run("r1").value().error, HasSubstr("SIGKILL"));
+  const int grandchild = std::stoi(scratch.read("child"));
+  await([&] { return process::started_ticks(grandchild) == 0; }, "what it had started is gone, too");
+}
+
+const ledger::Process elsewhere{.host = "elsewhere", .boot = "another", .pid = 4711, .started_ticks = 1};
+
+TEST_F(Supervising, ARunElsewhereWithoutAPulseIsLostAfterAMinuteOfOurOwnTime) {
+  enter("r1", elsewhere, Status::running);
+  look_at(1000s);
+  clock.time += 24h;  // it was set: that is nobody's silence
+  look_at(1059s);
+  EXPECT_EQ(status("r1"), Status::running);
+  look_at(1060s);
+  EXPECT_EQ(status("r1"), Status::interrupted);
+  EXPECT_THAT(ledger->run("r1").value().error,
+              HasSubstr("lost: its process on elsewhere has shown no pulse for a minute"));
+}
+
+TEST_F(Supervising, ARunElsewhereThatShowsItsPulseGoesOnHoweverItsClockStands) {
+  enter("r1", elsewhere, Status::running);
+  look_at(1000s);
+  ASSERT_EQ(ledger->pulse("r1", clock.time - 1h), false) << "nobody wants it to stop";
+  ASSERT_EQ(ledger->heartbeat("r1", clock.time + 1us, "{}"), false);
+  look_at(1059s);
+  look_at(1118s);
+  EXPECT_EQ(status("r1"), Status::running);
+  look_at(1119s);
+  EXPECT_EQ(status("r1"), Status::interrupted);
+}
+
+TEST_F(Supervising, ALostRunIsTriedAgainWhereItsScheduleSaysSo) {
+  supervisor.set_schedules({{"cleanup", Schedule{.retries = {.max = 1}}}});
+  enter("r1", elsewhere, Status::running);
+  look_at(1000s);
+  look_at(1060s);
+  ASSERT_EQ(status("r1"), Status::interrupted);
+  look_at(1061s);
+  const std::vector<ledger::Run> runs = ledger->runs({}).value();
+  ASSERT_EQ(runs.size(), 2u);
+  EXPECT_EQ(std::ranges::count(runs, std::string("r1"), &ledger::Run::retry_of), 1);
 }
 
 }  // namespace

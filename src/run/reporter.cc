@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -63,7 +64,9 @@ void LogReporter::task_began(const Step& step) {
 
 void LogReporter::progress(const Progress& progress) {
   const Instant now = clock_->now();
-  if (now - last_progress_ < progress_every) return;
+  if (first_progress_ == Instant{}) first_progress_ = now;
+  // A thousandth of the time that it takes already: however long that gets, lines stay few.
+  if (now - last_progress_ < std::max<Instant::duration>(progress_every, (now - first_progress_) / 1'000)) return;
   last_progress_ = now;
   line(Level::info, progress.task, "progress",
        {{"done", to_json(progress.done)}, {"planned", to_json(progress.planned)}});

@@ -47,8 +47,9 @@ class Reporters final : public Reporter {
   std::vector<Reporter*> all_{};
 };
 
-/// Writes runs/RUN/log.jsonl: one line a fact, {"at","level","task","text",…}. Progress at most every ten seconds. A
-/// log that cannot be written does not stop the work.
+/// Writes runs/RUN/log.jsonl: one line a fact, {"at","level","task","text",…}. Progress at most every ten seconds, and
+/// more seldom the longer it takes, so that the log of a month stays below 5 MiB. A log that cannot be written does not
+/// stop the work.
 class LogReporter final : public Reporter {
  public:
   /// A run that goes on after an approval goes on in its log, with `goes_on`; the log of any other is new.
@@ -65,7 +66,7 @@ class LogReporter final : public Reporter {
   void line(Level level, std::string_view task, std::string_view text, const nlohmann::json& more);
   files::Handle file_;
   const Clock* clock_;
-  Instant last_progress_{};
+  Instant first_progress_{}, last_progress_{};
 };
 
 }  // namespace steward

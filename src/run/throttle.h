@@ -15,7 +15,10 @@ struct ThrottleRules {
   std::chrono::seconds replica_lag{30};  ///< A replica that has applied what is older than this is waited for,
   Bytes replica_behind = 256_MiB;        ///< or one that has still so much write-ahead log to apply.
   std::uint32_t wal_files = 64;          ///< So many files of write-ahead log may wait to be archived (16 MiB each).
-  bool full_speed = false;               ///< No limit holds: for a window in which nobody minds.
+  /// Less room than this where the archive or the state directory lies is waited for. 0: not asked for; what a full
+  /// disk stops then fails, and nothing is lost.
+  Bytes free_disk{};
+  bool full_speed = false;  ///< No limit holds: for a window in which nobody minds.
 };
 
 /// How many items the next batch has: towards the time that a batch is to take, between `least` and `most`. It grows by

@@ -49,10 +49,10 @@ Result<int> approvals_reject_command(const Output& output, const ApprovalsComman
 
 /// The daemon. Ends when it is told to (SIGTERM, SIGINT).
 struct ServeCommand {
-  std::string only{};               ///< Jobs, with commas; empty: STEWARD_SERVE_JOBS, else all.
-  std::string shutdown = "leave";   ///< leave, wait or stop: runs that are under way.
-  std::string log_format = "text";  ///< text or json.
-  std::string listen{};             ///< "127.0.0.1:8420" or "off"; empty: as the settings say.
+  std::string only{};        ///< Jobs, with commas; empty: STEWARD_SERVE_JOBS, else all.
+  std::string shutdown{};    ///< leave, wait or stop: runs that are under way. Empty: as the configuration says.
+  std::string log_format{};  ///< text or json; likewise.
+  std::string listen{};      ///< "127.0.0.1:8420" or "off"; empty: as the settings say.
 };
 Result<int> serve_command(const Output& output, const ServeCommand& command);
 

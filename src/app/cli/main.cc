@@ -124,14 +124,16 @@ class Grammar {
     CLI::App* serve = command(&app_, "serve", "start jobs when they are due, and watch them",
                               [this](const Output& output) { return serve_command(output, serve_); });
     serve->add_option("--only", serve_.only, "these jobs alone, with commas between them")->type_name("JOBS");
-    serve->add_option("--shutdown", serve_.shutdown, "runs under way when it is stopped: leave, wait for, or stop them")
-        ->check(CLI::IsMember({"leave", "wait", "stop"}))
-        ->capture_default_str();
+    serve
+        ->add_option("--shutdown", serve_.shutdown,
+                     "runs under way when it is stopped: leave, wait for, or stop them; default: serve.shutdown, leave")
+        ->check(CLI::IsMember({"leave", "wait", "stop"}));
     serve->add_option("--listen", serve_.listen, "where the API answers, or off; default: STEWARD_LISTEN, serve.listen")
         ->type_name("HOST:PORT");
-    serve->add_option("--log-format", serve_.log_format, "how it tells what happens, on standard output")
-        ->check(CLI::IsMember({"text", "json"}))
-        ->capture_default_str();
+    serve
+        ->add_option("--log-format", serve_.log_format,
+                     "how it tells what happens, on standard output; default: serve.log_format, text")
+        ->check(CLI::IsMember({"text", "json"}));
     serve->footer(
         "Examples:\n"
         "  steward serve\n"

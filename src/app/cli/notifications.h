@@ -1,5 +1,6 @@
 /// Who carries messages here: a thread of the daemon, and each run that no daemon has started, at its end.
 #pragma once
+#include <chrono>
 #include <memory>
 
 #include "app/cli/session.h"
@@ -33,9 +34,18 @@ class Notifications {
   std::unique_ptr<Parts> parts_;
 };
 
-/// Delivers what waits, as far as it gets in a quarter of a minute; what is left is for the next run, or a daemon.
-/// Leaves it to a daemon of this state directory that tells people, where one is alive. What goes wrong is said on
-/// standard error and changes nothing else.
-void deliver_at_end(const Session& session);
+/// How long telling may keep a run that is done.
+struct TellingTime {
+  std::chrono::milliseconds longest{
+      15'000};  ///< All of it, with a ledger that is locked and a receiver that is silent.
+  /// One wait for a ledger that somebody has locked. As long before `longest` the last message is given up, so that
+  /// what has become of it can still be noted.
+  std::chrono::seconds with_ledger{3};
+};
+
+/// Delivers what waits, as far as it gets in that time; what is left is for the next run, or a daemon. Leaves it to a
+/// daemon of this state directory that tells people, where one is alive. What goes wrong is said on standard error and
+/// changes nothing else.
+void deliver_at_end(const Session& session, const TellingTime& time = {});
 
 }  // namespace steward::app

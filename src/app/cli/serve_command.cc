@@ -149,7 +149,11 @@ Result<std::unique_ptr<Web>> start_web(const Session& session, const std::string
 Result<int> serve_command(const Output&, const ServeCommand& command) {
   std::vector<std::string> warnings;
   const Session session = TRY(open_session(warnings));
-  const engine::Say say = log_to_stdout(command.log_format == "json", session.clock);
+  const auto chosen = [](const std::string& flag, const std::string& configured) {
+    return flag.empty() ? configured : flag;
+  };
+  const server::ServeRules& rules = session.settings.serve;
+  const engine::Say say = log_to_stdout(chosen(command.log_format, rules.log_format) == "json", session.clock);
   for (const std::string& warning : warnings) say(Level::warning, "", warning);
   const JobNames only = TRY(chosen_jobs(command.only, session.settings));
   engine::Keeping keeping = TRY(engine::Keeping::begin(session.state, only, session.clock.now()));
@@ -164,7 +168,7 @@ Result<int> serve_command(const Output&, const ServeCommand& command) {
   engine::DaemonSettings settings{.jobs = std::move(jobs),
                                   .lease = engine::lease_name(only),
                                   .shared = session.settings.ledger_is_shared(),
-                                  .shutdown = shutdown_named(command.shutdown),
+                                  .shutdown = shutdown_named(chosen(command.shutdown, rules.shutdown)),
                                   .children = {.program = program, .environment = environment, .directory = directory}};
   const FinishBeforeLeaving finish;
   Notifications notifications(session, say);

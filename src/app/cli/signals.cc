@@ -44,8 +44,10 @@ std::future<void> request_stop() {
     // The second time a person means it: what is under way is left for the next run, which finishes or undoes it.
     if (asked) _exit(128 + number);
     asked = true;
+    // Asked before: the command may be done with the stop, and with finishing, before this thread is on again.
+    const bool finishes = finishing > 0;
     const std::future<void> cancelled = request_stop();
-    if (finishing > 0) continue;
+    if (finishes) continue;
     cancelled.wait_for(patience);
     _exit(128 + number);
   }

@@ -189,6 +189,7 @@ class FileReader {
     rules.wal_files =
         static_cast<std::uint32_t>(std::min<std::uint64_t>(number(node, "wal_files", rules.wal_files), 1U << 20));
     if (const auto size = parse_bytes(node.text_at("replica_behind"))) rules.replica_behind = *size;
+    if (const auto size = parse_bytes(node.text_at("free_disk"))) rules.free_disk = *size;
     const Node* lag = node.find("replica_lag");
     const auto age = lag == nullptr ? Result<Age>(Age{}) : parse_age(lag->text);
     if (lag == nullptr || !age) return;

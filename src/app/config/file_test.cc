@@ -278,6 +278,21 @@ TEST_F(File, WithoutAFileVariablesSayWhereTheServerAnswers) {
   EXPECT_EQ(settings->serve.public_url, "https://ops.example.com/steward");
 }
 
+TEST_F(File, SaysHowTheDaemonEndsAndWhatItsDisksAreToHave) {
+  const Settings by_default = read_text(head);
+  EXPECT_EQ(by_default.serve.shutdown, "leave");
+  EXPECT_EQ(by_default.serve.log_format, "text");
+  EXPECT_EQ(by_default.throttle.free_disk, Bytes{}) << "nothing is asked for";
+  const Settings settings =
+      read_text(std::string(head) + "serve: {shutdown: wait, log_format: json}\nthrottle: {free_disk: 1 GiB}\n");
+  EXPECT_THAT(messages(), IsEmpty());
+  EXPECT_EQ(settings.serve.shutdown, "wait");
+  EXPECT_EQ(settings.serve.log_format, "json");
+  EXPECT_EQ(settings.throttle.free_disk, 1024_MiB);
+  read_text(std::string(head) + "serve: {shutdown: now}\n");
+  EXPECT_THAT(messages(), ElementsAre(testing::HasSubstr("expected leave, wait or stop")));
+}
+
 TEST_F(File, WhetherAJobIsConfiguredOrOffAndRemovesIsSaidInOnePlace) {
   EXPECT_FALSE(scheduled_job(read_settings(environment(), folder).value(), "cleanup").configured);
   variables["LOG_DIR"] = folder;

@@ -51,7 +51,13 @@ Shape configuration_shape() {
                            .what = "so many files of write-ahead log may wait to be archived",
                            .shape = scalar(Scalar::integer),
                            .fallback = "64",
-                           .example = "16"}});
+                           .example = "16"},
+                          {.key = "free_disk",
+                           .what = "less room than this where the archive (a folder) or the state directory lies is "
+                                   "waited for, between two batches of rows",
+                           .shape = scalar(Scalar::bytes),
+                           .fallback = "not asked for: a full disk fails the task, and nothing is lost",
+                           .example = "1 GiB"}});
   const Shape database = record("database",
                                 {{.key = "url",
                                   .what = "postgresql://user@host:5432/name, sqlite:///relative or "
@@ -122,7 +128,7 @@ Shape configuration_shape() {
         .fallback = "UTC",
         .example = "Europe/Berlin"},
        {.key = "brakes", .what = "what stops a run that would remove far more than it ever did", .shape = brakes},
-       {.key = "serve", .what = "the API and the dashboard", .shape = server::serve_shape()},
+       {.key = "serve", .what = "the daemon, its API and its dashboard", .shape = server::serve_shape()},
        {.key = "notifications", .what = "who is told of what, and how", .shape = notify::notifications_shape()},
        {.key = "throttle", .what = "when to go slower, or to wait, for the database's sake", .shape = throttle},
        {.key = "databases",

@@ -31,7 +31,17 @@ Shape serve_shape() {
        {.key = "metrics",
         .what = "who may read /metrics: those who have signed in or have a token, or anyone",
         .shape = choice({"signed-in", "anyone"}),
-        .fallback = "signed-in"}});
+        .fallback = "signed-in"},
+       {.key = "shutdown",
+        .what =
+            "what becomes of runs under way when the daemon is told to end: they go on, it waits for their ends, or "
+            "stops them and waits for that",
+        .shape = choice({"leave", "wait", "stop"}),
+        .fallback = "leave"},
+       {.key = "log_format",
+        .what = "how it tells what happens, a line each on standard output",
+        .shape = choice({"text", "json"}),
+        .fallback = "text"}});
 }
 
 Result<void> check_listen(const std::string& text) {
@@ -77,6 +87,8 @@ ServeRules read_serve(const Node& section, std::vector<Error>& errors) {
     checked("trusted_proxies", std::unexpected(networks.error()));
   rules.hosts = texts("hosts");
   rules.open_metrics = section.text_at("metrics") == "anyone";
+  rules.shutdown = section.text_at("shutdown", rules.shutdown);
+  rules.log_format = section.text_at("log_format", rules.log_format);
   return rules;
 }
 

@@ -1,4 +1,5 @@
-/// The section `serve` of a configuration file: where the API and the dashboard answer, and to whom.
+/// The section `serve` of a configuration file: where the API and the dashboard answer, and to whom; and how the daemon
+/// behind them ends and what it says.
 #pragma once
 #include <string>
 #include <vector>
@@ -15,6 +16,8 @@ struct ServeRules {
   std::vector<std::string> trusted_proxies{};
   std::vector<std::string> hosts{};  ///< More names to answer to, besides that of the public URL.
   bool open_metrics = false;         ///< /metrics for anyone.
+  std::string shutdown = "leave";    ///< leave, wait or stop: runs that are under way when the daemon is told to end.
+  std::string log_format = "text";   ///< text or json.
 };
 
 Shape serve_shape();

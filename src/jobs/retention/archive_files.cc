@@ -389,7 +389,7 @@ Result<void> archive_planned_rows(const FileRowParts& parts, const Step& step, R
   SourceRemoval removal(files, needs, run, run.run());
   ReferringRows referring(table, step, run);
   Archiver archiver(parts, table, files, archive, writer, removal, referring, step.cutoff, run);
-  Pace pace(policy.rows.database, table.info(), rows_in_batch, rows_in_batch, run);
+  Pace pace(policy.rows.database, table.info(), rows_in_batch, rows_in_batch, run, &archive.store());
   std::vector<PlannedRow> batch;
   TRY(each_item(run.state(), step.items, [&](std::string_view line) -> Result<bool> {
     batch.push_back(TRY(planned_row(line)));

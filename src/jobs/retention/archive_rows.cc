@@ -350,7 +350,7 @@ class ArchiveRows final : public Task {
     ReferringRows referring(table, step, run);
     Archiver archiver(table, archive, archive_folder(*policy_.archive, table), writer, referring, step.cutoff, run);
     // A segment is what it is, whatever it takes; the pace is between them.
-    Pace pace(policy_.rows.database, table.info(), rows_in_segment, rows_in_segment, run);
+    Pace pace(policy_.rows.database, table.info(), rows_in_segment, rows_in_segment, run, &archive.store());
     std::uint64_t number = 1;
     std::uint64_t left = TRY(drop_partitions(table, archiver, step, number, pace, run));
     for (; left > 0; ++number) {

@@ -20,15 +20,15 @@ constexpr std::uint64_t waits_said = 5;
 }  // namespace
 
 Pace::Pace(const sql::Target& database, const sql::TableInfo& table, std::uint64_t least, std::uint64_t most,
-           RunContext& run)
-    : database_(database), table_(table), run_(run), size_(least, most, run.throttle().batch) {
+           RunContext& run, object::Store* archive)
+    : database_(database), table_(table), run_(run), archive_(archive), size_(least, most, run.throttle().batch) {
   unwatched_ = run.throttle().full_speed;
 }
 
 Pace::~Pace() {
   if (waits_ == 0) return;
   run_.note(Level::info,
-            fmt::format("waited {} for the database, {} times",
+            fmt::format("waited {} between batches, {} times",
                         format_span(std::chrono::duration_cast<std::chrono::microseconds>(waited_)), waits_));
 }
 
@@ -56,8 +56,25 @@ Result<void> Pace::before_commit(sql::Connection& db) {
   return {};
 }
 
+/// Which disk has too little room. One that does not say has enough: writing to it tells.
+std::optional<std::string> Pace::shortage() const {
+  const Bytes wanted = run_.throttle().free_disk;
+  if (wanted == Bytes{}) return {};
+  const auto short_of = [&](const Result<std::optional<Bytes>>& room, std::string_view where) {
+    return room && *room && **room < wanted
+               ? std::optional(fmt::format("the disk of {} has {} left, less than {}", where, format_bytes(**room),
+                                           format_bytes(wanted)))
+               : std::nullopt;
+  };
+  if (archive_ != nullptr)
+    if (auto reason = short_of(archive_->room(), archive_->shown())) return reason;
+  const files::Folder& state = run_.state().folder();
+  return short_of(state.room(), state.path());
+}
+
 std::optional<std::string> Pace::strain() {
   asked_ = steady_clock::now();
+  if (auto reason = shortage()) return reason;
   sql::Connection* const other = watcher();
   if (other == nullptr) return {};
   const ThrottleRules& rules = run_.throttle();
@@ -74,7 +91,7 @@ std::optional<std::string> Pace::strain() {
 Result<void> Pace::end(std::uint64_t items) {
   const auto now = steady_clock::now();
   size_.took(items, std::chrono::duration_cast<std::chrono::microseconds>(now - began_), waited_for_);
-  if (unwatched_ || now - asked_ < ask_every) return {};
+  if (run_.throttle().full_speed || now - asked_ < ask_every) return {};
   auto reason = strain();
   if (!reason) return {};
   if (++waits_ <= waits_said) run_.note(Level::info, "waiting: " + *reason);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/result.h"
+#include "io/object/store.h"
 #include "io/sql/connection.h"
 #include "jobs/retention/retention.h"
 #include "run/job.h"
@@ -14,13 +15,14 @@
 namespace steward::retention {
 
 /// Between two batches it asks the server, on a connection of its own and once a second at the most, what it feels
-/// (io/sql/strain.h), and waits for as long as that is too much: each wait is said with its reason, and their sum when
-/// the task ends. A server that does not say (no rights, SQLite) is not waited for.
+/// (io/sql/strain.h), and the disks that are written to for their room; and waits for as long as that is too much: each
+/// wait is said with its reason, and their sum when the task ends. A server that does not say (no rights, SQLite) is
+/// not waited for.
 class Pace {
  public:
-  /// Batches of `least` to `most` items, that many at first.
+  /// Batches of `least` to `most` items, that many at first. `archive`: where they go before; it outlives this.
   Pace(const sql::Target& database, const sql::TableInfo& table, std::uint64_t least, std::uint64_t most,
-       RunContext& run);
+       RunContext& run, object::Store* archive = nullptr);
   /// Says how long was waited in all, if at all.
   ~Pace();
   Pace(const Pace&) = delete;
@@ -38,10 +40,12 @@ class Pace {
  private:
   sql::Connection* watcher();
   std::optional<std::string> strain();
+  std::optional<std::string> shortage() const;
 
   sql::Target database_;
   sql::TableInfo table_;
   RunContext& run_;
+  object::Store* archive_;
   BatchSize size_;
   std::unique_ptr<sql::Connection> watcher_{};
   bool unwatched_ = false;  ///< There is no watcher to be had.

@@ -23,6 +23,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -263,6 +264,8 @@ struct Settings {
   /// How long a change waits for another's, and (at most 10 s) a connection for the server. Those take milliseconds: a
   /// ledger that cannot be written for half a minute is stuck.
   std::chrono::seconds patience{30};
+  /// Once it is requested, what waits for a lock is given up and nothing else begins: both fail as interrupted.
+  std::stop_token stop{};
 };
 
 Result<std::unique_ptr<Ledger>> open(const Settings& settings);

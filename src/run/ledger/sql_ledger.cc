@@ -178,7 +178,8 @@ Result<std::unique_ptr<LedgerDatabase>> connected(const Settings& settings) {
                            // A process that is stopped in the middle of a change must not stop all the others.
                            .idle_timeout = 10s,
                            .create = !settings.read_only,
-                           .read_only = settings.read_only};
+                           .read_only = settings.read_only,
+                           .stop = settings.stop};
   Result<std::unique_ptr<sql::Connection>> connection = sql::connect(target);
   if (!connection && settings.read_only && connection.error().kind == Kind::not_found)
     return no_ledger(masked(settings.url));

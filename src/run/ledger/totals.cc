@@ -20,6 +20,11 @@ constexpr std::string_view last_of_each =
     "s.status = 'succeeded') from @runs r join (select job, max(started) as started from @runs where scope = '' and "
     "status <> 'queued' group by job) l on l.job = r.job and l.started = r.started where r.scope = '' and r.status <> "
     "'queued' order by r.job, r.id desc";
+constexpr std::string_view by_channel =
+    "select channel, sum(case when sent is null and given_up is null then 1 else 0 end), min(case when sent is null "
+    "and "
+    "given_up is null then made end), sum(case when given_up is null then 0 else 1 end) from @deliveries group by "
+    "channel order by channel";
 
 }  // namespace
 
@@ -49,6 +54,11 @@ Result<Totals> add_up(LedgerDatabase& db) {
                         .due = optional_instant_of(row.at(2)),
                         .succeeded = optional_instant_of(row.at(3))});
   }
+  for (const sql::Row& row : TRY(db.query(by_channel)).rows)
+    out.channels.push_back({.channel = text_of(row.at(0)),
+                            .waiting = count_of(row.at(1)),
+                            .oldest = optional_instant_of(row.at(2)),
+                            .given_up = count_of(row.at(3))});
   return out;
 }
 

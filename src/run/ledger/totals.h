@@ -1,4 +1,5 @@
-/// What the ledger adds up to, for metrics and overviews: counters that only grow, since runs and ticks are kept.
+/// What the ledger adds up to, for metrics and overviews: counters that only grow, since runs and ticks are kept, and
+/// what waits in the outbox.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -34,11 +35,19 @@ struct LastRun {
   std::optional<Instant> due{};        ///< Of its tick; none where no scheduler has started it.
   std::optional<Instant> succeeded{};  ///< When the last run of the whole job that succeeded began.
 };
+/// Messages for one channel that are in the outbox (run/ledger/outbox.h).
+struct ChannelTotal {
+  std::string channel{};
+  std::uint64_t waiting = 0;        ///< Neither sent nor given up.
+  std::optional<Instant> oldest{};  ///< When the oldest of these was made.
+  std::uint64_t given_up = 0;       ///< Of those that have not been forgotten.
+};
 struct Totals {
   std::vector<RunTotal> runs{};
   std::vector<TaskTotal> tasks{};
   std::vector<TickTotal> ticks{};
   std::vector<LastRun> last{};  ///< Runs of the whole job, that have begun.
+  std::vector<ChannelTotal> channels{};
 };
 
 /// Inside a read.

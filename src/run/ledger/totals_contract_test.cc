@@ -5,6 +5,7 @@
 
 #include "io/sql/connection_contract.h"
 #include "run/ledger/agenda.h"
+#include "run/ledger/outbox.h"
 
 namespace steward::ledger {
 namespace {
@@ -45,6 +46,7 @@ TEST_P(TotalsContract, OfAnEmptyLedgerAreNothing) {
   EXPECT_THAT(totals.tasks, IsEmpty());
   EXPECT_THAT(totals.ticks, IsEmpty());
   EXPECT_THAT(totals.last, IsEmpty());
+  EXPECT_THAT(totals.channels, IsEmpty());
 }
 
 TEST_P(TotalsContract, AddUpRunsTasksAndTicks) {
@@ -70,6 +72,37 @@ TEST_P(TotalsContract, AddUpRunsTasksAndTicks) {
   EXPECT_EQ(totals.last[0].started, three + 48h) << "runs of single tasks are not of the job";
   EXPECT_EQ(totals.last[0].due, three + 48h - 2s);
   EXPECT_EQ(totals.last[0].succeeded, three + 24h);
+}
+
+TEST_P(TotalsContract, CountWhatWaitsForEachChannelAndWhatWasGivenUp) {
+  Outbox& outbox = ledger->outbox();
+  ASSERT_EQ(outbox.add_event({.kind = "test", .key = "test/1", .at = three, .detail = "{}"}), true);
+  const auto message = [](const std::string& channel, Instant made) {
+    return Delivery{.channel = channel, .topic = "failed", .message = "{}", .made = made, .due = made};
+  };
+  const std::vector<Delivery> messages{message("mail", three), message("mail", three + 1s), message("mail", three + 2s),
+                                       message("ops", three)};
+  const std::vector<std::int64_t> events{outbox.undispatched(1).value().at(0).id};
+  ASSERT_EQ(outbox.dispatch(events, messages), true);
+  const std::vector<Delivery> entered = outbox.deliveries({}).value();
+  for (const Delivery& delivery : entered) {
+    if (delivery.channel == "ops") {
+      ASSERT_TRUE(outbox.delivered(delivery.id, three + 5s));
+    } else if (delivery.made == three) {
+      ASSERT_TRUE(outbox.not_delivered(delivery.id, "refused", {}, three + 5s));
+    } else {
+      ASSERT_TRUE(outbox.not_delivered(delivery.id, "it was down", three + 60s, three + 5s));
+    }
+  }
+  const Totals totals = ledger->totals().value();
+  ASSERT_THAT(totals.channels, SizeIs(2));
+  EXPECT_EQ(totals.channels[0].channel, "mail");
+  EXPECT_EQ(totals.channels[0].waiting, 2u);
+  EXPECT_EQ(totals.channels[0].oldest, three + 1s) << "since it was made, however often it was tried";
+  EXPECT_EQ(totals.channels[0].given_up, 1u);
+  EXPECT_EQ(totals.channels[1].waiting, 0u);
+  EXPECT_EQ(totals.channels[1].oldest, std::nullopt);
+  EXPECT_EQ(totals.channels[1].given_up, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Ledger, TotalsContract, testing::Values(Dialect::postgres, Dialect::sqlite),
