@@ -60,7 +60,8 @@ TEST(TablesNamed, AreFoundWithAndWithoutTheirSchema) {
   const Contents contents{.tables = {{.schema = "a", .name = "t"}, {.schema = "b", .name = "t"}, {.schema = "b", .name = "u"}}};
   const auto names = [&](std::vector<std::string> wanted) {
     std::vector<std::string> out;
-    for (const TableContents& table : tables_named(contents, wanted).value()) out.push_back(table.schema + "." + table.name);
+    const std::vector<TableContents> found = tables_named(contents, wanted).value();
+    for (const TableContents& table : found) out.push_back(table.schema + "." + table.name);
     return out;
   };
   EXPECT_THAT(names({"b.t", "u"}), ElementsAre("b.t", "b.u"));
