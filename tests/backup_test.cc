@@ -100,7 +100,8 @@ std::vector<std::string> rows_of(const std::string& url, const std::string& tabl
   return out;
 }
 
-// --- the way through --------------------------------------------------------------------------------------------------
+// --- the way through
+// --------------------------------------------------------------------------------------------------
 
 class Backup : public testing::TestWithParam<Shape> {
  protected:
@@ -169,7 +170,8 @@ TEST(BackupSettings, WithoutThemNameTheVariables) {
   EXPECT_THAT(answer.err, HasSubstr("BACKUP_BUCKET"));
 }
 
-// --- what a database may have ------------------------------------------------------------------------------------------
+// --- what a database may have
+// ------------------------------------------------------------------------------------------
 
 /// The database as pg_dump writes it for people, by a hand of its own.
 std::string plain_dump(const Application& app, const std::string& url) {
@@ -260,7 +262,8 @@ column" text, "quote""d" int);
 
 TEST(BackupContent, OfADatabaseThatIsWrittenMeanwhileIsOneMoment) {
   BackedUp it;
-  it.app.sql("create table a (n bigint); create table b (n bigint); insert into a values (0); insert into b values (0)");
+  it.app.sql(
+      "create table a (n bigint); create table b (n bigint); insert into a values (0); insert into b values (0)");
   it.app.sql("create table much as select i, repeat('x', 200) as t from generate_series(1, 200000) i");
   std::atomic<bool> enough = false;
   std::atomic<int> writes = 0;
@@ -290,7 +293,8 @@ TEST(BackupContent, OfADatabaseThatIsWrittenMeanwhileIsOneMoment) {
 
 TEST(BackupContent, OfASqliteFileThatIsWrittenMeanwhileIsOneMoment) {
   BackedUp it(DatabaseKind::sqlite);
-  it.app.sql("create table a (n integer); create table b (n integer); insert into a values (0); insert into b values (0)");
+  it.app.sql(
+      "create table a (n integer); create table b (n integer); insert into a values (0); insert into b values (0)");
   std::atomic<bool> enough = false;
   std::atomic<int> writes = 0;
   std::jthread writer([&] {
@@ -333,8 +337,9 @@ TEST(BackupContent, OfOneTableIsRestoredAloneWithWhatIsItsOwnAndWithoutReadingTh
   it.app.sql("create index on orders (at)");
   it.app.sql("insert into orders (at) select date '2026-01-01' + i from generate_series(1, 1000) i");
   // Noise, which no compression makes small.
-  it.app.sql("create table much as select i, gen_random_uuid() as a, gen_random_uuid() as b, gen_random_uuid() as c from "
-             "generate_series(1, 200000) i");
+  it.app.sql(
+      "create table much as select i, gen_random_uuid() as a, gen_random_uuid() as b, gen_random_uuid() as c from "
+      "generate_series(1, 200000) i");
   it.app.sql("create table lines (id int references orders)");
   ASSERT_EQ(it.run().exit_code, 0);
   const std::string to = it.empty_database();
@@ -358,14 +363,15 @@ TEST(BackupContent, OfTheRolesComesWithIt) {
   it.app.sql("create role " + role + "; grant select on signals to " + role);
   ASSERT_EQ(it.run().exit_code, 0);
   const std::string id = it.list()[0]["id"];
-  const Answer globals = run_program(
-      {"/usr/bin/zstd", "-dc", it.app.path("backups/" + id + "/globals.sql.zst")}, {}, it.app.root());
+  const Answer globals =
+      run_program({"/usr/bin/zstd", "-dc", it.app.path("backups/" + id + "/globals.sql.zst")}, {}, it.app.root());
   EXPECT_THAT(globals.out, HasSubstr("CREATE ROLE " + role));
   EXPECT_EQ(it.verify("restore").exit_code, 0) << "the throwaway server has the role, so the GRANT succeeds";
   it.app.sql("drop owned by " + role + "; drop role " + role);
 }
 
-// --- what must not happen -----------------------------------------------------------------------------------------------
+// --- what must not happen
+// -----------------------------------------------------------------------------------------------
 
 TEST(BackupFaults, ADumpThatFailsInTheMiddleLeavesNoBackupAndNoFile) {
   BackedUp it;
@@ -392,8 +398,9 @@ TEST(BackupFaults, AServerThatEndsInTheMiddleLeavesNoBackup) {
   const auto run = it.app.start({"run", "backup", "--json"});
   await(
       [&] {
-        return it.app.value("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = "
-                            "current_database() and query like 'COPY public.much%'") != "0";
+        return it.app.value(
+                   "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = "
+                   "current_database() and query like 'COPY public.much%'") != "0";
       },
       "the dump is under way");
   const Answer failed = run->wait();
@@ -409,8 +416,9 @@ TEST(BackupFaults, AStopEndsItSoonAndLeavesNothing) {
   const auto run = it.app.start({"run", "backup", "--json"});
   await(
       [&] {
-        return it.app.value("select count(*) from pg_stat_activity where datname = current_database() and query like "
-                            "'COPY public.much%'") != "0";
+        return it.app.value(
+                   "select count(*) from pg_stat_activity where datname = current_database() and query like "
+                   "'COPY public.much%'") != "0";
       },
       "the dump is under way");
   ::kill(run->pid(), SIGTERM);
@@ -420,8 +428,9 @@ TEST(BackupFaults, AStopEndsItSoonAndLeavesNothing) {
   EXPECT_THAT(it.files(), IsEmpty());
   await(
       [&] {
-        return it.app.value("select count(*) from pg_stat_activity where datname = current_database() and "
-                            "application_name like 'steward backup%'") == "0";
+        return it.app.value(
+                   "select count(*) from pg_stat_activity where datname = current_database() and "
+                   "application_name like 'steward backup%'") == "0";
       },
       "pg_dump is gone too");
 }
@@ -536,7 +545,8 @@ TEST(BackupFaults, AnUnknownOrAmbiguousBackupIsSaid) {
   EXPECT_EQ(it.verify("bytes", it.list()[0]["run"]).exit_code, 0);
 }
 
-// --- encrypted ----------------------------------------------------------------------------------------------------------
+// --- encrypted
+// ----------------------------------------------------------------------------------------------------------
 
 /// A pair of age's keys; the secret one is in a file.
 std::string make_key(const Application& app, const std::string& name) {
@@ -556,7 +566,8 @@ TEST_P(Encrypted, ToTwoKeysItIsReadWithEitherAndWithNoOther) {
   it.app.sql("insert into audit_logs (id, username) values (1, 'secret name')");
   const Answer made = it.run();
   ASSERT_EQ(made.exit_code, 0) << made.out;
-  for (const std::string& file : it.files()) EXPECT_TRUE(file.ends_with(".age") || file.ends_with("manifest.json")) << file;
+  for (const std::string& file : it.files())
+    EXPECT_TRUE(file.ends_with(".age") || file.ends_with("manifest.json")) << file;
 
   EXPECT_EQ(it.verify("bytes").exit_code, 0) << "which needs no key";
   const Answer blind = it.verify("restore");
@@ -587,8 +598,9 @@ TEST(EncryptedBackup, IsRestoredByStockProgramsAlone) {
   const std::string to = it.empty_database();
   for (const json& command : it.list()[0]["by_hand"]) {
     if (command.get<std::string>().find("globals") != std::string::npos) continue;  // its roles are there
-    const Answer done = run_program({"/bin/sh", "-c", command}, {{"PATH", "/usr/lib/postgresql/15/bin:/usr/bin:/bin"}, {"TARGET", to}},
-                                    it.app.root());
+    const Answer done =
+        run_program({"/bin/sh", "-c", command}, {{"PATH", "/usr/lib/postgresql/15/bin:/usr/bin:/bin"}, {"TARGET", to}},
+                    it.app.root());
     EXPECT_EQ(done.exit_code, 0) << command << done.err;
   }
   EXPECT_THAT(rows_of(to, "audit_logs"), SizeIs(1));
@@ -614,7 +626,8 @@ TEST(EncryptedBackup, ToASecretKeyIsRefusedBeforeAnythingIsDone) {
   EXPECT_EQ(refused.out.find("QQQ"), std::string::npos) << "the secret is not shown";
 }
 
-// --- the emergency page -------------------------------------------------------------------------------------------------
+// --- the emergency page
+// -------------------------------------------------------------------------------------------------
 
 TEST(EmergencyPage, IsFollowedToTheLetterWithStockProgramsAlone) {
   BackedUp it;
@@ -637,13 +650,14 @@ TEST(EmergencyPage, IsFollowedToTheLetterWithStockProgramsAlone) {
   };
   put("STORE=/srv/backups ", "STORE=" + it.app.path("backups") + ' ');
   put("TARGET=postgresql://postgres@localhost/app_restored", "TARGET='" + to + "'");
-  const Answer done = run_program({"/bin/sh", "-c", script},
-                                  {{"PATH", "/usr/lib/postgresql/15/bin:/usr/bin:/bin"}}, it.app.root());
+  const Answer done =
+      run_program({"/bin/sh", "-c", script}, {{"PATH", "/usr/lib/postgresql/15/bin:/usr/bin:/bin"}}, it.app.root());
   EXPECT_EQ(done.exit_code, 0) << script << done.out << done.err;
   EXPECT_THAT(rows_of(to, "audit_logs"), SizeIs(1));
 }
 
-// --- proofs and what is kept --------------------------------------------------------------------------------------------
+// --- proofs and what is kept
+// --------------------------------------------------------------------------------------------
 
 TEST(BackupProof, IsMadeWhenItIsDueAndFailsTheRunWhereItFinds) {
   BackedUp it;
@@ -713,8 +727,9 @@ TEST(BackupKeep, RemovesWhatNoRuleKeepsAndNothingUnderAFreezeOrAHold) {
   EXPECT_EQ(task(plan.json(), "backup-database.expire")["final"], true);
 
   const std::string oldest = three[0]["id"];
-  ASSERT_EQ(it.app.steward({"hold", "add", "--object", it.app.path("backups") + "/" + oldest + "/", "--prefix",
-                            "--reason", "evidence"})
+  ASSERT_EQ(it.app
+                .steward({"hold", "add", "--object", it.app.path("backups") + "/" + oldest + "/", "--prefix",
+                          "--reason", "evidence"})
                 .exit_code,
             0);
   const Answer held = it.app.steward({"run", "backup/backup-database.expire", "--json"});

@@ -59,8 +59,8 @@ class Conduit {
   std::mutex mutex_{};
   std::condition_variable changed_{};
   std::deque<std::vector<std::byte>> pieces_{};
-  std::size_t taken_ = 0;   ///< Of the first piece.
-  std::size_t waiting_ = 0; ///< Bytes in all pieces.
+  std::size_t taken_ = 0;    ///< Of the first piece.
+  std::size_t waiting_ = 0;  ///< Bytes in all pieces.
   std::size_t capacity_;
   std::function<Result<void>()> while_waiting_;
   bool ended_ = false;

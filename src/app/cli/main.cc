@@ -241,7 +241,8 @@ class Grammar {
     restore->add_option("--to", backup_restore_.to, "the database: a URL")->required();
     restore->add_option("--task", backup_restore_.task, "the policy, where there are several");
     restore->add_option("--table", backup_restore_.tables, "this table alone, with its indexes; may be repeated");
-    restore->add_option("--jobs", backup_restore_.jobs, "so many at once; else as many as there are processors, up to 8")
+    restore
+        ->add_option("--jobs", backup_restore_.jobs, "so many at once; else as many as there are processors, up to 8")
         ->check(CLI::Range(1, 64));
     restore->add_option("--identity", backup_restore_.identity, "the file of the secret key of age");
     restore->add_flag("--plan", backup_restore_.plan_only, "only say what it would do");

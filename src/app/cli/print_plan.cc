@@ -27,7 +27,8 @@ std::string ready_text(const Output& output, const Step& step) {
   std::string out = fmt::format("  {}  {}{}\n", tinted(output, Tint::bold, step.task), amount,
                                 step.final && step.planned.items > 0 ? tinted(output, Tint::warn, ", final") : "");
   out += line("target", printable(step.target));
-  out += line("what", step.age.empty() ? step.reason : fmt::format("{}: before {}", step.reason, second_of(step.cutoff)));
+  out +=
+      line("what", step.age.empty() ? step.reason : fmt::format("{}: before {}", step.reason, second_of(step.cutoff)));
   out += line("how", step.strategy);
   if (step.oldest && step.newest)
     out += line("from, to", fmt::format("{}, {}", second_of(*step.oldest), second_of(*step.newest)));

@@ -216,7 +216,9 @@ std::vector<engine::ScheduledJob> scheduled_jobs(const Settings& settings) {
   return out;
 }
 
-std::vector<std::string> job_names() { return {std::string(cleanup_name), std::string(rotation_name), std::string(backup_name)}; }
+std::vector<std::string> job_names() {
+  return {std::string(cleanup_name), std::string(rotation_name), std::string(backup_name)};
+}
 
 Result<JobName> parse_job_name(const std::string& text) {
   const std::size_t slash = text.find('/');

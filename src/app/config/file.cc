@@ -230,9 +230,9 @@ class FileReader {
     settings_.rotation = rotation::read_rotation(
         section(document, shape, "rotate-logs", static_cast<std::map<std::string, int>*>(nullptr)),
         [this](const Node& node) { return path(node); }, errors_);
-    settings_.backup = backup::read_backup(
-        section(document, shape, "backup", static_cast<std::map<std::string, int>*>(nullptr)),
-        {.databases = names.databases, .stores = names.stores, .path = names.path}, errors_);
+    settings_.backup =
+        backup::read_backup(section(document, shape, "backup", static_cast<std::map<std::string, int>*>(nullptr)),
+                            {.databases = names.databases, .stores = names.stores, .path = names.path}, errors_);
     settings_.schedules = engine::read_schedules(
         section(document, shape, "jobs", static_cast<std::map<std::string, int>*>(nullptr)), errors_);
     notifications(document);

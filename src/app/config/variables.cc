@@ -188,7 +188,8 @@ class Reader {
       return wrong("BACKUP_BUCKET", policy.store.url, fmt::format("the archive ({}) has the same place", cold_.url),
                    "Give it a bucket, a prefix or a folder of its own.");
     policy.name = backup::folder_name(policy.database.url);
-    const std::string recipients = text("BACKUP_AGE_RECIPIENTS", "", "public keys of age, to which backups are encrypted");
+    const std::string recipients =
+        text("BACKUP_AGE_RECIPIENTS", "", "public keys of age, to which backups are encrypted");
     for (const std::string& part : split(recipients, ',')) {
       const std::string recipient(trim(part));
       if (recipient.empty()) continue;
@@ -201,7 +202,8 @@ class Reader {
     const std::string proof = text("BACKUP_PROOF", "", "how often the newest backup is restored and compared");
     if (!proof.empty()) {
       const auto every = parse_age(proof);
-      if (!every) return wrong("BACKUP_PROOF", proof, "it is no span of time", "Write it like BACKUP_PROOF=\"7 days\".");
+      if (!every)
+        return wrong("BACKUP_PROOF", proof, "it is no span of time", "Write it like BACKUP_PROOF=\"7 days\".");
       policy.proof = backup::ProofRule{.every = *every};
     }
     const std::string keep = text("BACKUP_KEEP", "", "which backups stay; unset: all");

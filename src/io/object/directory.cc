@@ -121,9 +121,11 @@ Result<ObjectInfo> DirectoryStore::get_from(std::string_view key, std::uint64_t 
   posix_fadvise(file.fd(), 0, 0, POSIX_FADV_DONTNEED);
   ObjectInfo info = TRY(head(key));
   if (from > 0 && from >= info.size.count)
-    return fail(Kind::bad_input, fmt::format("cannot read {} in {} from byte {} on: it is shorter", printable(key), shown_, from));
+    return fail(Kind::bad_input,
+                fmt::format("cannot read {} in {} from byte {} on: it is shorter", printable(key), shown_, from));
   if (lseek(file.fd(), static_cast<off_t>(from), SEEK_SET) < 0)
-    return fail(Kind::unavailable, fmt::format("cannot read {} in {}: {}", printable(key), shown_, std::strerror(errno)));
+    return fail(Kind::unavailable,
+                fmt::format("cannot read {} in {}: {}", printable(key), shown_, std::strerror(errno)));
   files::FileSource source(file.fd());
   const files::Copied copied = TRY(files::copy(source, sink));
   info = TRY(head(key));

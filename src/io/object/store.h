@@ -134,8 +134,8 @@ class Store {
   virtual Result<ObjectInfo> head(std::string_view key) = 0;
   /// Sends the content into `sink`. A directory reads past the page cache where the kernel lets it.
   virtual Result<ObjectInfo> get(std::string_view key, Sink& sink) = 0;
-  /// The same without the first `from` bytes. A `sink` that has enough ends it by an error of its own. bad_input where the
-  /// object has no such byte.
+  /// The same without the first `from` bytes. A `sink` that has enough ends it by an error of its own. bad_input where
+  /// the object has no such byte.
   virtual Result<ObjectInfo> get_from(std::string_view key, std::uint64_t from, Sink& sink) = 0;
   /// Replaces what is there unless told otherwise. `modified` of the answer is about now; `head` knows it exactly.
   virtual Result<ObjectInfo> put(std::string_view key, Source& content, const PutOptions& options = {}) = 0;

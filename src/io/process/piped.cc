@@ -199,8 +199,9 @@ Result<void> Piped::finish(const std::string& act) {
   while (last.ends_with('\n')) last.pop_back();
   if (last.size() > most_in_an_error) last = "…" + last.substr(last.size() - most_in_an_error);
   std::ranges::replace(last, '\n', ' ');
-  return fail(Kind::unavailable, last.empty() ? fmt::format("cannot {}: {}", act, text_of(ended))
-                                              : fmt::format("cannot {}: {} ({})", act, printable(last), text_of(ended)));
+  return fail(Kind::unavailable, last.empty()
+                                     ? fmt::format("cannot {}: {}", act, text_of(ended))
+                                     : fmt::format("cannot {}: {} ({})", act, printable(last), text_of(ended)));
 }
 
 namespace {
@@ -235,8 +236,8 @@ Result<std::optional<Error>> feed(Piped& program, const std::string& act,
   return std::nullopt;
 }
 
-Result<void> run_through(PipedCommand wanted, const std::string& act,
-                         const std::function<Result<void>(Sink&)>& content, Sink& next) {
+Result<void> run_through(PipedCommand wanted, const std::string& act, const std::function<Result<void>(Sink&)>& content,
+                         Sink& next) {
   wanted.writes_to_it = true;
   Piped program = TRY(Piped::start(std::move(wanted)));
   Result<void> taken;

@@ -71,7 +71,8 @@ Result<ProgramEnvironment> program_environment(const Target& target) {
   for (const auto& [keyword, value] : url.secrets) {
     const auto name = names.find(keyword);
     if (name == names.end())
-      return fail(Kind::bad_input, fmt::format("{} has {}, which pg_dump can be given in no safe way", url.shown, keyword),
+      return fail(Kind::bad_input,
+                  fmt::format("{} has {}, which pg_dump can be given in no safe way", url.shown, keyword),
                   "Use a client key without a password, in a file that its user alone can read.");
     variables[name->second] = value.reveal();
   }

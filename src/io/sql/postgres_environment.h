@@ -17,7 +17,8 @@ struct ProgramEnvironment {
 };
 
 /// With the session pinned, so that the same data are the same text: TimeZone UTC, IntervalStyle postgres, bytea as
-/// hexadecimal. bad_input: a URL that is none, or of SQLite, or one with an sslpassword, for which libpq has no variable.
+/// hexadecimal. bad_input: a URL that is none, or of SQLite, or one with an sslpassword, for which libpq has no
+/// variable.
 Result<ProgramEnvironment> program_environment(const Target& target);
 
 }  // namespace steward::sql

@@ -24,12 +24,13 @@ TEST_F(SqliteBackup, IsTheWholeDatabaseForItsOwnerAlone) {
       "with recursive i(n) as (select 1 union all select n + 1 from i where n < 5000) insert into t select n, "
       "randomblob(4000) from i"));
   ASSERT_TRUE(back_up_file({.url = database->url()}, copy));
-  struct stat info {};
+  struct stat info{};
   ASSERT_EQ(::stat(copy.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777U, 0600U);
   const auto restored = connect({.url = "sqlite:///" + copy}).value();
   const auto sum = [](Connection& of) {
-    return to_text(of.query("select count(*) || ' ' || sum(length(b)) || ' ' || max(hex(b)) from t").value().rows[0][0]);
+    return to_text(
+        of.query("select count(*) || ' ' || sum(length(b)) || ' ' || max(hex(b)) from t").value().rows[0][0]);
   };
   EXPECT_EQ(sum(*restored), sum(*connection));
   EXPECT_EQ(to_text(restored->query("pragma integrity_check").value().rows[0][0]), "ok");

@@ -25,9 +25,9 @@ Result<std::string> program() {
 Result<void> run(std::vector<std::string> arguments, std::stop_token stop, const std::string& act,
                  const std::function<Result<void>(Sink&)>& content, Sink& next) {
   arguments.insert(arguments.begin(), TRY(program()));
-  return process::run_through({.command = {.arguments = std::move(arguments), .environment = {"PATH=/usr/bin:/bin"}},
-                               .stop = std::move(stop)},
-                              act, content, next);
+  return process::run_through(
+      {.command = {.arguments = std::move(arguments), .environment = {"PATH=/usr/bin:/bin"}}, .stop = std::move(stop)},
+      act, content, next);
 }
 
 }  // namespace
@@ -59,8 +59,7 @@ Result<void> decrypt(const std::string& identity, std::stop_token stop,
                 "Name the file of the secret key: --identity FILE, BACKUP_AGE_IDENTITY, or identity in the file.");
   if (access(identity.c_str(), R_OK) != 0)
     return fail(Kind::not_found, fmt::format("the file of the secret key, {}, cannot be read", printable(identity)));
-  auto decrypted =
-      run({"--decrypt", "--identity", identity}, std::move(stop), "decrypt a backup", content, next);
+  auto decrypted = run({"--decrypt", "--identity", identity}, std::move(stop), "decrypt a backup", content, next);
   if (decrypted || !decrypted.error().message.starts_with("cannot decrypt a backup")) return decrypted;
   // age itself has failed, and says why in English.
   const bool is_anothers = decrypted.error().message.contains("no identity matched");

@@ -1,5 +1,5 @@
-/// Encryption of what is stored, by the stock program `age` (age-encryption.org): to public keys, so that the machine which
-/// backs up cannot read its backups. No format of steward's own: `age -d -i KEY.txt` decrypts them.
+/// Encryption of what is stored, by the stock program `age` (age-encryption.org): to public keys, so that the machine
+/// which backs up cannot read its backups. No format of steward's own: `age -d -i KEY.txt` decrypts them.
 #pragma once
 #include <functional>
 #include <stop_token>
@@ -20,8 +20,8 @@ Result<void> check_recipient(std::string_view recipient);
 /// Encrypts what `content` writes, into `next`. not_found: there is no age here.
 Result<void> encrypt(const std::vector<std::string>& recipients, std::stop_token stop,
                      const std::function<Result<void>(Sink&)>& content, Sink& next);
-/// And back, with the private key in the file `identity`. permission: none, or not one of those that it is for. corrupt: the
-/// bytes are not what was written.
+/// And back, with the private key in the file `identity`. permission: none, or not one of those that it is for.
+/// corrupt: the bytes are not what was written.
 Result<void> decrypt(const std::string& identity, std::stop_token stop,
                      const std::function<Result<void>(Sink&)>& content, Sink& next);
 

@@ -13,8 +13,8 @@
 #include "io/sql/database_url.h"
 #include "io/sql/sqlite_backup.h"
 #include "jobs/backup/backup.h"
-#include "jobs/backup/clients.h"
 #include "jobs/backup/by_hand.h"
+#include "jobs/backup/clients.h"
 #include "jobs/backup/framed.h"
 #include "jobs/backup/manifest.h"
 #include "jobs/backup/postgres_dump.h"
@@ -94,11 +94,12 @@ class BackUp final : public Task {
     step.strategy += fmt::format("; to {}/{}, read back and hashed", policy_.store.url, policy_.name);
     step.filter = "the whole database, as it is at one moment";
     const std::vector<Backup> there = TRY(backups_there());
-    step.reason = there.empty() ? "there is no backup yet"
-                                : fmt::format("the last one is of {} ({}, {})",
-                                              format_instant(std::chrono::floor<std::chrono::seconds>(
-                                                  there.back().manifest.begun)),
-                                              format_bytes(there.back().manifest.size()), there.back().standing());
+    step.reason =
+        there.empty()
+            ? "there is no backup yet"
+            : fmt::format("the last one is of {} ({}, {})",
+                          format_instant(std::chrono::floor<std::chrono::seconds>(there.back().manifest.begun)),
+                          format_bytes(there.back().manifest.size()), there.back().standing());
     return step;
   }
 
@@ -160,9 +161,8 @@ class BackUp final : public Task {
     const Contents contents =
         TRY(is_sqlite(policy_) ? dump_sqlite(store, manifest, run) : dump_database(store, manifest, run));
     TRY(run.checkpoint("dumped"));
-    manifest.objects.push_back(TRY(upload(uploading(store, manifest, contents_key, run), [&](FramedSink& sink) {
-      return write(contents, sink);
-    })));
+    manifest.objects.push_back(TRY(upload(uploading(store, manifest, contents_key, run),
+                                          [&](FramedSink& sink) { return write(contents, sink); })));
     manifest.tables = contents.tables.size();
     manifest.rows = contents.rows();
     manifest.large_objects = contents.large_objects.items;
@@ -261,7 +261,8 @@ class BackUp final : public Task {
     if (!all || all->size() < 2) return;
     const Manifest& before = all->at(all->size() - 2).manifest;
     if (static_cast<double>(manifest.size().count) < strange_share * static_cast<double>(before.size().count))
-      run.note(Level::warning, fmt::format("this backup has {}, the one before ({}) had {}", format_bytes(manifest.size()), before.run, format_bytes(before.size())));
+      run.note(Level::warning, fmt::format("this backup has {}, the one before ({}) had {}",
+                                           format_bytes(manifest.size()), before.run, format_bytes(before.size())));
     const ReadOptions reading{.identity = policy_.identity, .stop = policy_.database.stop};
     const auto then = contents_of(store, before, reading), now = contents_of(store, manifest, reading);
     if (!then || !now) return;
@@ -272,7 +273,8 @@ class BackUp final : public Task {
           }))
         gone.push_back(printable(table.schema.empty() ? table.name : table.schema + '.' + table.name));
     if (!gone.empty())
-      run.note(Level::warning, fmt::format("since the backup before ({}) these tables are gone: {}", before.run, join_and(gone)));
+      run.note(Level::warning,
+               fmt::format("since the backup before ({}) these tables are gone: {}", before.run, join_and(gone)));
   }
 
   TaskInfo info_;

@@ -45,20 +45,20 @@ struct ProofRule {
 struct Policy {
   sql::Target database{};  ///< Not through a pooler of transactions.
   object::StoreTarget store{};
-  std::string name{};      ///< Of the folder in the store: the database's name. One segment.
-  int level = 3;           ///< zstd's, 1 to 19.
-  bool globals = true;     ///< PostgreSQL: also roles and tablespaces.
-  std::string clients{};   ///< The folder of pg_dump; empty: looked for (clients.h).
-  std::string steward{};   ///< This program's version, for the manifest.
+  std::string name{};                     ///< Of the folder in the store: the database's name. One segment.
+  int level = 3;                          ///< zstd's, 1 to 19.
+  bool globals = true;                    ///< PostgreSQL: also roles and tablespaces.
+  std::string clients{};                  ///< The folder of pg_dump; empty: looked for (clients.h).
+  std::string steward{};                  ///< This program's version, for the manifest.
   std::vector<std::string> recipients{};  ///< Public keys of age; not empty: all but the manifest is encrypted to them.
   std::string identity{};                 ///< The file of a secret key of age, where this machine may read backups.
-  std::optional<ProofRule> proof{};  ///< None: what is made is not proved.
-  Keep keep{};                       ///< Empty: nothing is removed.
+  std::optional<ProofRule> proof{};       ///< None: what is made is not proved.
+  Keep keep{};                            ///< Empty: nothing is removed.
 };
 
 std::unique_ptr<Task> back_up(TaskInfo info, Policy policy);
-/// Proves the newest backup, where none was within `policy.proof->every`. A fault fails the task, and is kept beside the
-/// backup, which counts for nothing from then on.
+/// Proves the newest backup, where none was within `policy.proof->every`. A fault fails the task, and is kept beside
+/// the backup, which counts for nothing from then on.
 std::unique_ptr<Task> prove_backup(TaskInfo info, Policy policy);
 /// Removes what `policy.keep` does not keep (keep.h).
 std::unique_ptr<Task> expire_backups(TaskInfo info, Policy policy);

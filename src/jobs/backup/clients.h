@@ -11,8 +11,8 @@ namespace steward::backup {
 
 /// A folder with pg_dump, pg_dumpall, pg_restore and psql in it.
 struct Clients {
-  int major = 0;         ///< 15.
-  std::string version{}; ///< "15.18".
+  int major = 0;          ///< 15.
+  std::string version{};  ///< "15.18".
   std::string folder{};
   bool has_server = false;  ///< Also initdb and postgres.
   std::string program(std::string_view name) const { return folder + '/' + std::string(name); }
@@ -22,8 +22,9 @@ struct Clients {
 /// Red Hat's packages put them, and in the folders of `path` (as in PATH).
 std::vector<Clients> installed_clients(const std::string& folder, std::string_view path);
 
-/// Those for a server of `major`: of the same, else of the lowest above it; a server's programs too where `with_server`.
-/// An older pg_dump is refused by the server's makers, and by this. not_found, with the package to install.
+/// Those for a server of `major`: of the same, else of the lowest above it; a server's programs too where
+/// `with_server`. An older pg_dump is refused by the server's makers, and by this. not_found, with the package to
+/// install.
 Result<Clients> clients_for(int major, std::span<const Clients> installed, bool with_server = false);
 
 }  // namespace steward::backup

@@ -200,8 +200,8 @@ std::vector<std::string> differences(const Contents& backup, const Contents& res
   for (const auto& [name, table] : there)
     findings.add(fmt::format("table {} is there and not in the backup", name_of(table->schema, table->name)));
   if (!(backup.large_objects == restored.large_objects))
-    findings.add(fmt::format("large objects: {}, not the {} of the backup",
-                             format_count(restored.large_objects.items), format_count(backup.large_objects.items)));
+    findings.add(fmt::format("large objects: {}, not the {} of the backup", format_count(restored.large_objects.items),
+                             format_count(backup.large_objects.items)));
   std::vector<Definition> wanted = backup.definitions, has = restored.definitions, missing, more;
   std::ranges::sort(wanted);
   std::ranges::sort(has);

@@ -62,7 +62,8 @@ struct Contents {
   std::vector<Definition> definitions{};
   Tally large_objects{};
   std::vector<std::uint64_t> large_object_blocks{};  ///< Their offsets in the uncompressed dump.
-  /// Where a frame of the compressed dump begins: its offset in the uncompressed and in the compressed bytes, ascending.
+  /// Where a frame of the compressed dump begins: its offset in the uncompressed and in the compressed bytes,
+  /// ascending.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> frames{};
 
   std::uint64_t rows() const;

@@ -67,8 +67,9 @@ TEST(Contents, ComeBackAsTheyWereWritten) {
 }
 
 TEST(Contents, ThatAreNoneAreCorrupt) {
-  for (const char* text : {"{", "{\"table\": 5}", "{\"table\":\"t\",\"schema\":\"s\",\"rows\":{\"items\":1,\"bytes\":1,"
-                                                  "\"hash\":\"short\"},\"offset\":0}"})
+  for (const char* text : {"{", "{\"table\": 5}",
+                           "{\"table\":\"t\",\"schema\":\"s\",\"rows\":{\"items\":1,\"bytes\":1,"
+                           "\"hash\":\"short\"},\"offset\":0}"})
     EXPECT_EQ(read_contents(text).error().kind, Kind::corrupt) << text;
 }
 
@@ -80,14 +81,14 @@ TEST(Contents, EachDifferenceIsNamed) {
   restored.definitions[0].name = "signals_at";
   restored.definitions[1].value = "SELECT 18";
   restored.large_objects = {};
-  EXPECT_THAT(differences(backup, restored),
-              ElementsAre("table public.signals has other content in its 2 rows", "table public.o\\xff is missing",
-                          "table public.other is there and not in the backup",
-                          "large objects: 0, not the 1 of the backup", "index public.signals_pkey is missing",
-                          "sequence set public.s is another", "index public.signals_at is there and not in the backup"));
+  EXPECT_THAT(
+      differences(backup, restored),
+      ElementsAre("table public.signals has other content in its 2 rows", "table public.o\\xff is missing",
+                  "table public.other is there and not in the backup", "large objects: 0, not the 1 of the backup",
+                  "index public.signals_pkey is missing", "sequence set public.s is another",
+                  "index public.signals_at is there and not in the backup"));
   restored.tables[0].rows = tally_of("1\n\\.\n");
-  EXPECT_THAT(differences(backup, restored, 1),
-              ElementsAre("table public.signals has 1 rows, not 2", "and 6 more"));
+  EXPECT_THAT(differences(backup, restored, 1), ElementsAre("table public.signals has 1 rows, not 2", "and 6 more"));
 }
 
 }  // namespace

@@ -35,8 +35,7 @@ class DumpReader {
   std::uint64_t size_of(std::uint64_t offset) const;
 
  private:
-  DumpReader(object::Store& store, const Manifest& manifest, Contents contents,
-             ReadOptions options);
+  DumpReader(object::Store& store, const Manifest& manifest, Contents contents, ReadOptions options);
   /// Uncompressed bytes from `begin` to `end`.
   Result<void> bytes(std::uint64_t begin, std::uint64_t end, Sink& sink) const;
 

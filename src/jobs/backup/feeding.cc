@@ -8,10 +8,10 @@ Result<process::Piped> start_reader(const sql::Target& target, std::vector<std::
   sql::ProgramEnvironment environment = TRY(sql::program_environment(target));
   // pg_restore writes a script unless it is told a database; "" is the one that the environment names.
   arguments.push_back("--dbname=" + environment.conninfo);
-  return process::Piped::start({.command = {.arguments = std::move(arguments),
-                                            .environment = std::move(environment.variables)},
-                                .writes_to_it = true,
-                                .stop = target.stop});
+  return process::Piped::start(
+      {.command = {.arguments = std::move(arguments), .environment = std::move(environment.variables)},
+       .writes_to_it = true,
+       .stop = target.stop});
 }
 
 std::vector<std::string> restore_arguments(const Clients& clients, const RestoreOptions& options) {

@@ -84,8 +84,7 @@ Result<StoredObject> upload(const Upload& how, const std::function<Result<void>(
   if (!put) conduit.abandon(put.error());
   maker.join();
   if (!put) return std::unexpected(put.error());
-  return StoredObject{
-      .key = key, .size = {source.count()}, .uncompressed = {uncompressed}, .sha256 = source.hash()};
+  return StoredObject{.key = key, .size = {source.count()}, .uncompressed = {uncompressed}, .sha256 = source.hash()};
 }
 
 Result<void> HashingSink::write(std::span<const std::byte> bytes) {

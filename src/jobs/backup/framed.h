@@ -51,7 +51,8 @@ class FramedSink final : public Sink {
 };
 
 /// Uploads what `make` writes, as the object `key` of the backup in `folder`. `make` runs in a thread of its own;
-/// `check` in this one, often: an error of it ends the upload, and nothing of it stays. `progress` hears of stored bytes.
+/// `check` in this one, often: an error of it ends the upload, and nothing of it stays. `progress` hears of stored
+/// bytes.
 struct Upload {
   object::Store& store;
   std::string folder{};  ///< "app/20261129T000000Z-4f2a91".

@@ -36,18 +36,17 @@ std::string unpacked(std::string_view packed) {
 TEST_F(Uploading, FramesAreOneStreamForAnyZstdAndEachIsReadableAlone) {
   std::string all;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> frames;
-  const StoredObject object = upload({.store = *store, .folder = "app/1", .key = "dump"},
-                                     [&](FramedSink& sink) -> Result<void> {
-                                       for (int table = 0; table < 4; ++table) {
-                                         const std::string rows(table == 1 ? 10 : 2'000'000, static_cast<char>('a' + table));
-                                         TRY(sink.boundary());
-                                         TRY(sink.write(bytes(rows)));
-                                         all += rows;
-                                       }
-                                       frames = sink.frames();
-                                       return {};
-                                     })
-                                  .value();
+  const StoredObject object =
+      upload({.store = *store, .folder = "app/1", .key = "dump"}, [&](FramedSink& sink) -> Result<void> {
+        for (int table = 0; table < 4; ++table) {
+          const std::string rows(table == 1 ? 10 : 2'000'000, static_cast<char>('a' + table));
+          TRY(sink.boundary());
+          TRY(sink.write(bytes(rows)));
+          all += rows;
+        }
+        frames = sink.frames();
+        return {};
+      }).value();
   const std::string packed = get("app/1/dump");
   EXPECT_EQ(packed.size(), object.size.count);
   EXPECT_EQ(object.uncompressed.count, all.size());
@@ -87,15 +86,16 @@ TEST_F(Uploading, WhereTheStoreFailsTheMakerEndsAndTheStoresErrorIsTold) {
 
 TEST_F(Uploading, ACheckThatSaysStopEndsIt) {
   int asked = 0;
-  const auto object = upload({.store = *store,
-                              .folder = "f",
-                              .key = "k",
-                              .check = [&]() -> Result<void> {
-                                return ++asked > 3 ? Result<void>(fail(Kind::interrupted, "cancelled")) : Result<void>{};
-                              }},
-                             [](FramedSink& sink) -> Result<void> {
-                               while (true) TRY(sink.write(bytes(std::string(1'000'000, 'x'))));
-                             });
+  const auto object =
+      upload({.store = *store,
+              .folder = "f",
+              .key = "k",
+              .check = [&]() -> Result<void> {
+                return ++asked > 3 ? Result<void>(fail(Kind::interrupted, "cancelled")) : Result<void>{};
+              }},
+             [](FramedSink& sink) -> Result<void> {
+               while (true) TRY(sink.write(bytes(std::string(1'000'000, 'x'))));
+             });
   EXPECT_EQ(object.error().message, "cancelled");
   EXPECT_EQ(store->head("f/k").error().kind, Kind::not_found);
 }

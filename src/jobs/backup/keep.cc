@@ -26,15 +26,16 @@ long week_of(Days day) { return (day.time_since_epoch().count() + 3) / 7; }
 
 std::vector<Rule> rules_of(const Keep& keep) {
   const auto ymd = [](Days day) { return std::chrono::year_month_day(day); };
-  return {{"last", keep.last, [](Days, std::size_t nth) { return static_cast<long>(nth); }},
-          {"daily", keep.daily, [](Days day, std::size_t) { return static_cast<long>(day.time_since_epoch().count()); }},
-          {"weekly", keep.weekly, [](Days day, std::size_t) { return week_of(day); }},
-          {"monthly", keep.monthly,
-           [ymd](Days day, std::size_t) {
-             return static_cast<long>(static_cast<int>(ymd(day).year())) * 12 + static_cast<unsigned>(ymd(day).month());
-           }},
-          {"yearly", keep.yearly,
-           [ymd](Days day, std::size_t) { return static_cast<long>(static_cast<int>(ymd(day).year())); }}};
+  return {
+      {"last", keep.last, [](Days, std::size_t nth) { return static_cast<long>(nth); }},
+      {"daily", keep.daily, [](Days day, std::size_t) { return static_cast<long>(day.time_since_epoch().count()); }},
+      {"weekly", keep.weekly, [](Days day, std::size_t) { return week_of(day); }},
+      {"monthly", keep.monthly,
+       [ymd](Days day, std::size_t) {
+         return static_cast<long>(static_cast<int>(ymd(day).year())) * 12 + static_cast<unsigned>(ymd(day).month());
+       }},
+      {"yearly", keep.yearly,
+       [ymd](Days day, std::size_t) { return static_cast<long>(static_cast<int>(ymd(day).year())); }}};
 }
 
 /// Why the rules keep it; empty where none does.
@@ -93,10 +94,10 @@ std::vector<Verdict> decide(std::span<const Backup> backups, const Keep& keep, I
     verdict.by_rule = !verdict.reason.empty();
     if (verdict.by_rule) continue;
     verdict.stays = nth == 0 || keep.empty() || (proved != good.end() && i == *proved);
-    verdict.reason = keep.empty()                                   ? "no rule removes any"
-                     : nth == 0                                     ? "the newest"
-                     : proved != good.end() && i == *proved         ? "the newest that was restored"
-                                                                    : "no rule keeps it";
+    verdict.reason = keep.empty()                           ? "no rule removes any"
+                     : nth == 0                             ? "the newest"
+                     : proved != good.end() && i == *proved ? "the newest that was restored"
+                                                            : "no rule keeps it";
   }
   for (std::size_t i = 0; i < backups.size(); ++i) {
     if (!backups[i].is_bad()) continue;

@@ -1,9 +1,9 @@
 /// Which backups stay. Pure.
 ///
 /// The words are restic's, and mean what they mean there (restic.readthedocs.io, "Removing backup snapshots"): `last`
-/// the newest n; `daily`, `weekly`, `monthly`, `yearly` the newest of each of the last n days (ISO weeks, months, years)
-/// that have one; `within` all that are at most that much older than the newest. A backup that any of them keeps, stays.
-/// Days are UTC's.
+/// the newest n; `daily`, `weekly`, `monthly`, `yearly` the newest of each of the last n days (ISO weeks, months,
+/// years) that have one; `within` all that are at most that much older than the newest. A backup that any of them
+/// keeps, stays. Days are UTC's.
 ///
 /// Beyond restic:
 ///   - A backup whose proof failed counts for none of them. It stays as long as a person may want to look at it.

@@ -106,8 +106,10 @@ Result<Manifest> manifest_from(std::string_view text) {
     const json document = json::parse(text);
     if (document.at("kind").get<std::string>() != kind) return fail(Kind::corrupt, "it is no manifest of a backup");
     if (const int format = document.at("format").get<int>(); format > newest_format)
-      return fail(Kind::refused, fmt::format("a backup's manifest has format {}, and this steward knows up to {}", format, newest_format),
-                  "Use the steward that made it, or a newer one.", "backup-newer");
+      return fail(
+          Kind::refused,
+          fmt::format("a backup's manifest has format {}, and this steward knows up to {}", format, newest_format),
+          "Use the steward that made it, or a newer one.", "backup-newer");
     Manifest manifest{.name = document.at("name").get<std::string>(),
                       .run = document.at("run").get<std::string>(),
                       .database = document.at("database").get<std::string>(),

@@ -123,8 +123,9 @@ TEST_F(BackupsInAStore, DebrisIsWhatHasNoManifestAndIsOldAltogether) {
 TEST(ByHand, AreTheCommandsOfStockPrograms) {
   EXPECT_THAT(
       by_hand(some(), "s3://backups/app's"),
-      ElementsAre(R"(aws s3 cp 's3://backups/app'\''s/app/20261129T000000Z-4f2a91/globals.sql.zst' - | zstd -d | psql -X -d "$TARGET")",
-                  R"(aws s3 cp 's3://backups/app'\''s/app/20261129T000000Z-4f2a91/dump.pgc.zst' - | zstd -d | pg_restore --exit-on-error -d "$TARGET")"));
+      ElementsAre(
+          R"(aws s3 cp 's3://backups/app'\''s/app/20261129T000000Z-4f2a91/globals.sql.zst' - | zstd -d | psql -X -d "$TARGET")",
+          R"(aws s3 cp 's3://backups/app'\''s/app/20261129T000000Z-4f2a91/dump.pgc.zst' - | zstd -d | pg_restore --exit-on-error -d "$TARGET")"));
   EXPECT_THAT(by_hand({.name = "app", .run = "r", .objects = {{.key = "database.sqlite.zst"}}}, "file:///srv/b"),
               ElementsAre("cat /srv/b/app/r/database.sqlite.zst | zstd -d -o restored.db"));
 }

@@ -23,9 +23,7 @@ std::unexpected<Error> broken(std::string_view what) {
   return fail(Kind::corrupt, fmt::format("pg_dump's archive cannot be read: {}", what));
 }
 
-std::unexpected<Error> cut_off() {
-  return fail(Kind::unavailable, "pg_dump's archive ends in the middle");
-}
+std::unexpected<Error> cut_off() { return fail(Kind::unavailable, "pg_dump's archive ends in the middle"); }
 
 /// The bytes of the archive, one by one or many at once, each of which goes to `raw` once.
 class Reader {
@@ -143,8 +141,8 @@ Result<TocEntry> read_entry(Reader& in, int version) {
   TRY(in.text());  // how to drop it
   entry.copy = TRY(in.text_or_empty());
   entry.schema = TRY(in.text_or_empty());
-  TRY(in.text());  // tablespace
-  TRY(in.text());  // table access method
+  TRY(in.text());                                  // tablespace
+  TRY(in.text());                                  // table access method
   if (version >= version_1_16) TRY(in.integer());  // kind of relation
   entry.owner = TRY(in.text_or_empty());
   TRY(in.text());  // "false": it has no oids

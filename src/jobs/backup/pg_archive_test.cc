@@ -77,10 +77,11 @@ struct Archive : testing::Test {
       ASSERT_TRUE(connection->query(statement)) << statement;
     const std::vector<Clients> installed = installed_clients({}, {});
     ASSERT_FALSE(installed.empty());
-    auto dump = process::Piped::start({.command = {.arguments = {installed.back().program("pg_dump"), "-Fc", "-Z0",
-                                                                 "-d", database->url()},
-                                                   .environment = {"PATH=/usr/bin:/bin"}}})
-                    .value();
+    auto dump =
+        process::Piped::start(
+            {.command = {.arguments = {installed.back().program("pg_dump"), "-Fc", "-Z0", "-d", database->url()},
+                         .environment = {"PATH=/usr/bin:/bin"}}})
+            .value();
     std::vector<std::byte> buffer(65'536);
     while (const std::size_t n = dump.output().read(buffer).value())
       bytes.append(reinterpret_cast<const char*>(buffer.data()), n);
@@ -122,7 +123,8 @@ TEST_F(Archive, OfAnyBytesIsRefusedOrReadAndNeverMore) {
   std::mt19937 dice(seed);
   for (int i = 0; i < 2'000; ++i) {
     std::string broken = bytes;
-    for (auto n = 1 + dice() % 3; n > 0; --n) broken[dice() % std::min<std::size_t>(broken.size(), 3'000)] = static_cast<char>(dice());
+    for (auto n = 1 + dice() % 3; n > 0; --n)
+      broken[dice() % std::min<std::size_t>(broken.size(), 3'000)] = static_cast<char>(dice());
     StringSource source(broken);
     Heard heard;
     const auto read = read_archive(source, heard);
@@ -150,7 +152,8 @@ TEST(InstalledClients, AreTheSameMajorElseTheNextAboveAndNeverAnOlderOne) {
   EXPECT_EQ(clients_for(13, installed, true).value().folder, "/15");
   const auto newer = clients_for(18, installed);
   EXPECT_EQ(newer.error().kind, Kind::not_found);
-  EXPECT_EQ(newer.error().message, "the server is PostgreSQL 18, and there is no pg_dump of 18 or later here (only of 17)");
+  EXPECT_EQ(newer.error().message,
+            "the server is PostgreSQL 18, and there is no pg_dump of 18 or later here (only of 17)");
   EXPECT_EQ(newer.error().hint, "Install postgresql-client-18.");
   EXPECT_EQ(clients_for(15, {}).error().hint, "Install postgresql-client-15.");
   EXPECT_EQ(clients_for(16, installed, true).error().hint, "Install postgresql-16.");

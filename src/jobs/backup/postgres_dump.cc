@@ -20,9 +20,9 @@ constexpr std::string_view lock_wait = "--lock-wait-timeout=60000";
 /// What says nothing about whether a database came back: settings of the session and of the whole database, rights,
 /// comments, and what is compared as rows.
 constexpr std::array<std::string_view, 15> not_compared{
-    "ENCODING",   "STDSTRINGS",     "SEARCHPATH",     "DATABASE", "DATABASE PROPERTIES",
-    "ACL",        "DEFAULT ACL",    "COMMENT",        "BLOB",     "BLOB METADATA",
-    "BLOBS",      "SECURITY LABEL", "STATISTICS DATA", "BLOB COMMENTS", "SUBSCRIPTION"};
+    "ENCODING", "STDSTRINGS",     "SEARCHPATH",      "DATABASE",      "DATABASE PROPERTIES",
+    "ACL",      "DEFAULT ACL",    "COMMENT",         "BLOB",          "BLOB METADATA",
+    "BLOBS",    "SECURITY LABEL", "STATISTICS DATA", "BLOB COMMENTS", "SUBSCRIPTION"};
 
 /// pg_dump quotes names where it must; a table's name in its contents is bare.
 bool is_compared(const TocEntry& entry) {
@@ -124,9 +124,9 @@ struct Program {
 Result<process::Piped> start(Program program) {
   sql::ProgramEnvironment environment = TRY(sql::program_environment(program.target));
   if (!environment.conninfo.empty()) program.arguments.push_back("--dbname=" + environment.conninfo);
-  return process::Piped::start({.command = {.arguments = std::move(program.arguments),
-                                            .environment = std::move(environment.variables)},
-                                .stop = program.target.stop});
+  return process::Piped::start(
+      {.command = {.arguments = std::move(program.arguments), .environment = std::move(environment.variables)},
+       .stop = program.target.stop});
 }
 
 std::string text_in(const sql::Rows& rows, std::size_t column) { return sql::to_text(rows.rows.at(0).at(column)); }
@@ -137,9 +137,9 @@ Result<Snapshot> Snapshot::take(const sql::Target& target) {
   auto connection = TRY(sql::connect(target));
   sql::Transaction transaction = TRY(connection->begin());
   TRY(connection->execute("set transaction isolation level repeatable read read only"));
-  const sql::Rows rows = TRY(connection->query(
-      "select pg_export_snapshot(), pg_current_snapshot()::text, (case when pg_is_in_recovery() then "
-      "pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text"));
+  const sql::Rows rows = TRY(
+      connection->query("select pg_export_snapshot(), pg_current_snapshot()::text, (case when pg_is_in_recovery() then "
+                        "pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text"));
   Snapshot snapshot(std::move(connection), std::move(transaction));
   snapshot.name_ = text_in(rows, 0);
   snapshot.transactions_ = text_in(rows, 1);
@@ -182,9 +182,9 @@ Result<Contents> dump_postgres(const sql::Target& target, const Clients& clients
 namespace {
 
 Result<void> dump_globals_with(const sql::Target& target, const Clients& clients, bool passwords, Sink& sink) {
-  Program program{.arguments = {clients.program("pg_dumpall"), "--globals-only", "--no-password",
-                                std::string(lock_wait)},
-                  .target = target};
+  Program program{
+      .arguments = {clients.program("pg_dumpall"), "--globals-only", "--no-password", std::string(lock_wait)},
+      .target = target};
   if (!passwords) program.arguments.emplace_back("--no-role-passwords");
   // It would look for a database called "postgres", which this user may not enter.
   const auto connection = TRY(sql::connect(target));

@@ -13,8 +13,8 @@
 namespace steward::backup {
 namespace {
 
-/// A nightly task that is due every seven days is due on the seventh night, although it begins some minutes earlier than
-/// the last time.
+/// A nightly task that is due every seven days is due on the seventh night, although it begins some minutes earlier
+/// than the last time.
 constexpr std::chrono::hours slack{2};
 
 class ProveBackup final : public Task {
@@ -66,9 +66,10 @@ class ProveBackup final : public Task {
     TRY(run.checkpoint("proved"));
     TRY(write_proof(*store, due->manifest, proof));
     if (!proof.faults.empty())
-      return fail(Kind::corrupt,
-                  fmt::format("backup {} is not what was backed up: {}", due->manifest.id(), fmt::join(proof.faults, "; ")),
-                  "Make another (steward run backup) and look at both; this one counts for nothing any more.");
+      return fail(
+          Kind::corrupt,
+          fmt::format("backup {} is not what was backed up: {}", due->manifest.id(), fmt::join(proof.faults, "; ")),
+          "Make another (steward run backup) and look at both; this one counts for nothing any more.");
     run.done(1);
     run.note(Level::info, fmt::format("{} was {}: {} tables with {} rows", due->manifest.id(),
                                       proof.depth == Depth::restore ? "restored and compared" : "read and hashed",
@@ -106,8 +107,8 @@ class ProveBackup final : public Task {
     }
     const bool is_secret = std::ranges::any_of(newest.manifest.objects, &StoredObject::is_encrypted);
     if (policy_.proof->depth == Depth::restore && is_secret && policy_.identity.empty()) {
-      step.notes.push_back(fmt::format("{} is encrypted, and no secret key is known here: it is not proved",
-                                       newest.manifest.id()));
+      step.notes.push_back(
+          fmt::format("{} is encrypted, and no secret key is known here: it is not proved", newest.manifest.id()));
       return std::nullopt;
     }
     return std::move(newest);

@@ -53,9 +53,9 @@ class RestoreBackup final : public Task {
     step.filter = request_.options.tables.empty()
                       ? fmt::format("all {} tables of {}", format_count(manifest.tables), manifest.id())
                       : fmt::format("{} of {}", join_and(request_.options.tables), manifest.id());
-    step.reason = fmt::format("{} was made of {} at {}: {}", manifest.id(), manifest.database,
-                              format_instant(std::chrono::floor<std::chrono::seconds>(manifest.begun)),
-                              backup.standing());
+    step.reason =
+        fmt::format("{} was made of {} at {}: {}", manifest.id(), manifest.database,
+                    format_instant(std::chrono::floor<std::chrono::seconds>(manifest.begun)), backup.standing());
     if (backup.is_bad()) step.notes.push_back("its last verification failed: " + backup.proofs.back().faults.front());
     return step;
   }
@@ -133,15 +133,15 @@ class RestoreBackup final : public Task {
     const Clients clients = TRY(clients_here(facts.major));
     step.target = facts.shown;
     step.identity = facts.identity;
-    step.strategy = fmt::format("zstd, then pg_restore {}{}", clients.version,
-                                request_.compare ? "; then tables, rows and their content are compared with the backup's"
-                                                 : "");
+    step.strategy =
+        fmt::format("zstd, then pg_restore {}{}", clients.version,
+                    request_.compare ? "; then tables, rows and their content are compared with the backup's" : "");
     const std::uint64_t there = TRY(things_in(request_.to));
     if (there > 0 && !request_.not_empty_too)
-      return fail(Kind::refused,
-                  fmt::format("{} is not empty: it has {} tables, views and sequences", facts.shown,
-                              format_count(there)),
-                  "Restore into a new database (createdb), or add --into-existing.", "target-not-empty");
+      return fail(
+          Kind::refused,
+          fmt::format("{} is not empty: it has {} tables, views and sequences", facts.shown, format_count(there)),
+          "Restore into a new database (createdb), or add --into-existing.", "target-not-empty");
     return {};
   }
 
@@ -163,7 +163,8 @@ class RestoreBackup final : public Task {
     }
     const std::vector<std::string> differ = differences(wanted, has);
     if (!differ.empty())
-      return fail(Kind::corrupt, fmt::format("what was restored is not what was backed up: {}", fmt::join(differ, "; ")));
+      return fail(Kind::corrupt,
+                  fmt::format("what was restored is not what was backed up: {}", fmt::join(differ, "; ")));
     run.done(wanted.rows());
     run.note(Level::info, fmt::format("{} tables with {} rows: each has the rows and the content of the backup",
                                       format_count(wanted.tables.size()), format_count(wanted.rows())));
@@ -177,22 +178,24 @@ class RestoreBackup final : public Task {
 }  // namespace
 
 Result<std::optional<Error>> restore_dump(object::Store& store, const Manifest& manifest, const sql::Target& target,
-                          const Clients& clients, const RestoreOptions& options) {
+                                          const Clients& clients, const RestoreOptions& options) {
   const bool at_once = options.jobs > 1 && !manifest.find(postgres_dump_key)->is_encrypted();
   if (at_once || !options.tables.empty()) return restore_parts(store, manifest, target, clients, options);
   const std::vector<std::string> arguments = restore_arguments(clients, options);
   process::Piped program = TRY(start_reader(target, arguments));
-  return process::feed(program, fmt::format("restore {}", manifest.id()),
-              [&](Sink& sink) { return read_object(store, manifest, postgres_dump_key, sink, options.reading); });
+  return process::feed(program, fmt::format("restore {}", manifest.id()), [&](Sink& sink) {
+    return read_object(store, manifest, postgres_dump_key, sink, options.reading);
+  });
 }
 
 Result<void> restore_globals(object::Store& store, const Manifest& manifest, const sql::Target& target,
                              const Clients& clients, const ReadOptions& reading) {
   if (manifest.find(globals_key) == nullptr) return {};
-  process::Piped program =
-      TRY(start_reader(target, {clients.program("psql"), "--no-psqlrc", "--quiet", "--no-password", "--output=/dev/null"}));
-  const auto refused = TRY(process::feed(program, "restore roles and tablespaces",
-                                [&](Sink& sink) { return read_object(store, manifest, globals_key, sink, reading); }));
+  process::Piped program = TRY(
+      start_reader(target, {clients.program("psql"), "--no-psqlrc", "--quiet", "--no-password", "--output=/dev/null"}));
+  const auto refused = TRY(process::feed(program, "restore roles and tablespaces", [&](Sink& sink) {
+    return read_object(store, manifest, globals_key, sink, reading);
+  }));
   return refused ? Result<void>(std::unexpected(*refused)) : Result<void>{};
 }
 

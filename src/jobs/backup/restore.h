@@ -31,7 +31,7 @@ struct RestoreOptions {
 /// Streams the dump into `target`. PostgreSQL alone. The value: what pg_restore failed with, where it was given what it
 /// needed. corrupt: what was read is not what was written. On any failure it may be restored in part.
 Result<std::optional<Error>> restore_dump(object::Store& store, const Manifest& manifest, const sql::Target& target,
-                          const Clients& clients, const RestoreOptions& options);
+                                          const Clients& clients, const RestoreOptions& options);
 
 /// Roles and tablespaces. Those that are there already stay as they are: what psql says of them is no error.
 Result<void> restore_globals(object::Store& store, const Manifest& manifest, const sql::Target& target,

@@ -55,15 +55,16 @@ class Handed {
 
 /// What belongs to a table alone, and is made once it is there.
 bool is_own(std::string_view description) {
-  constexpr std::array<std::string_view, 7> kinds{"TABLE DATA",        "DEFAULT",      "INDEX", "CONSTRAINT", "SEQUENCE",
-                                                  "SEQUENCE OWNED BY", "SEQUENCE SET"};
+  constexpr std::array<std::string_view, 7> kinds{"TABLE DATA", "DEFAULT",           "INDEX",       "CONSTRAINT",
+                                                  "SEQUENCE",   "SEQUENCE OWNED BY", "SEQUENCE SET"};
   return std::ranges::find(kinds, description) != kinds.end();
 }
 
 /// pg_restore --use-list: the numbers of entries, one a line.
 std::string list_of(const Toc& toc, std::span<const int> positions) {
   std::string out;
-  for (const int position : positions) out += fmt::format("{};\n", toc.entries[static_cast<std::size_t>(position)].dump_id);
+  for (const int position : positions)
+    out += fmt::format("{};\n", toc.entries[static_cast<std::size_t>(position)].dump_id);
   return out;
 }
 
@@ -122,7 +123,8 @@ class Parts {
     const std::vector<TocEntry>& entries = reader_.toc().entries;
     for (std::size_t i = 0; i < entries.size(); ++i) {
       const int position = static_cast<int>(i);
-      if (entries[i].description == "SEQUENCE SET" || entries[i].description == "BLOBS") values.entries.push_back(position);
+      if (entries[i].description == "SEQUENCE SET" || entries[i].description == "BLOBS")
+        values.entries.push_back(position);
       if (entries[i].description != "TABLE DATA") continue;
       const auto offset = offsets.find(entries[i].schema + '\0' + entries[i].tag);
       if (offset == offsets.end())

@@ -1,9 +1,10 @@
-/// Restoring a part of a dump, or all of it by several processes at once: each gets the dump's contents and the blocks of
-/// its own tables alone (dump_reader.h), straight from the store.
+/// Restoring a part of a dump, or all of it by several processes at once: each gets the dump's contents and the blocks
+/// of its own tables alone (dump_reader.h), straight from the store.
 ///
 /// Several at once  first what comes before the rows (one process), then the rows (`jobs` processes, the largest tables
 ///                  first and evenly), then indexes, constraints and triggers (pg_restore's own `--jobs`).
-/// Single tables    come with the types and functions that they need, their defaults and sequences, indexes, primary keys
+/// Single tables    come with the types and functions that they need, their defaults and sequences, indexes, primary
+/// keys
 ///                  and unique constraints. Not with foreign keys, triggers and policies, which are about others too.
 #pragma once
 #include <optional>
@@ -24,8 +25,8 @@ Result<std::optional<Error>> restore_parts(object::Store& store, const Manifest&
 /// The tables that these names mean ("signals", "public.signals"); bad_input where one means none. Pure.
 Result<std::vector<TableContents>> tables_named(const Contents& contents, std::span<const std::string> names);
 
-/// Which entries make these tables (positions in `toc.entries`), in the archive's order. `with_needs`: also what has to be
-/// there before. Pure.
+/// Which entries make these tables (positions in `toc.entries`), in the archive's order. `with_needs`: also what has to
+/// be there before. Pure.
 std::vector<int> entries_of_tables(const Toc& toc, std::span<const TableContents> tables, bool with_needs);
 
 /// Deals tables out to `hands`, each of them as much to carry as may be: the largest first, to who has the least. The

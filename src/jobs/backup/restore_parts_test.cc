@@ -57,7 +57,8 @@ TEST(EntriesOfTables, WithoutWhatTheyNeedAreForADatabaseThatHasIt) {
 }
 
 TEST(TablesNamed, AreFoundWithAndWithoutTheirSchema) {
-  const Contents contents{.tables = {{.schema = "a", .name = "t"}, {.schema = "b", .name = "t"}, {.schema = "b", .name = "u"}}};
+  const Contents contents{
+      .tables = {{.schema = "a", .name = "t"}, {.schema = "b", .name = "t"}, {.schema = "b", .name = "u"}}};
   const auto names = [&](std::vector<std::string> wanted) {
     std::vector<std::string> out;
     const std::vector<TableContents> found = tables_named(contents, wanted).value();

@@ -38,15 +38,13 @@ class Reader {
   PolicySpec spec(const Member& member) {
     const Node& node = member.value;
     const TaskSwitches switches = read_switches(node);
-    PolicySpec spec{
-        .name = member.key, .off_by = switches.off_by, .approval = switches.approval, .at = member.at};
+    PolicySpec spec{.name = member.key, .off_by = switches.off_by, .approval = switches.approval, .at = member.at};
     if (!is_task_name(member.key))
       wrong(member.at, fmt::format("\"{}\" cannot be a task's name", printable(member.key)),
             "Use letters, digits and -, as in app-nightly.");
     spec.policy = policy(node);
     if (!places_.emplace(spec.policy->store.url, spec.policy->name).second)
-      wrong(member.at,
-            fmt::format("another policy has the folder {} in {}", spec.policy->name, spec.policy->store.url),
+      wrong(member.at, fmt::format("another policy has the folder {} in {}", spec.policy->name, spec.policy->store.url),
             "Give each a name of its own: name: app-weekly.");
     return spec;
   }
@@ -90,7 +88,8 @@ class Reader {
     policy.globals = node.text_at("globals", "true") == "true";
     if (const Node* encrypt = node.find("encrypt"))
       for (const std::string& recipient : encrypt->texts()) {
-        if (const auto good = check_recipient(recipient); !good) wrong(encrypt->at, good.error().message, good.error().hint);
+        if (const auto good = check_recipient(recipient); !good)
+          wrong(encrypt->at, good.error().message, good.error().hint);
         policy.recipients.push_back(recipient);
       }
     if (const Node* identity = node.find("identity")) policy.identity = names_.path(*identity);
@@ -132,20 +131,17 @@ class Reader {
 Shape backup_shape() {
   const Shape text = scalar(Scalar::text), number = scalar(Scalar::integer);
   const Shape proof = record(
-      "proof", {{.key = "depth",
-                 .what = "restore: into a throwaway server, and compared; bytes: every object is read and hashed",
-                 .shape = choice({"restore", "bytes"}),
-                 .fallback = "restore",
-                 .example = "restore"},
-                {.key = "every",
-                 .what = "how often",
-                 .shape = scalar(Scalar::age),
-                 .fallback = "7 days",
-                 .example = "1 day"},
-                {.key = "largest",
-                 .what = "databases that are larger on their server's disk are not restored",
-                 .shape = scalar(Scalar::bytes),
-                 .example = "200 GiB"}});
+      "proof",
+      {{.key = "depth",
+        .what = "restore: into a throwaway server, and compared; bytes: every object is read and hashed",
+        .shape = choice({"restore", "bytes"}),
+        .fallback = "restore",
+        .example = "restore"},
+       {.key = "every", .what = "how often", .shape = scalar(Scalar::age), .fallback = "7 days", .example = "1 day"},
+       {.key = "largest",
+        .what = "databases that are larger on their server's disk are not restored",
+        .shape = scalar(Scalar::bytes),
+        .example = "200 GiB"}});
   const Shape keep =
       record("keep", {{.key = "last", .what = "the newest", .shape = number, .example = "3"},
                       {.key = "daily", .what = "the newest of each of so many days", .shape = number, .example = "14"},
@@ -166,8 +162,9 @@ Shape backup_shape() {
         .required = true,
         .example = "app"},
        {.key = "store",
-        .what = "where backups go, by its name under stores; a bucket that nothing else uses, with a key of its own, is "
-                "best",
+        .what =
+            "where backups go, by its name under stores; a bucket that nothing else uses, with a key of its own, is "
+            "best",
         .shape = text,
         .required = true,
         .example = "backups"},
@@ -215,8 +212,7 @@ std::vector<PolicySpec> read_backup(const Node& section, const Names& names, std
 
 TaskInfo backup_info(const PolicySpec& spec) {
   if (!spec.policy) return {.name = spec.name, .title = "the database is dumped into a store"};
-  return {.name = spec.name,
-          .title = fmt::format("{} is dumped into {}", spec.policy->name, spec.policy->store.url)};
+  return {.name = spec.name, .title = fmt::format("{} is dumped into {}", spec.policy->name, spec.policy->store.url)};
 }
 
 TaskInfo proof_info(const PolicySpec& spec) {

@@ -6,8 +6,8 @@
 
 namespace steward::backup {
 
-/// Tables, rows and definitions of a file. A row is hashed as the types, lengths and bytes of its values, its rowid first
-/// where it has one that no column shows.
+/// Tables, rows and definitions of a file. A row is hashed as the types, lengths and bytes of its values, its rowid
+/// first where it has one that no column shows.
 Result<Contents> sqlite_contents(const sql::Target& target);
 
 }  // namespace steward::backup

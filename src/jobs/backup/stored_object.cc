@@ -26,13 +26,14 @@ Result<void> read_object(object::Store& store, const Manifest& manifest, std::st
                          const ReadOptions& options) {
   const StoredObject& object = *TRY(object_of(manifest, key));
   files::UnzstdSink unpacked(sink);
-  TRY(plain(object, options,
-            [&](Sink& stored) -> Result<void> {
-              HashingSink hashing(&stored, options.progress);
-              TRY(store.get(manifest.key_of(object.key), hashing));
-              return hashing.compare(manifest.key_of(object.key), object);
-            },
-            unpacked));
+  TRY(plain(
+      object, options,
+      [&](Sink& stored) -> Result<void> {
+        HashingSink hashing(&stored, options.progress);
+        TRY(store.get(manifest.key_of(object.key), hashing));
+        return hashing.compare(manifest.key_of(object.key), object);
+      },
+      unpacked));
   return unpacked.finish();
 }
 
@@ -40,13 +41,14 @@ Result<void> read_object_from(object::Store& store, const Manifest& manifest, st
                               Sink& sink, const ReadOptions& options) {
   const StoredObject& object = *TRY(object_of(manifest, key));
   files::UnzstdSink unpacked(sink);
-  return plain(object, options,
-               [&](Sink& stored) -> Result<void> {
-                 HashingSink counting(&stored, options.progress);
-                 TRY(store.get_from(manifest.key_of(object.key), from, counting));
-                 return {};
-               },
-               unpacked);
+  return plain(
+      object, options,
+      [&](Sink& stored) -> Result<void> {
+        HashingSink counting(&stored, options.progress);
+        TRY(store.get_from(manifest.key_of(object.key), from, counting));
+        return {};
+      },
+      unpacked);
 }
 
 Result<Contents> contents_of(object::Store& store, const Manifest& manifest, const ReadOptions& options) {

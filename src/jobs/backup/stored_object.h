@@ -24,8 +24,8 @@ struct ReadOptions {
 Result<void> read_object(object::Store& store, const Manifest& manifest, std::string_view key, Sink& sink,
                          const ReadOptions& options);
 
-/// From the compressed byte `from` on, where a frame begins, until `sink` has enough and says so by an error. Of what is
-/// encrypted, from its beginning alone.
+/// From the compressed byte `from` on, where a frame begins, until `sink` has enough and says so by an error. Of what
+/// is encrypted, from its beginning alone.
 Result<void> read_object_from(object::Store& store, const Manifest& manifest, std::string_view key, std::uint64_t from,
                               Sink& sink, const ReadOptions& options);
 

@@ -191,13 +191,14 @@ sql::Target ThrowawayServer::target(const std::string& database) const {
 Result<ThrowawayServer> ThrowawayServer::start(const Clients& clients, const std::string& parent, Bytes room,
                                                const std::function<Result<void>()>& check) {
   remove_left_over(parent);
-  struct statvfs disk {};
+  struct statvfs disk{};
   if (statvfs(parent.c_str(), &disk) != 0) return cannot("ask " + parent + " for its room");
   const Bytes left{static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize};
   if (left < room)
-    return fail(Kind::unavailable,
-                fmt::format("{} has {} left, and the proof may need {}", parent, format_bytes(left), format_bytes(room)),
-                "Set TMPDIR to a folder with more room.");
+    return fail(
+        Kind::unavailable,
+        fmt::format("{} has {} left, and the proof may need {}", parent, format_bytes(left), format_bytes(room)),
+        "Set TMPDIR to a folder with more room.");
   const auto user = TRY(server_user());
   auto state = std::make_unique<State>();
   TRY(state->make_folder(parent, user));

@@ -1,7 +1,8 @@
 /// A PostgreSQL server of steward's own, for as long as a backup is proved: in a folder of its own, reached by its Unix
 /// socket alone, gone afterwards.
 ///
-/// Promises  - It is stopped and its folder removed when this goes out of scope; when this process is killed, the server
+/// Promises  - It is stopped and its folder removed when this goes out of scope; when this process is killed, the
+/// server
 ///             ends by itself (prctl(2), PR_SET_PDEATHSIG), and the folder goes with the next one that starts.
 ///           - It runs with less priority than others, for the processor and the disk.
 ///           - As root it runs as the user `postgres`, else `nobody`: PostgreSQL refuses root.
@@ -20,8 +21,8 @@ namespace steward::backup {
 
 class ThrowawayServer {
  public:
-  /// `clients`: those with a server. `parent`: the folder that its folder is made in. `room`: what has to be free there.
-  /// `check` is asked while it is waited for.
+  /// `clients`: those with a server. `parent`: the folder that its folder is made in. `room`: what has to be free
+  /// there. `check` is asked while it is waited for.
   static Result<ThrowawayServer> start(const Clients& clients, const std::string& parent, Bytes room,
                                        const std::function<Result<void>()>& check);
   ThrowawayServer(ThrowawayServer&&) noexcept;

@@ -52,8 +52,7 @@ Result<void> verify_bytes(object::Store& store, const Manifest& manifest, const 
   return {};
 }
 
-Result<void> verify_sqlite(object::Store& store, const Manifest& manifest, const VerifyOptions& options,
-                           Proof& proof) {
+Result<void> verify_sqlite(object::Store& store, const Manifest& manifest, const VerifyOptions& options, Proof& proof) {
   const std::string path = fmt::format("{}/steward-proof-{}.db",
                                        options.scratch.empty() ? scratch_folder() : options.scratch, random_hex(6));
   const auto restored = restore_file(store, manifest, path, options.reading);
@@ -71,9 +70,9 @@ Result<void> restore_into(object::Store& store, const Manifest& manifest, const 
                           const Clients& clients, const VerifyOptions& options, bool is_throwaway, Proof& proof) {
   if (is_throwaway) TRY(note(proof, restore_globals(store, manifest, target, clients, options.reading)));
   const bool has_roles = is_throwaway && manifest.find(globals_key) != nullptr;
-  const auto refused = restore_dump(
-      store, manifest, target, clients,
-      {.owners = has_roles, .grants = has_roles, .tablespaces = false, .reading = options.reading});
+  const auto refused =
+      restore_dump(store, manifest, target, clients,
+                   {.owners = has_roles, .grants = has_roles, .tablespaces = false, .reading = options.reading});
   if (!refused) return note(proof, std::unexpected(refused.error()));
   // Nothing but the backup is in that database: what pg_restore could not do is the backup's fault.
   if (*refused) {
