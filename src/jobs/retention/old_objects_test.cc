@@ -77,6 +77,7 @@ struct Unordered final : object::Store {
   Result<object::Versioning> versioning() override { return unasked(); }
   Result<object::ObjectInfo> head(std::string_view) override { return unasked(); }
   Result<object::ObjectInfo> get(std::string_view, Sink&) override { return unasked(); }
+  Result<object::ObjectInfo> get_from(std::string_view, std::uint64_t, Sink&) override { return unasked(); }
   Result<object::ObjectInfo> put(std::string_view, Source&, const object::PutOptions&) override { return unasked(); }
   Result<void> remove(const object::Removal&) override { return unasked(); }
   Result<std::vector<object::Removed>> remove_many(std::span<const object::Removal>) override { return unasked(); }
