@@ -43,7 +43,7 @@ class BackedUp {
   explicit BackedUp(DatabaseKind database = DatabaseKind::postgres, BucketKind bucket = BucketKind::folder)
       : app(database, bucket) {
     app.environment["BACKUP_BUCKET"] =
-        bucket == BucketKind::folder ? app.path("backups") : "s3://" + app.bucket_name() + "/backups";
+        bucket == BucketKind::folder ? app.path("backups") : app.bucket_name() + "/backups";
     app.environment["TMPDIR"] = "/var/tmp";
   }
 
@@ -67,6 +67,11 @@ class BackedUp {
     std::vector<std::string> words{"backup", "restore", "latest", "--to", to, "--json"};
     words.insert(words.end(), more.begin(), more.end());
     return app.steward(words);
+  }
+  /// The database's URL, wherever it is looked at from.
+  std::string url() const {
+    return app.database_kind() == DatabaseKind::sqlite ? "sqlite:///" + app.path("app.db")
+                                                       : app.environment.at("DATABASE_URL");
   }
   /// The files below the folder of backups.
   std::vector<std::string> files() const { return app.files("backups"); }
@@ -135,7 +140,7 @@ TEST_P(Backup, OfTwoVariablesIsProvedByARestoreAndRestoresToTheSameContent) {
   const Answer restored = it.restore(to);
   ASSERT_EQ(restored.exit_code, 0) << restored.out << restored.err;
   for (const char* table : {"signals", "mockups", "audit_logs", "listings"})
-    EXPECT_EQ(rows_of(to, table), rows_of(app.environment["DATABASE_URL"], table)) << table;
+    EXPECT_EQ(rows_of(to, table), rows_of(it.url(), table)) << table;
 }
 
 TEST_P(Backup, IsShownByThePlanBeforeAndChangesNothing) {
@@ -151,7 +156,7 @@ TEST_P(Backup, IsShownByThePlanBeforeAndChangesNothing) {
 
 TEST_P(Backup, IsNotRestoredOverWhatIsThere) {
   ASSERT_EQ(it.run().exit_code, 0);
-  const Answer refused = it.restore(app.environment["DATABASE_URL"]);
+  const Answer refused = it.restore(it.url());
   EXPECT_EQ(refused.exit_code, 3);
   EXPECT_THAT(refused.out, HasSubstr("target-not-empty"));
 }
@@ -208,7 +213,7 @@ TEST(BackupContent, OfEveryKindOfThingAndColumnComesBackAsItWas) {
       02:30:00.123456+01', '23:59:59', '12:00+02', '1 mon 2 days 03:04:05.6', gen_random_uuid(), '{"a": 1,  "a": 2}',
       '{"k": [1, null]}', '<a>&amp;</a>', '10.0.0.1/8', '10.0.0.0/8', '08:00:2b:01:02:03', '10101', '(1,2)',
       '[(0,0),(1,1)]', '(1,1),(0,0)', '((0,0),(1,1))', '((0,0),(1,1),(1,0))', '<(0,0),1>', '[1,5)',
-      '[2026-01-01,)', '{[1,3),[5,7)}', 'it''s ok', 'short', row(i, 'x,"'), array[i, null], '{{a,b},{c,NULL}}',
+      '[2026-01-01,)', '{[1,3),[5,7)}', 'it''s ok', 'short', row(i, 'x,"')::pair, array[i, null], '{{a,b},{c,NULL}}',
       to_tsvector('a fat cat'), 'fat & cat', 17, 12.34, '0/16B3748'
     from generate_series(1, 50) i;
     insert into every default values;
@@ -299,7 +304,7 @@ TEST(BackupContent, OfASqliteFileThatIsWrittenMeanwhileIsOneMoment) {
   std::atomic<int> writes = 0;
   std::jthread writer([&] {
     const auto connection =
-        sql::connect({.url = it.app.environment["DATABASE_URL"], .lock_timeout = std::chrono::minutes{1}}).value();
+        sql::connect({.url = it.url(), .lock_timeout = std::chrono::minutes{1}}).value();
     while (!enough) {
       auto transaction = connection->begin();
       ASSERT_TRUE(transaction) << transaction.error().message;
@@ -347,7 +352,7 @@ TEST(BackupContent, OfOneTableIsRestoredAloneWithWhatIsItsOwnAndWithoutReadingTh
   EXPECT_EQ(task(plan.json(), "restore")["planned"]["items"], 1000);
   const Answer restored = it.restore(to, {"--table", "public.orders"});
   ASSERT_EQ(restored.exit_code, 0) << restored.out << restored.err;
-  EXPECT_EQ(rows_of(to, "orders"), rows_of(it.app.environment["DATABASE_URL"], "orders"));
+  EXPECT_EQ(rows_of(to, "orders"), rows_of(it.url(), "orders"));
   EXPECT_THAT(rows_of(to, "pg_indexes where tablename = 'orders'"), SizeIs(2));
   EXPECT_EQ(rows_of(to, "nextval('orders_id_seq')"), std::vector<std::string>{"1001|"});
   EXPECT_THAT(rows_of(to, "information_schema.tables where table_schema = 'public'"), SizeIs(1));

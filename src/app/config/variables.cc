@@ -179,7 +179,7 @@ class Reader {
         return fail_while("DATABASE_URL_DIRECT", std::move(url).error());
       policy.database.url = direct;
     }
-    policy.store = TRY(store("BACKUP_BUCKET", bucket, true));
+    policy.store = TRY(store("BACKUP_BUCKET", bucket, /*bare_is_bucket=*/!bucket.starts_with('/')));
     policy.store.s3 = TRY(object::s3_settings_from([this](const std::string& name) {
       const auto own = environment_("BACKUP_" + name);
       return own ? own : environment_(name);
