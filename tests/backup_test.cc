@@ -303,8 +303,7 @@ TEST(BackupContent, OfASqliteFileThatIsWrittenMeanwhileIsOneMoment) {
   std::atomic<bool> enough = false;
   std::atomic<int> writes = 0;
   std::jthread writer([&] {
-    const auto connection =
-        sql::connect({.url = it.url(), .lock_timeout = std::chrono::minutes{1}}).value();
+    const auto connection = sql::connect({.url = it.url(), .lock_timeout = std::chrono::minutes{1}}).value();
     while (!enough) {
       auto transaction = connection->begin();
       ASSERT_TRUE(transaction) << transaction.error().message;
@@ -382,10 +381,10 @@ TEST(BackupFaults, ADumpThatFailsInTheMiddleLeavesNoBackupAndNoFile) {
   BackedUp it;
   it.app.sql("create table much as select i, repeat(md5(i::text), 5) as t from generate_series(1, 300000) i");
   const std::string user = "backup_user_" + std::to_string(::getpid());
-  it.app.sql("create role " + user + " login; grant usage on schema public to " + user +
+  it.app.sql("create role " + user + " login password 'x'; grant usage on schema public to " + user +
              "; grant select on all tables in schema public to " + user + "; revoke select on much from " + user);
   std::string url = it.app.environment["DATABASE_URL"];
-  url.replace(url.find("postgres@"), 8, user);
+  url.replace(url.find("postgres@"), 8, user + ":x");
   it.app.environment["DATABASE_URL"] = url;
   const Answer failed = it.run();
   EXPECT_EQ(failed.exit_code, 1);
@@ -601,7 +600,9 @@ TEST(EncryptedBackup, IsRestoredByStockProgramsAlone) {
   it.app.sql("insert into audit_logs (id, username) values (1, 'ann')");
   ASSERT_EQ(it.run().exit_code, 0);
   const std::string to = it.empty_database();
-  for (const json& command : it.list()[0]["by_hand"]) {
+  const json commands = it.list()[0]["by_hand"];
+  ASSERT_THAT(commands, SizeIs(2));
+  for (const json& command : commands) {
     if (command.get<std::string>().find("globals") != std::string::npos) continue;  // its roles are there
     const Answer done =
         run_program({"/bin/sh", "-c", command}, {{"PATH", "/usr/lib/postgresql/15/bin:/usr/bin:/bin"}, {"TARGET", to}},
@@ -733,8 +734,8 @@ TEST(BackupKeep, RemovesWhatNoRuleKeepsAndNothingUnderAFreezeOrAHold) {
 
   const std::string oldest = three[0]["id"];
   ASSERT_EQ(it.app
-                .steward({"hold", "add", "--object", it.app.path("backups") + "/" + oldest + "/", "--prefix",
-                          "--reason", "evidence"})
+                .steward({"hold", "add", "--path", it.app.path("backups") + "/" + oldest + "/manifest.json", "--reason",
+                          "evidence"})
                 .exit_code,
             0);
   const Answer held = it.app.steward({"run", "backup/backup-database.expire", "--json"});

@@ -77,8 +77,8 @@ class DirectoryStore final : public Store {
     return list(prefix,
                 [&](const ObjectInfo& info) { return take({.object = info, .latest = true, .marker = false}); });
   }
-  Result<void> list_uploads(const std::function<Result<bool>(const Upload&)>&) override { return {}; }
-  Result<void> abort_upload(const Upload&) override { return {}; }
+  Result<void> list_uploads(const std::function<Result<bool>(const Upload&)>& take) override;
+  Result<void> abort_upload(const Upload& upload) override;
   Result<Instant> server_time() override { return clock_.now(); }
   Result<std::optional<Bytes>> room() override { return TRY(folder_.room()); }
 
@@ -226,6 +226,24 @@ Result<std::vector<Removed>> DirectoryStore::remove_many(std::span<const Removal
     done.push_back({removal.key, removed ? std::nullopt : std::optional(std::move(removed).error())});
   }
   return done;
+}
+
+/// Temporaries that nobody finished; of one that is being written, `begun` is its last write.
+Result<void> DirectoryStore::list_uploads(const std::function<Result<bool>(const Upload&)>& take) {
+  return folder_.walk(
+      {.max_depth = 4'096},
+      [&](const files::Found& found) -> Result<bool> {
+        const std::string_view base = std::string_view(found.path).substr(found.path.rfind('/') + 1);
+        if (!is_temporary(base)) return true;
+        return take({.key = found.path, .id = found.path, .begun = found.info.modified});
+      },
+      [](const files::Unreadable&) {});
+}
+
+Result<void> DirectoryStore::abort_upload(const Upload& upload) {
+  if (!is_temporary(std::string_view(upload.id).substr(upload.id.rfind('/') + 1)))
+    return fail(Kind::bad_input, fmt::format("\"{}\" is no upload to {}", printable(upload.id), shown_));
+  return folder_.unlink(upload.id);
 }
 
 Result<void> DirectoryStore::list(std::string_view prefix, const std::function<Result<bool>(const ObjectInfo&)>& take) {

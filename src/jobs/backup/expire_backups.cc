@@ -94,11 +94,17 @@ class ExpireBackups final : public Task {
     return store;
   }
 
-  static bool held(object::Store& store, const Manifest& manifest, const Holds& holds) {
-    if (holds.covers_object(store.shown(), manifest.key_of(manifest_key))) return true;
-    return std::ranges::any_of(manifest.objects, [&](const StoredObject& object) {
-      return holds.covers_object(store.shown(), manifest.key_of(object.key)).has_value();
-    });
+  /// By any hold on one of its objects, or on a file of the folder that it is in.
+  bool held(object::Store& store, const Manifest& manifest, const Holds& holds) const {
+    constexpr std::string_view file = "file://";
+    const std::string& url = policy_.store.url;
+    const auto covered = [&](std::string_view object) {
+      const std::string key = manifest.key_of(object);
+      return holds.covers_object(store.shown(), key) ||
+             (url.starts_with(file) && holds.covers_file(url.substr(file.size()) + '/' + key));
+    };
+    return covered(manifest_key) ||
+           std::ranges::any_of(manifest.objects, [&](const StoredObject& object) { return covered(object.key); });
   }
 
   Result<std::vector<Judged>> judge(object::Store& store, const Holds& holds, Instant now) const {

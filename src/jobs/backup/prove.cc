@@ -24,18 +24,26 @@ class ProveBackup final : public Task {
   bool removes() const override { return false; }
 
   Result<Step> plan(PlanContext& context) const override {
-    Step step{.cutoff = context.cutoff.value_or(context.now)};
-    step.planned.bytes = Bytes{};
+    Step step{.cutoff = before(context.now, policy_.proof->every) + slack};
     step.target = fmt::format("{}/{}", policy_.store.url, policy_.name);
     step.age = format_age(policy_.proof->every);
     step.strategy = policy_.proof->depth == Depth::restore
                         ? "restored into a throwaway server; tables, rows and their content compared"
                         : "every object read and hashed";
     step.filter = "the newest backup, where none was proved since the cutoff";
-    const auto due = TRY(due_at(context.now, step));
-    if (!due) return step;
-    step.planned = {.items = 1, .bytes = due->manifest.size()};
-    step.samples.push_back({.item = due->manifest.id(), .at = due->manifest.begun, .size = due->manifest.size()});
+    const std::vector<Backup> all = TRY(good_ones());
+    const std::optional<Instant> last = last_proof(all);
+    step.reason = !last ? "none was proved yet"
+                        : fmt::format("the last proof was at {}",
+                                      format_instant(std::chrono::floor<std::chrono::seconds>(*last)));
+    if (last && *last > step.cutoff) return step;
+    if (!all.empty())
+      if (const auto why = why_not(all.back().manifest)) {
+        step.notes.push_back(*why);
+        return step;
+      }
+    // The run that carries this out may make a newer one first.
+    step.planned.items = 1;
     return step;
   }
 
@@ -47,9 +55,16 @@ class ProveBackup final : public Task {
 
   Result<void> execute(const Step& step, RunContext& run) const override {
     if (step.planned.items == 0) return {};
-    Step unused;
-    const auto due = TRY(due_at(run.clock().now(), unused));
-    if (!due) return {};
+    std::vector<Backup> all = TRY(good_ones());
+    if (all.empty()) {
+      run.skip("there is no backup", policy_.name);
+      return {};
+    }
+    if (const auto why = why_not(all.back().manifest)) {
+      run.skip(*why, all.back().manifest.id());
+      return {};
+    }
+    const Backup* due = &all.back();
     const auto store = TRY(object::open(policy_.store));
     TRY(run.checkpoint("begin"));
     const Proof proof = TRY(verify(*store, *due,
@@ -78,40 +93,33 @@ class ProveBackup final : public Task {
   }
 
  private:
-  /// The backup to be proved now; nothing where that is not due. Why, in `step.reason`.
-  Result<std::optional<Backup>> due_at(Instant now, Step& step) const {
-    auto store = object::open(policy_.store);
-    if (!store && store.error().kind != Kind::not_found) return std::unexpected(std::move(store).error());
-    std::vector<Backup> all;
-    if (store) all = TRY(list_backups(**store, policy_.name));
+  /// Without those whose proof failed.
+  Result<std::vector<Backup>> good_ones() const {
+    const auto store = object::open(policy_.store);
+    if (!store && store.error().kind == Kind::not_found) return std::vector<Backup>{};
+    if (!store) return std::unexpected(store.error());
+    std::vector<Backup> all = TRY(list_backups(**store, policy_.name));
     std::erase_if(all, [](const Backup& one) { return one.is_bad(); });
-    if (all.empty()) {
-      step.reason = "there is no backup yet";
-      return std::nullopt;
-    }
+    return all;
+  }
+
+  std::optional<Instant> last_proof(const std::vector<Backup>& backups) const {
     std::optional<Instant> last;
-    for (const Backup& one : all)
+    for (const Backup& one : backups)
       for (const Proof& proof : one.proofs)
         if (proof.depth == policy_.proof->depth && proof.faults.empty() && (!last || proof.at > *last)) last = proof.at;
-    step.cutoff = before(now, policy_.proof->every) + slack;
-    step.reason = !last ? "none was proved yet"
-                        : fmt::format("the last proof was at {}",
-                                      format_instant(std::chrono::floor<std::chrono::seconds>(*last)));
-    if (last && *last > step.cutoff) return std::nullopt;
-    Backup& newest = all.back();
-    if (policy_.proof->largest && newest.manifest.database_size > *policy_.proof->largest) {
-      step.notes.push_back(fmt::format("{} has {}, and backups over {} are not proved", newest.manifest.id(),
-                                       format_bytes(newest.manifest.database_size),
-                                       format_bytes(*policy_.proof->largest)));
-      return std::nullopt;
-    }
-    const bool is_secret = std::ranges::any_of(newest.manifest.objects, &StoredObject::is_encrypted);
-    if (policy_.proof->depth == Depth::restore && is_secret && policy_.identity.empty()) {
-      step.notes.push_back(
-          fmt::format("{} is encrypted, and no secret key is known here: it is not proved", newest.manifest.id()));
-      return std::nullopt;
-    }
-    return std::move(newest);
+    return last;
+  }
+
+  /// Why this one is not to be proved here.
+  std::optional<std::string> why_not(const Manifest& manifest) const {
+    const auto& largest = policy_.proof->largest;
+    if (largest && manifest.database_size > *largest)
+      return fmt::format("databases over {} are not proved", format_bytes(*largest));
+    const bool is_secret = std::ranges::any_of(manifest.objects, &StoredObject::is_encrypted);
+    if (policy_.proof->depth == Depth::restore && is_secret && policy_.identity.empty())
+      return "it is encrypted, and no secret key is known here";
+    return std::nullopt;
   }
 
   TaskInfo info_;

@@ -4,7 +4,8 @@
 /// Several at once  first what comes before the rows (one process), then the rows (`jobs` processes, the largest tables
 ///                  first and evenly), then indexes, constraints and triggers (pg_restore's own `--jobs`).
 /// Single tables    come with the types and functions that they need, their defaults and sequences, indexes, primary
-///                  keys and unique constraints. Not with foreign keys, triggers and policies, which are about others too.
+///                  keys and unique constraints. Not with foreign keys, triggers and policies, which are about others
+///                  too.
 #pragma once
 #include <optional>
 #include <span>

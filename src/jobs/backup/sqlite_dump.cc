@@ -42,7 +42,8 @@ Result<Contents> sqlite_contents(const sql::Target& target) {
                                     .value = sql::to_text(thing[2])});
   // Virtual tables keep their content in "shadow" ones.
   const sql::Rows tables = TRY(connection->query(
-      "select name, wr from pragma_table_list where schema = 'main' and type in ('table', 'shadow') order by name"));
+      "select name, wr from pragma_table_list where schema = 'main' and type in ('table', 'shadow') and name <> "
+      "'sqlite_schema' order by name"));
   for (const sql::Row& table : tables.rows) {
     const std::string name = sql::to_text(table[0]);
     const Tally rows = TRY(rows_of(*connection, name, sql::to_integer(table[1]) == 0));

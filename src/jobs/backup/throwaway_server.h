@@ -2,7 +2,8 @@
 /// socket alone, gone afterwards.
 ///
 /// Promises  - It is stopped and its folder removed when this goes out of scope; when this process is killed,
-///             the server ends by itself (prctl(2), PR_SET_PDEATHSIG), and the folder goes with the next one that starts.
+///             the server ends by itself (prctl(2), PR_SET_PDEATHSIG), and the folder goes with the next one that
+///             starts.
 ///           - It runs with less priority than others, for the processor and the disk.
 ///           - As root it runs as the user `postgres`, else `nobody`: PostgreSQL refuses root.
 /// Errors    not_found: no such user. unavailable: no room, initdb or postgres failed, with what they said.
