@@ -11,6 +11,7 @@
 #include "app/cli/session.h"
 #include "app/cli/signals.h"
 #include "app/config/catalogue.h"
+#include "app/documents/documents.h"
 #include "core/text.h"
 #include "jobs/backup/manifest.h"
 #include "jobs/backup/restore.h"
@@ -31,9 +32,9 @@ Result<std::vector<backup::PolicySpec>> policies(const Settings& settings, const
   }
   if (!out.empty()) return out;
   if (!task.empty() && std::ranges::find(known, task) == known.end())
-    return fail(Kind::bad_input, fmt::format("there is no backup \"{}\"", printable(task)),
-                did_you_mean(task, known).empty() ? fmt::format("There are {}.", join_and(known))
-                                                  : did_you_mean(task, known));
+    return fail(
+        Kind::bad_input, fmt::format("there is no backup \"{}\"", printable(task)),
+        did_you_mean(task, known).empty() ? fmt::format("There are {}.", join_and(known)) : did_you_mean(task, known));
   return fail(Kind::bad_input, "no backup is configured",
               settings.files.empty() ? "Set DATABASE_URL and BACKUP_BUCKET." : "Name one under backup.",
               "not-configured");
@@ -48,23 +49,7 @@ Result<backup::Policy> the_policy(const Settings& settings, const std::string& t
   return fail(Kind::bad_input, "which backup is meant?", fmt::format("Add --task: {}.", join_or(names)));
 }
 
-std::string short_instant(Instant instant) {
-  return format_instant(std::chrono::floor<std::chrono::seconds>(instant));
-}
-
-json listed(const backup::Backup& one, const backup::PolicySpec& spec) {
-  json out = backup::to_json(one.manifest);
-  out["task"] = spec.name;
-  out["store"] = spec.policy->store.url;
-  out["bytes"] = one.manifest.size().count;
-  out["standing"] = one.standing();
-  json proofs = json::array();
-  for (const backup::Proof& proof : one.proofs)
-    proofs.push_back(
-        {{"depth", backup::text_of(proof.depth)}, {"at", format_instant(proof.at)}, {"faults", proof.faults}});
-  out["proofs"] = proofs;
-  return out;
-}
+std::string short_instant(Instant instant) { return format_instant(std::chrono::floor<std::chrono::seconds>(instant)); }
 
 }  // namespace
 
@@ -79,7 +64,7 @@ Result<int> backup_list_command(const Output& output, const BackupListCommand& c
     if (!store) return std::unexpected(store.error());
     for (const backup::Backup& one : TRY(backup::list_backups(**store, spec.policy->name))) {
       const backup::Manifest& manifest = one.manifest;
-      all.push_back(listed(one, spec));
+      all.push_back(document_of(one, spec.name, spec.policy->store.url));
       const Tint tint = one.is_bad() ? Tint::bad : one.restored() ? Tint::good : Tint::plain;
       rows.push_back({manifest.id(), short_instant(manifest.begun), format_count(manifest.tables),
                       format_count(manifest.rows), format_bytes(manifest.size()),
@@ -106,19 +91,20 @@ Result<int> backup_verify_command(const Output& output, const BackupVerifyComman
   progress.task_began({.task = "verify"});
   Bytes read{};
   const std::stop_token stop = stop_of_process().get_token();
-  const auto proof = backup::verify(
-      *store, one,
-      {.depth = command.depth == "restore" ? backup::Depth::restore : backup::Depth::bytes,
-       .clients = policy.clients,
-       .to = command.to,
-       .stop = stop,
-       .progress = [&](Bytes more) -> Result<void> {
-         read += more;
-         progress.progress({.task = "verify", .done = {.items = 0, .bytes = read}});
-         if (stop.stop_requested()) return fail(Kind::interrupted, "told to stop while the backup was verified");
-         return {};
-       }},
-      SystemClock());
+  const auto proof =
+      backup::verify(*store, one,
+                     {.depth = command.depth == "restore" ? backup::Depth::restore : backup::Depth::bytes,
+                      .clients = policy.clients,
+                      .to = command.to,
+                      .stop = stop,
+                      .progress = [&](Bytes more) -> Result<void> {
+                        read += more;
+                        progress.progress({.task = "verify", .done = {.items = 0, .bytes = read}});
+                        if (stop.stop_requested())
+                          return fail(Kind::interrupted, "told to stop while the backup was verified");
+                        return {};
+                      }},
+                     SystemClock());
   progress.task_ended("verify", proof ? "succeeded" : "failed", {}, {}, nullptr);
   if (!proof) return std::unexpected(proof.error());
   TRY(backup::write_proof(*store, one.manifest, *proof));
@@ -159,8 +145,8 @@ Result<int> backup_restore_command(const Output& output, const BackupRestoreComm
   job.tasks.push_back({.info = info, .task = backup::restore_backup(info, std::move(request))});
   Brakes brakes = session.settings.brakes;
   brakes.from = UINT64_MAX;  // bringing back is no removal
-  const Plan plan = TRY(plan_job(job, {}, session.settings.environment, brakes, session.clock, session.state,
-                                 session.ledger.get()));
+  const Plan plan =
+      TRY(plan_job(job, {}, session.settings.environment, brakes, session.clock, session.state, session.ledger.get()));
   if (command.plan_only && output.json) print_json(to_json(plan));
   if (!output.json) print(plan_text(output, plan));
   if (command.plan_only) return 0;
