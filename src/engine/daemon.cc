@@ -54,6 +54,7 @@ Daemon::Daemon(ledger::Ledger& ledger, const Clock& clock, const StateDirectory&
       say_(std::move(say)),
       supervisor_(ledger, clock, state, settings_.children, say_),
       delays_(ledger),
+      staleness_(ledger),
       name_(daemon_name()),
       zones_refreshed_(monotonic()),
       woken_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
@@ -216,7 +217,9 @@ Result<void> Daemon::note_delays() {
   const std::vector<ledger::Run> open = TRY(ledger_.agenda().open_runs());
   const auto waiting = scheduler_ ? scheduler_->waiting() : std::vector<WaitingTick>{};
   TRY(delays_.look(open, waiting, supervisor_.schedules(), clock_.now()));
-  if (const auto next = delays_.next(); next && (!wake_at_ || *next < *wake_at_)) wake_at_ = next;
+  TRY(staleness_.look(settings_.jobs, clock_.now()));
+  for (const auto& next : {delays_.next(), staleness_.next()})
+    if (next && (!wake_at_ || *next < *wake_at_)) wake_at_ = next;
   return {};
 }
 

@@ -8,7 +8,8 @@
 ///           - Daemons that share a ledger on PostgreSQL take turns by a lease; one that was stopped and goes on finds
 ///             that its lease has gone, enters nothing, and waits for its turn. On SQLite one daemon alone may run.
 ///           - A ledger that does not answer stops nothing: what is decided is entered when it answers again.
-///           - A start that is late, and a run that takes too long, are told of while they are so (engine/delays.h).
+///           - A start that is late, and a run that takes too long, are told of while they are so (engine/delays.h);
+///             so is a backup that is too old (engine/freshness.h).
 ///           - It sleeps until the next due moment, and wakes when the clock is set.
 /// Threads   serve() has one; wake() and the stop may come from any.
 #pragma once
@@ -25,6 +26,7 @@
 #include "core/instant.h"
 #include "core/result.h"
 #include "engine/delays.h"
+#include "engine/freshness.h"
 #include "engine/scheduler.h"
 #include "engine/supervisor.h"
 #include "io/files/folder.h"
@@ -94,6 +96,7 @@ class Daemon {
   Say say_;
   Supervisor supervisor_;
   Delays delays_;
+  Staleness staleness_;
   std::string name_;                      ///< Of this daemon in the ledger: "web-1:4711".
   std::optional<Scheduler> scheduler_{};  ///< None while another daemon decides.
   std::optional<ledger::Lease> lease_{};

@@ -59,6 +59,13 @@ void look_at_success(const HealthFacts& facts, const JobFacts& job, std::vector<
       fmt::format("steward runs --job {0}; steward schedule {0} --past", job.job.name)));
 }
 
+void look_at_backup(const HealthFacts& facts, const Freshness& backup, std::vector<Finding>& out) {
+  if (!backup.is_stale(facts.now)) return;
+  out.push_back(
+      finding("backup-stale", text_of(backup, facts.now),
+              fmt::format("steward runs --job {0}; steward run {0}/{1} makes one.", backup.job, backup.task)));
+}
+
 void look_at_run(const HealthFacts& facts, const OpenRun& open, std::vector<Finding>& out) {
   const ledger::Run& run = open.run;
   const std::string show = fmt::format("steward runs show {}", run.id);
@@ -111,22 +118,6 @@ void look_at_people(const HealthFacts& facts, std::vector<Finding>& out) {
   }
 }
 
-/// The end of the last pause or freeze that was about the job.
-std::optional<Instant> resumed(const ScheduledJob& job, const std::vector<ledger::Pause>& pauses,
-                               const std::vector<ledger::Freeze>& freezes, Instant now) {
-  std::optional<Instant> last;
-  const auto take = [&](const std::optional<Instant>& lifted, const std::optional<Instant>& until) {
-    const Instant end = std::min(lifted.value_or(Instant::max()), until.value_or(Instant::max()));
-    if (end <= now) last = std::max(last.value_or(end), end);
-  };
-  for (const ledger::Pause& pause : pauses)
-    if (pause.job == job.name || pause.job == "*") take(pause.lifted, pause.until);
-  if (job.schedule.pause) take({}, job.schedule.pause->until);
-  if (job.removes)
-    for (const ledger::Freeze& freeze : freezes) take(freeze.lifted, freeze.until);
-  return last;
-}
-
 std::optional<Instant> earliest(const std::optional<Instant>& a, const std::optional<Instant>& b) {
   return a && b ? std::min(a, b) : a ? a : b;
 }
@@ -157,6 +148,7 @@ Result<void> read(HealthFacts& facts, ledger::Ledger& ledger, const StateDirecto
       job.known_since = TRY(first_of(ledger, jobs[i].name));
     facts.jobs.push_back(std::move(job));
   }
+  facts.backups = TRY(freshness(ledger, jobs, facts.now));
   for (ledger::Run& run : TRY(ledger.agenda().open_runs())) {
     const auto job = std::ranges::find(jobs, run.job, &ScheduledJob::name);
     OpenRun open{.gone = run.status == ledger::Status::running && is_gone(run, facts.now)};
@@ -183,6 +175,7 @@ std::vector<Finding> findings(const HealthFacts& facts) {
       out.push_back(finding("clock", off->message, off->hint));
   look_at_daemon(facts, out);
   for (const JobFacts& job : facts.jobs) look_at_success(facts, job, out);
+  for (const Freshness& backup : facts.backups) look_at_backup(facts, backup, out);
   for (const OpenRun& run : facts.runs) look_at_run(facts, run, out);
   for (const FolderSpace& space : facts.folders) look_at_folder(space, out);
   look_at_people(facts, out);

@@ -15,6 +15,7 @@
 #include "core/bytes.h"
 #include "core/instant.h"
 #include "core/result.h"
+#include "engine/freshness.h"
 #include "engine/outlook.h"
 #include "run/ledger/approvals.h"
 #include "run/ledger/ledger.h"
@@ -59,6 +60,7 @@ struct HealthFacts {
   std::optional<Error>
       server{};  ///< What an address that was to be asked has answered, where it was not that it lives.
   std::vector<JobFacts> jobs{};
+  std::vector<Freshness> backups{};
   std::vector<OpenRun> runs{};
   std::vector<ledger::Approval> approvals{};  ///< Those that wait.
   std::vector<ledger::Freeze> freezes{};      ///< Those in force.

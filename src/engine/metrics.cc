@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/text.h"
+#include "engine/freshness.h"
 #include "run/ledger/agenda.h"
 #include "run/ledger/approvals.h"
 #include "run/ledger/totals.h"
@@ -88,6 +89,31 @@ void tell_schedules(Page& page, const MetricsOf& of, const ledger::Totals& total
     if (const auto next = next_tick(schedule, now)) page.sample({{"job", job}}, seconds(next->at));
 }
 
+/// A file that cron writes keeps an age as it was: for that there are the moments.
+Result<void> tell_backups(Page& page, const MetricsOf& of, ledger::Ledger& ledger, Instant now) {
+  const std::vector<Freshness> all = TRY(freshness(ledger, of.watched, now));
+  const auto tell = [&](std::string_view name, std::string_view help, auto value_of) {
+    page.begin(name, "gauge", help);
+    for (const Freshness& one : all)
+      if (const std::optional<double> value = value_of(one))
+        page.sample({{"job", one.job}, {"task", one.task}}, *value);
+  };
+  using Value = std::optional<double>;
+  const auto age = [&](const std::optional<Instant>& at) { return at ? Value(seconds(now - *at)) : Value(); };
+  const auto moment = [](const std::optional<Instant>& at) { return at ? Value(seconds(*at)) : Value(); };
+  tell("steward_backup_age_seconds", "How old the newest backup is; absent where there is none.",
+       [&](const Freshness& one) { return age(one.newest); });
+  tell("steward_backup_proof_age_seconds", "How long ago a backup was last proved; absent where none was.",
+       [&](const Freshness& one) { return age(one.proved); });
+  tell("steward_backup_last_timestamp_seconds", "When the run began that made the newest backup.",
+       [&](const Freshness& one) { return moment(one.newest); });
+  tell("steward_backup_last_proof_timestamp_seconds", "When the run began that last proved a backup.",
+       [&](const Freshness& one) { return moment(one.proved); });
+  tell("steward_backup_stale", "1 where the newest backup is too old, or the first is overdue.",
+       [&](const Freshness& one) { return Value(one.is_stale(now) ? 1 : 0); });
+  return {};
+}
+
 Result<void> tell_safeguards(Page& page, ledger::Ledger& ledger, Instant now) {
   const std::vector<ledger::Approval> waiting = TRY(ledger.approvals().approvals({}));
   page.begin("steward_approvals_waiting", "gauge", "Runs that wait for a person.");
@@ -144,6 +170,7 @@ Result<std::string> metrics(ledger::Ledger& ledger, const MetricsOf& of, Instant
   tell_schedules(page, of, totals, now);
   tell_outbox(page, totals);
   TRY(tell_leases(page, ledger, now));
+  TRY(tell_backups(page, of, ledger, now));
   TRY(tell_safeguards(page, ledger, now));
   return std::move(page).text();
 }

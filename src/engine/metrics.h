@@ -7,10 +7,12 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/instant.h"
 #include "core/result.h"
 #include "engine/schedule.h"
+#include "engine/scheduler.h"
 #include "run/ledger/ledger.h"
 
 namespace steward::engine {
@@ -19,6 +21,7 @@ struct MetricsOf {
   std::string version{};
   std::string environment{};
   std::map<std::string, Schedule> schedules{};  ///< Of the jobs that are configured.
+  std::vector<ScheduledJob> watched{};          ///< The jobs whose newest backups are looked at.
 };
 
 /// The whole page.

@@ -113,6 +113,21 @@ std::optional<Instant> ticks_back(const Schedule& schedule, Instant now, std::si
   return ticks[ticks.size() - count];
 }
 
+std::optional<Instant> resumed(const ScheduledJob& job, const std::vector<ledger::Pause>& pauses,
+                               const std::vector<ledger::Freeze>& freezes, Instant now) {
+  std::optional<Instant> last;
+  const auto take = [&](const std::optional<Instant>& lifted, const std::optional<Instant>& until) {
+    const Instant end = std::min(lifted.value_or(Instant::max()), until.value_or(Instant::max()));
+    if (end <= now) last = std::max(last.value_or(end), end);
+  };
+  for (const ledger::Pause& pause : pauses)
+    if (pause.job == job.name || pause.job == "*") take(pause.lifted, pause.until);
+  if (job.schedule.pause) take({}, job.schedule.pause->until);
+  if (job.removes)
+    for (const ledger::Freeze& freeze : freezes) take(freeze.lifted, freeze.until);
+  return last;
+}
+
 Outlook outlook(const ScheduledJob& job, const OutlookFacts& facts) {
   Outlook out{
       .job = job.name, .schedule = text_of(job.schedule), .words = words_of(job.schedule), .zone = job.schedule.zone};

@@ -73,6 +73,11 @@ Outlook outlook(const ScheduledJob& job, const OutlookFacts& facts);
 /// None where there were fewer in ten years, or among the last thousand.
 std::optional<Instant> ticks_back(const Schedule& schedule, Instant now, std::size_t count);
 
+/// When the last pause or freeze that was about the job ended; none where there was none. `pauses` and `freezes`: also
+/// those that are over.
+std::optional<Instant> resumed(const ScheduledJob& job, const std::vector<ledger::Pause>& pauses,
+                               const std::vector<ledger::Freeze>& freezes, Instant now);
+
 struct Outlooks {
   std::vector<Outlook> jobs{};
   OutlookFacts facts{};

@@ -30,6 +30,13 @@
 
 namespace steward::engine {
 
+/// A task whose work has to be made anew all the time: a backup, whose newest may not be too old (engine/freshness.h).
+struct Watched {
+  std::string task{};
+  std::string proof{};  ///< The task that proves what it makes; empty: none does.
+  std::chrono::hours stale_after{};
+};
+
 struct ScheduledJob {
   std::string name{};
   Schedule schedule{};
@@ -39,6 +46,7 @@ struct ScheduledJob {
   /// Its last tick that has a verdict, under this very schedule. None: it is new, or has another schedule now, and
   /// nothing was missed.
   std::optional<Instant> decided{};
+  std::vector<Watched> watched{};  ///< Those of its tasks that are configured and not off.
 };
 
 enum class Outcome {

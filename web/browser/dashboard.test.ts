@@ -1,10 +1,7 @@
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { newPerson, openBrowser, password, signIn, Steward, type Person } from "./steward";
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+import { newPerson, openBrowser, password, signIn, Steward, whatAxeFinds, type Person } from "./steward";
 
 let steward: Steward;
 let browser: Browser;
@@ -189,7 +186,7 @@ describe("people of other roles", () => {
   });
 });
 
-const pages = ["/", "/jobs", "/jobs/cleanup", "/jobs/cleanup?tab=history", "/jobs/cleanup?tab=ticks", "/jobs/backup", "/runs", "/runs/latest", "/approvals", "/archive", "/holds", "/ledger", "/people", "/configuration", "/no/such/page"];
+const pages = ["/", "/jobs", "/jobs/cleanup", "/jobs/cleanup?tab=history", "/jobs/cleanup?tab=ticks", "/jobs/backup", "/runs", "/runs/latest", "/approvals", "/archive", "/backups", "/holds", "/ledger", "/people", "/configuration", "/no/such/page"];
 const settled = async (page: Page) => {
   await page.locator("h1").first().waitFor();
   await page.getByRole("status", { name: "Loading" }).first().waitFor({ state: "detached" });
@@ -203,12 +200,7 @@ describe.each(["light", "dark"] as const)("in %s", (colorScheme) => {
     for (const path of pages) {
       await person.page.goto(steward.url + path);
       await settled(person.page);
-      await person.page.evaluate(axe);
-      const violations = await person.page.evaluate(async () => {
-        const run = (window as unknown as { axe: { run: () => Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }> } }).axe.run;
-        return (await run()).violations.map((each) => `${each.id}: ${each.nodes.map((node) => `${node.html} ${node.failureSummary}`).join(" | ")}`);
-      });
-      found.push(...violations.map((each) => `${path}: ${each}`));
+      found.push(...(await whatAxeFinds(person.page)).map((each) => `${path}: ${each}`));
     }
     expect(found).toEqual([]);
     await person.context.close();

@@ -76,12 +76,13 @@ export const holds = createRoute({
   validateSearch: (search: Record<string, unknown>) => given({ all: search["all"] === true ? true : undefined }),
   component: lazyRouteComponent(() => import("./pages/Holds"), "Page"),
 });
+const backups = page("/backups", () => import("./pages/Backups"));
 const ledger = page("/ledger", () => import("./pages/Ledger"));
 const people = page("/people", () => import("./pages/People"));
 const configuration = page("/configuration", () => import("./pages/Configuration"));
 
 export const router = createRouter({
-  routeTree: root.addChildren([signIn, setUp, inside.addChildren([overview, jobs, job, runs, run, approvals, approval, archive, holds, ledger, people, configuration])]),
+  routeTree: root.addChildren([signIn, setUp, inside.addChildren([overview, jobs, job, runs, run, approvals, approval, archive, backups, holds, ledger, people, configuration])]),
   basepath: base.pathname,
   defaultPreload: "intent",
   scrollRestoration: true,

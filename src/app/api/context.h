@@ -25,7 +25,7 @@ void add_jobs(Routes& routes, const Context& context);        ///< overview, job
 void add_runs(Routes& routes, const Context& context);        ///< runs, their logs, cancel, retry
 void add_approvals(Routes& routes, const Context& context);   ///< approvals
 void add_safeguards(Routes& routes, const Context& context);  ///< holds, freezes
-void add_operations(Routes& routes, const Context& context);  ///< plans, archive: what processes do for people
+void add_operations(Routes& routes, const Context& context);  ///< plans, archive, backups: what processes do for people
 void add_people(Routes& routes, const Context& context);      ///< users, tokens
 void add_records(Routes& routes, const Context& context);     ///< audit, configuration, metrics, events
 

@@ -1,4 +1,4 @@
-// plans and the archive: what a process of its own does for a person
+// plans, the archive and backups: what a process of its own does for a person
 
 #include <fmt/format.h>
 
@@ -41,11 +41,11 @@ void add_operations(Routes& routes, const Context& context) {
   const std::string base(root);
   const auto starts = [&](std::string id, const std::string& path, std::string summary, Access access,
                           std::vector<std::string> words) {
-    const std::string kind = words.at(0) + '-' + words.at(1);
+    const std::string group = words.at(0), kind = group + '-' + words.at(1);
     routes.add({.id = std::move(id),
                 .method = "POST",
                 .path = base + path,
-                .group = "archive",
+                .group = group == "backup" ? "backups" : group,
                 .summary = std::move(summary),
                 .access = access,
                 .status = 202,
@@ -76,6 +76,8 @@ void add_operations(Routes& routes, const Context& context) {
          {"archive", "list"});
   starts("verifyArchive", "/archive/verify", "Read every copy in the archive and check its hash", Access::operate,
          {"archive", "verify"});
+  starts("listBackups", "/backups/list", "What backups there are, and which are proved: the operation's result",
+         Access::view, {"backup", "list"});
   routes.add({.id = "restore",
               .method = "POST",
               .path = base + "/archive/restore",

@@ -12,6 +12,7 @@
 #include "app/cli/session.h"
 #include "app/cli/signals.h"
 #include "app/config/catalogue.h"
+#include "app/documents/documents.h"
 #include "core/text.h"
 #include "jobs/backup/manifest.h"
 #include "jobs/backup/restore.h"
@@ -54,20 +55,6 @@ int cores() { return static_cast<int>(std::thread::hardware_concurrency()); }
 
 std::string short_instant(Instant instant) { return format_instant(std::chrono::floor<std::chrono::seconds>(instant)); }
 
-json listed(const backup::Backup& one, const backup::PolicySpec& spec) {
-  json out = backup::to_json(one.manifest);
-  out["task"] = spec.name;
-  out["store"] = spec.policy->store.url;
-  out["bytes"] = one.manifest.size().count;
-  out["standing"] = one.standing();
-  json proofs = json::array();
-  for (const backup::Proof& proof : one.proofs)
-    proofs.push_back(
-        {{"depth", backup::text_of(proof.depth)}, {"at", format_instant(proof.at)}, {"faults", proof.faults}});
-  out["proofs"] = proofs;
-  return out;
-}
-
 }  // namespace
 
 Result<int> backup_list_command(const Output& output, const BackupListCommand& command) {
@@ -81,7 +68,7 @@ Result<int> backup_list_command(const Output& output, const BackupListCommand& c
     if (!store) return std::unexpected(store.error());
     for (const backup::Backup& one : TRY(backup::list_backups(**store, spec.policy->name))) {
       const backup::Manifest& manifest = one.manifest;
-      all.push_back(listed(one, spec));
+      all.push_back(document_of(one, spec.name, spec.policy->store.url));
       const Tint tint = one.is_bad() ? Tint::bad : one.restored() ? Tint::good : Tint::plain;
       rows.push_back({manifest.id(), short_instant(manifest.begun), format_count(manifest.tables),
                       format_count(manifest.rows), format_bytes(manifest.size()),

@@ -11,6 +11,7 @@
 
 #include "app/cli/commands.h"
 #include "app/cli/session.h"
+#include "app/config/catalogue.h"
 #include "core/text.h"
 #include "io/files/folder.h"
 
@@ -39,6 +40,7 @@ engine::MetricsOf metrics_of(const Settings& settings) {
   for (const std::string& name : job_names())
     if (const auto found = settings.schedules.find(name); found != settings.schedules.end())
       if (found->second.owner == engine::Owner::steward) of.schedules.insert(*found);
+  of.watched = scheduled_jobs(settings);
   return of;
 }
 

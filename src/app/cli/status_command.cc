@@ -13,6 +13,7 @@
 #include "app/config/catalogue.h"
 #include "app/documents/documents.h"
 #include "core/text.h"
+#include "engine/freshness.h"
 #include "engine/outlook.h"
 #include "run/ledger/approvals.h"
 #include "run/runner.h"
@@ -89,6 +90,21 @@ class Status {
     return {};
   }
 
+  /// How old the newest backups are.
+  Result<void> add_backups() {
+    const std::vector<engine::ScheduledJob> jobs = scheduled_jobs(session_.settings);
+    for (const engine::Freshness& one : TRY(engine::freshness(*session_.ledger, jobs, now_))) {
+      backups_.push_back(document_of(one, now_));
+      const auto age = [&](const std::optional<Instant>& at) {
+        return at ? format_span(now_ - *at) + " ago" : std::string("never");
+      };
+      backup_rows_.push_back({one.task, age(one.newest), one.is_proved ? age(one.proved) : "no task proves it"});
+      if (one.is_stale(now_))
+        attention_.push_back(fmt::format("{}: steward runs --job {}", engine::text_of(one, now_), one.job));
+    }
+    return {};
+  }
+
   /// What waits for a person.
   Result<void> add_approvals() {
     for (const ledger::Approval& approval : TRY(session_.ledger->approvals().approvals({})))
@@ -113,6 +129,7 @@ class Status {
     return {{"jobs", jobs_},
             {"forecasts", forecasts_},
             {"schedules", schedules_},
+            {"backups", backups_},
             {"daemon", daemon_},
             {"holds", holds_},
             {"freezes", frozen_},
@@ -131,6 +148,7 @@ class Status {
     std::string out = table(rows_, {3, 4});
     if (schedule_rows_.size() > 1) out += '\n' + table(schedule_rows_, {}) + '\n';
     if (forecast_rows_.size() > 1) out += '\n' + table(forecast_rows_, {}) + '\n';
+    if (backup_rows_.size() > 1) out += '\n' + table(backup_rows_, {}) + '\n';
     for (const std::string& line : attention_) out += tinted(output, Tint::warn, "! " + printable(line)) + '\n';
     for (const std::string& line : lines_) out += printable(line) + '\n';
     if (holds_ > 0)
@@ -191,10 +209,12 @@ class Status {
 
   const Session& session_;
   Instant now_;
-  json jobs_ = json::array(), forecasts_ = json::array(), schedules_ = json::array(), daemon_ = nullptr;
+  json jobs_ = json::array(), forecasts_ = json::array(), schedules_ = json::array(), backups_ = json::array(),
+       daemon_ = nullptr;
   std::vector<std::vector<std::string>> rows_{{"JOB", "LAST RUN", "STATUS", "TOOK", "DONE", "LAST SUCCESS"}};
   std::vector<std::vector<std::string>> forecast_rows_{{"TASK", "LEFT", "FORECAST"}};
   std::vector<std::vector<std::string>> schedule_rows_{{"SCHEDULE", "FIRES NEXT", "UTC", "IN", ""}};
+  std::vector<std::vector<std::string>> backup_rows_{{"BACKUP", "NEWEST", "PROVED"}};
   std::vector<std::string> attention_{}, frozen_{}, lines_{};
   std::size_t holds_ = 0;
   StateSizes sizes_{};
@@ -205,6 +225,7 @@ Result<Status> status_of(const Session& session, const Survey& survey) {
   for (const std::string& job : job_names()) TRY(status.add(job));
   status.add_forecasts(survey);
   TRY(status.add_schedules());
+  TRY(status.add_backups());
   TRY(status.add_approvals());
   TRY(status.add_safeguards(survey));
   return status;

@@ -169,6 +169,16 @@ std::vector<Configured> policies_of(const Settings& settings, const std::string&
   return out;
 }
 
+std::vector<engine::Watched> watched_backups(const Settings& settings) {
+  std::vector<engine::Watched> out;
+  for (const backup::PolicySpec& spec : settings.backup)
+    if (spec.policy && spec.off_by.empty())
+      out.push_back({.task = spec.name,
+                     .proof = spec.policy->proof ? backup::proof_info(spec).name : std::string{},
+                     .stale_after = backup::stale_after});
+  return out;
+}
+
 }  // namespace
 
 Job make_job(const std::string& name, const Settings& settings, const StateDirectory& state, const Caller& caller) {
@@ -207,6 +217,7 @@ engine::ScheduledJob scheduled_job(const Settings& settings, const std::string& 
   // Logs are rotated under a freeze, and databases backed up: nothing is lost by it.
   job.removes = works && name == cleanup_name;
   if (job.configured && !works) job.off_by = off_by;
+  if (name == backup_name) job.watched = watched_backups(settings);
   return job;
 }
 

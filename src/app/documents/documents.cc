@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/text.h"
+#include "jobs/backup/manifest.h"
 #include "jobs/retention/conditions.h"
 
 namespace steward::app {
@@ -168,6 +169,33 @@ json document_of(const std::vector<engine::Keeper>& keepers) {
                    {"url", text_or_null(keeper.url)}});
   }
   return {{"alive", alive}, {"daemons", all}};
+}
+
+json document_of(const engine::Freshness& freshness, Instant now) {
+  const auto age = [&](const std::optional<Instant>& at) {
+    return at ? json(std::chrono::floor<std::chrono::seconds>(now - *at).count()) : json(nullptr);
+  };
+  return {{"job", freshness.job},
+          {"task", freshness.task},
+          {"newest", or_null(freshness.newest)},
+          {"age_seconds", age(freshness.newest)},
+          {"proved", or_null(freshness.proved)},
+          {"proof_age_seconds", age(freshness.proved)},
+          {"stale", freshness.is_stale(now)}};
+}
+
+json document_of(const backup::Backup& one, std::string_view task, std::string_view store) {
+  json out = backup::to_json(one.manifest);
+  out["task"] = task;
+  out["store"] = store;
+  out["bytes"] = one.manifest.size().count;
+  out["standing"] = one.standing();
+  json proofs = json::array();
+  for (const backup::Proof& proof : one.proofs)
+    proofs.push_back(
+        {{"depth", backup::text_of(proof.depth)}, {"at", format_instant(proof.at)}, {"faults", proof.faults}});
+  out["proofs"] = proofs;
+  return out;
 }
 
 }  // namespace steward::app

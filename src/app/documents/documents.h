@@ -3,13 +3,19 @@
 #pragma once
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <string_view>
 
 #include "core/instant.h"
+#include "engine/freshness.h"
 #include "engine/outlook.h"
 #include "run/ledger/agenda.h"
 #include "run/ledger/approvals.h"
 #include "run/ledger/ledger.h"
 #include "run/ledger/people.h"
+
+namespace steward::backup {
+struct Backup;  // jobs/backup/manifest.h
+}
 
 namespace steward::app {
 
@@ -33,6 +39,14 @@ nlohmann::json document_of(const engine::Outlook& outlook);
 /// {"alive": …, "daemons": [{"daemon", "jobs", "here", "decides", "since", "until", "url"}…]}: `jobs` is null of one
 /// that serves all; `alive`: one of them decides.
 nlohmann::json document_of(const std::vector<engine::Keeper>& keepers);
+
+/// How old a task's newest backup is, and the newest that was proved: {"job", "task", "newest", "age_seconds",
+/// "proved", "proof_age_seconds", "stale"}; `proved` is also null where no task proves them.
+nlohmann::json document_of(const engine::Freshness& freshness, Instant now);
+
+/// A backup in a store: its manifest, and beside it {"task", "store", "bytes", "standing", "proofs": [{"depth", "at",
+/// "faults"}…]}, the oldest proof first. `task`: the policy that it belongs to.
+nlohmann::json document_of(const backup::Backup& one, std::string_view task, std::string_view store);
 
 /// A hold's conditions as a person writes them; what cannot be read stands as it is.
 std::vector<std::string> conditions_of(const ledger::Hold& hold);

@@ -99,6 +99,16 @@ struct PastTask {
   std::string plan{};  ///< JSON, of the whole run; empty where it was forgotten.
 };
 
+/// What runs say of a task whose work is made anew all the time, such as a backup.
+struct MadeByTask {
+  /// The newest run in which it succeeded and had something to do, whatever became of the other tasks.
+  std::string run{};
+  std::optional<Instant> began{};  ///< Of that run; none: it never has.
+  std::optional<Instant> ended{};  ///< None while the run goes on.
+  /// The first run that it had its part in. Where there is none: the newest run of the whole job, which was without it.
+  std::optional<Instant> known_since{};
+};
+
 /// Items that nothing may remove until it is released.
 struct Hold {
   std::string id{};    ///< "h-4f2a91c0".
@@ -204,6 +214,8 @@ class Ledger {
                                                           std::size_t count) = 0;
   /// The last `count` times the task had its part in a run, newest first: for forecasts.
   virtual Result<std::vector<PastTask>> past_tasks(std::string_view job, std::string_view task, std::size_t count) = 0;
+  /// What the task has last made. A task that was off or not configured had no part in a run.
+  virtual Result<MadeByTask> made_by(std::string_view job, std::string_view task) = 0;
   /// The last run of the whole of `job` that succeeded, if any.
   virtual Result<std::optional<Run>> last_success(std::string_view job) = 0;
 

@@ -297,6 +297,36 @@ TEST_P(LedgerContract, APastTaskComesWithWhatItsRunHadPlannedNewestFirst) {
   EXPECT_THAT(ledger->past_tasks("backup", "purge-signals", 2).value(), IsEmpty());
 }
 
+TEST_P(LedgerContract, WhatATaskHasLastMadeIsItsNewestSuccessThatHadSomethingToDo) {
+  EXPECT_EQ(ledger->made_by("cleanup", "app")->began, std::nullopt);
+  EXPECT_EQ(ledger->made_by("cleanup", "app")->known_since, std::nullopt);
+  const auto run = [&](const char* id, int hours, TaskRecord record) {
+    enter(a_run(id, noon + std::chrono::hours(hours)));
+    ASSERT_TRUE(ledger->record_task(id, {.task = "other", .status = "succeeded", .done_items = 1}));
+    if (!record.task.empty()) {
+      ASSERT_TRUE(ledger->record_task(id, record));
+    }
+  };
+  run("a", 1, {});
+  run("b", 2, {.task = "app", .status = "not_configured"});
+  EXPECT_EQ(ledger->made_by("cleanup", "app")->known_since, noon + 2h) << "since then at the earliest";
+  run("c", 3, {.task = "app", .status = "failed", .done_items = 1});
+  run("d", 4, {.task = "app", .status = "failed"});
+  EXPECT_EQ(ledger->made_by("cleanup", "app")->known_since, noon + 3h);
+  EXPECT_EQ(ledger->made_by("cleanup", "app")->began, std::nullopt);
+  run("e", 5, {.task = "app", .status = "succeeded", .done_items = 1});
+  EXPECT_EQ(ledger->made_by("cleanup", "app")->ended, std::nullopt);
+  ASSERT_TRUE(ledger->end_run("e", Status::partial, noon + 6h, ""));
+  run("f", 7, {.task = "app", .status = "succeeded"});
+  run("g", 8, {.task = "app", .status = "cancelled", .done_items = 1});
+  const auto made = ledger->made_by("cleanup", "app").value();
+  EXPECT_EQ(made.run, "e");
+  EXPECT_EQ(made.began, noon + 5h);
+  EXPECT_EQ(made.ended, noon + 6h);
+  EXPECT_EQ(made.known_since, noon + 3h);
+  EXPECT_EQ(ledger->made_by("backup", "app")->began, std::nullopt);
+}
+
 TEST_P(LedgerContract, TheLastSuccessOfAJobIsKnown) {
   EXPECT_EQ(ledger->last_success("cleanup").value(), std::nullopt);
   enter(a_run("a"));

@@ -30,8 +30,8 @@ namespace steward::ledger {
 struct Event {
   std::int64_t id = 0;  ///< Given by the ledger; grows.
   /// What is so: "run-begun", "run-ended" (detail: status), "tick-missed", "approval-asked", "approval-reminded",
-  /// "approval-expired", "break-glass", "late", "running-too-long", "test". What it means for people, as "failed" or
-  /// "recovered", engine/notify decides.
+  /// "approval-expired", "break-glass", "late", "running-too-long", "backup-stale", "test". What it means for people,
+  /// as "failed" or "recovered", engine/notify decides.
   std::string kind{};
   std::string key{};  ///< What makes it one event: "run-ended/RUN", "tick-missed/JOB/DUE". Unique.
   std::string job{};

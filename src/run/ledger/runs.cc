@@ -344,4 +344,31 @@ Result<std::vector<PastTask>> past_tasks(LedgerDatabase& db, std::string_view jo
   return out;
 }
 
+Result<MadeByTask> made_by(LedgerDatabase& db, std::string_view job, std::string_view task) {
+  MadeByTask out;
+  const sql::Rows made =
+      TRY(db.query("select r.id, r.started, r.ended from @tasks t join @runs r on r.id = t.run where r.job = ?1 "
+                   "and t.task = ?2 and t.status = 'succeeded' and t.done_items > 0 order by r.started desc, r.id desc "
+                   "limit 1",
+                   {stored(job), stored(task)}));
+  if (!made.rows.empty()) {
+    const sql::Row& row = made.rows.front();
+    out.run = text_of(row[0]);
+    out.began = instant_of(row[1]);
+    out.ended = optional_instant_of(row[2]);
+  }
+  const sql::Rows first =
+      TRY(db.query("select min(r.started) from @tasks t join @runs r on r.id = t.run where r.job = ?1 and t.task = ?2 "
+                   "and t.status not in ('off', 'not_configured')",
+                   {stored(job), stored(task)}));
+  out.known_since = optional_instant_of(first.rows.at(0).at(0));
+  if (out.known_since) return out;
+  const sql::Rows without =
+      TRY(db.query("select max(r.started) from @runs r where r.job = ?1 and r.scope = '' "
+                   "and exists (select 1 from @tasks t where t.run = r.id)",
+                   {stored(job)}));
+  out.known_since = optional_instant_of(without.rows.at(0).at(0));
+  return out;
+}
+
 }  // namespace steward::ledger

@@ -37,5 +37,6 @@ Result<std::vector<std::uint64_t>> last_removed(LedgerDatabase& db, std::string_
                                                 std::size_t count);
 Result<std::vector<PastTask>> past_tasks(LedgerDatabase& db, std::string_view job, std::string_view task,
                                          std::size_t count);
+Result<MadeByTask> made_by(LedgerDatabase& db, std::string_view job, std::string_view task);
 
 }  // namespace steward::ledger

@@ -84,6 +84,9 @@ class SqlLedger final : public Ledger {
   Result<std::vector<PastTask>> past_tasks(std::string_view job, std::string_view task, std::size_t count) override {
     return read([&] { return ledger::past_tasks(*db_, job, task, count); });
   }
+  Result<MadeByTask> made_by(std::string_view job, std::string_view task) override {
+    return read([&] { return ledger::made_by(*db_, job, task); });
+  }
   Result<std::optional<Run>> last_success(std::string_view job) override;
   Result<std::uint64_t> runs_with_plan(Instant before) override {
     return read([&] { return ledger::runs_with_plan(*db_, before); });

@@ -93,6 +93,7 @@ export type RunDetail = Run & { tasks: TaskResult[]; progress: Progress | null }
 export type ApprovalDetail = Approval & { plan: Plan | null };
 export interface Overview {
   attention: string[];
+  backups: { job: string; task: string; newest: string | null; age_seconds: number | null; proved: string | null; proof_age_seconds: number | null; stale: boolean }[];
   jobs: { job: string; last: Run | null; last_success: string | null; parts: Run[] }[];
   forecasts: (Forecast & { job: string; task: string })[];
   freezes: string[];
@@ -103,6 +104,31 @@ export interface Overview {
 export interface ArchiveList {
   archives: string[];
   runs: { archive: string; began: string; bytes: number; finished: boolean; items: number; run: string; table: string; task: string }[];
+}
+/** A backup's manifest, and what is known of it. */
+export interface Backup {
+  /** "app/20261129T000000Z-4f2a91": its folder, and its run. */
+  id: string;
+  run: string;
+  task: string;
+  name: string;
+  store: string;
+  database: string;
+  server: string;
+  client: string;
+  begun: string;
+  ended: string;
+  tables: number;
+  rows: number;
+  bytes: number;
+  standing: "restored" | "read" | "not proved" | "bad";
+  /** The oldest first. */
+  proofs: { depth: "bytes" | "restore"; at: string; faults: string[] }[];
+  by_hand: string[];
+}
+export interface BackupList {
+  stores: string[];
+  backups: Backup[];
 }
 export interface LogLine {
   at: string;

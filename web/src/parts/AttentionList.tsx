@@ -15,6 +15,7 @@ function hrefOf(command: string): string | undefined {
   const words = command.split(" ").slice(1);
   const [first, second, third] = words;
   if (first === "runs" && second === "show" && third) return `/runs/${third}`;
+  if (first === "runs" && second === "--job" && third === "backup") return "/backups";
   if (first === "approvals" && second === "show" && third) return `/approvals/${third}`;
   if (first === "plan" && second) return `/jobs/${second.split("/")[0]}`;
   if (first === "freeze") return "/holds";

@@ -12,13 +12,13 @@ export function PlanView({ plan }: { plan: Plan }) {
   return (
     <div className="space-y-3">
       {plan.tasks.map((step) => (
-        <StepView key={step.task} step={step} />
+        <StepView key={step.task} job={plan.job} step={step} />
       ))}
     </div>
   );
 }
 
-function StepView({ step }: { step: Step }) {
+function StepView({ job, step }: { job: string; step: Step }) {
   if (step.status !== "ready" && !step.error)
     return (
       <article className="card flex flex-wrap items-center justify-between gap-2 px-4 py-3">
@@ -48,7 +48,7 @@ function StepView({ step }: { step: Step }) {
       {!step.error && (
         <>
           <p className="mt-2">
-            {sentence(step.strategy)} {step.final ? <Badge tone="warn">final: what goes is gone for good</Badge> : <Badge tone="good">archived first, can be restored</Badge>}
+            {sentence(step.strategy)} {step.final ? <Badge tone="warn">final: what goes is gone for good</Badge> : job === "cleanup" && <Badge tone="good">archived first, can be restored</Badge>}
           </p>
           <dl className="mt-3 grid grid-cols-[auto_minmax(0,1fr)] gap-x-4 gap-y-1 text-sm">
             <Row name="From">

@@ -29,6 +29,10 @@ const forms: Record<string, { tone: Tone; sign: string; words?: string }> = {
   rejected: { tone: "bad", sign: "✕" },
   expired: { tone: "plain", sign: "⌛︎" },
   withdrawn: { tone: "plain", sign: "■" },
+  restored: { tone: "good", sign: "✓", words: "restored and compared" },
+  read: { tone: "calm", sign: "✓", words: "read and hashed" },
+  "not proved": { tone: "plain", sign: "○" },
+  bad: { tone: "bad", sign: "✕" },
   fired: { tone: "good", sign: "✓" },
   missed: { tone: "bad", sign: "!" },
 };

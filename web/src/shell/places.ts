@@ -5,6 +5,7 @@ export const places = [
   { to: "/runs", name: "Runs", key: "r" },
   { to: "/approvals", name: "Approvals", key: "a" },
   { to: "/archive", name: "Archive", key: "c" },
+  { to: "/backups", name: "Backups", key: "b" },
   { to: "/holds", name: "Holds and freezes", key: "h" },
   { to: "/ledger", name: "Ledger", key: "l" },
   { to: "/people", name: "Users and tokens", key: "u" },

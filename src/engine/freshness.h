@@ -1,0 +1,64 @@
+/// How old the newest backup of each task is, and the newest that was proved. `status`, `healthcheck`, the metrics and
+/// the daemon have it from here, so that they cannot differ.
+///
+///   const auto found = TRY(freshness(*ledger, jobs, clock.now()));
+///   found[0].newest             2026-11-29T00:00:00Z
+///   found[0].is_stale(now)      false, until 26 h after the end of that run
+///
+/// It is read off the ledger, and no store is asked: the newest run in which the task succeeded has made the newest
+/// backup, and the newest in which its proof succeeded and had one to prove has proved one. A run that failed elsewhere
+/// counts.
+///
+/// Stale     From `stale_after` after the end of the run that made the newest. From its beginning, a backup that
+///           takes four hours would be stale each night while the next is made. Where the schedule is less than daily,
+///           not before its next tick has had its time. Nothing is stale for `stale_after` from the task's first run,
+///           nor from the end of a pause; nor while one is in force.
+#pragma once
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/instant.h"
+#include "core/result.h"
+#include "engine/scheduler.h"
+#include "run/ledger/ledger.h"
+
+namespace steward::engine {
+
+struct Freshness {
+  std::string job{}, task{};
+  std::optional<Instant> newest{};    ///< When the run began that made it.
+  bool is_proved = false;             ///< A task proves them.
+  std::optional<Instant> proved{};    ///< When the newest run began that proved one.
+  std::optional<Instant> since{};     ///< Where there is none: since when there should be.
+  std::optional<Instant> stale_at{};  ///< It is stale from then on; none: it is not waited for.
+  bool is_stale(Instant now) const { return stale_at && now >= *stale_at; }
+};
+
+/// One for each task of the jobs that is watched; of a job that is off, none. A ledger that nobody has written to knows
+/// of no backup.
+Result<std::vector<Freshness>> freshness(ledger::Ledger& ledger, std::span<const ScheduledJob> jobs, Instant now);
+
+/// "the newest backup by app-nightly is 3 days old", "there is no backup by app-nightly, 27 h after it was to be made
+/// first".
+std::string text_of(const Freshness& freshness, Instant now);
+
+/// Enters an event `backup-stale` (run/ledger/outbox.h) when one becomes stale; once, until a newer one is made,
+/// whoever looks: the ledger knows its key.
+class Staleness {
+ public:
+  /// `ledger` outlives it.
+  explicit Staleness(ledger::Ledger& ledger) : ledger_(ledger) {}
+  Result<void> look(std::span<const ScheduledJob> jobs, Instant now);
+  /// When something of what the last look has seen will be stale; none where nothing will.
+  std::optional<Instant> next() const { return next_; }
+
+ private:
+  ledger::Ledger& ledger_;
+  std::set<std::string> entered_{};  ///< Keys.
+  std::optional<Instant> next_{};
+};
+
+}  // namespace steward::engine
