@@ -28,6 +28,7 @@ Instant at(const char* text) { return *parse_instant(text); }
 Plan a_plan() {
   Step mockups{.task = "archive-mockups",
                .target = "postgresql://app@db/app table public.mockups",
+               .age = "12 months",
                .strategy = "copy each file to s3://shots/cold, verify it, delete the row, then the file",
                .reason = "older than 12 months",
                .cutoff = at("2025-11-23T03:00:00.25Z"),
@@ -41,6 +42,7 @@ Plan a_plan() {
   mockups.notes = {"listings references mockups without an index: each deleted row reads that whole table"};
   Step signals{.task = "purge-signals",
                .target = "postgresql://app@db/app table public.signals",
+               .age = "30 days",
                .strategy = "delete in batches of 10,000 by ctid",
                .reason = "older than 30 days",
                .cutoff = at("2026-10-24T03:00:00Z"),

@@ -154,31 +154,50 @@ std::string_view Backup::standing() const {
   return proofs.empty() ? "not proved" : "read";
 }
 
+namespace {
+
+/// What stands for a backup whose manifest cannot be read: it is bad since it was written so.
+Backup unreadable(const std::string& folder, Instant written, const std::string& why) {
+  const std::size_t slash = folder.find('/');
+  return {.manifest = {.name = folder.substr(0, slash),
+                       .run = folder.substr(slash + 1),
+                       .begun = written,
+                       .ended = written},
+          .proofs = {{.depth = Depth::bytes, .at = written, .faults = {why}}}};
+}
+
+/// Errors of the store alone: what is broken there is no reason to see nothing of the rest.
+Result<Backup> read_backup(object::Store& store, const std::string& folder, Instant written,
+                           const std::vector<std::string>& proofs) {
+  const std::string text = TRY(read_text(store, folder + '/' + std::string(manifest_key)));
+  auto manifest = manifest_from(text);
+  if (!manifest && manifest.error().kind != Kind::corrupt) return fail_while(folder, std::move(manifest).error());
+  if (!manifest) return unreadable(folder, written, manifest.error().message);
+  Backup backup{.manifest = *std::move(manifest)};
+  for (const std::string& key : proofs) {
+    const std::string words = TRY(read_text(store, key));
+    // One that cannot be read proves nothing, and no fault either.
+    if (auto proof = proof_from(words)) backup.proofs.push_back(*std::move(proof));
+  }
+  std::ranges::sort(backup.proofs, {}, &Proof::at);
+  return backup;
+}
+
+}  // namespace
+
 Result<std::vector<Backup>> list_backups(object::Store& store, std::string_view name) {
   std::map<std::string, std::vector<std::string>> proofs;
-  std::set<std::string> whole;
+  std::map<std::string, Instant> whole;
   TRY(store.list(prefix_of(name), [&](const object::ObjectInfo& object) -> Result<bool> {
     const auto parts = parts_of(object.key);
     if (!parts) return true;
-    if (parts->object == manifest_key && object.size.count < longest_manifest) whole.insert(parts->folder);
+    if (parts->object == manifest_key && object.size.count < longest_manifest)
+      whole.emplace(parts->folder, object.modified);
     if (parts->object.starts_with(proof_prefix)) proofs[parts->folder].push_back(object.key);
     return true;
   }));
   std::vector<Backup> out;
-  for (const std::string& folder : whole) {
-    const std::string text = TRY(read_text(store, folder + '/' + std::string(manifest_key)));
-    auto manifest = manifest_from(text);
-    if (!manifest) return fail_while(folder, std::move(manifest).error());
-    Backup backup{.manifest = *std::move(manifest)};
-    for (const std::string& key : proofs[folder]) {
-      const std::string words = TRY(read_text(store, key));
-      auto proof = proof_from(words);
-      if (!proof) return fail_while(key, std::move(proof).error());
-      backup.proofs.push_back(*std::move(proof));
-    }
-    std::ranges::sort(backup.proofs, {}, &Proof::at);
-    out.push_back(std::move(backup));
-  }
+  for (const auto& [folder, written] : whole) out.push_back(TRY(read_backup(store, folder, written, proofs[folder])));
   std::ranges::sort(out, {}, [](const Backup& one) { return std::pair(one.manifest.begun, one.manifest.id()); });
   return out;
 }

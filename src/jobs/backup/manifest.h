@@ -83,7 +83,8 @@ struct Backup {
   std::string_view standing() const;
 };
 
-/// All that are whole, the oldest first. What lies there without a manifest is none.
+/// All that are whole, the oldest first. What lies there without a manifest is none; one whose manifest cannot be read
+/// is bad, and so is no other. refused (code "backup-newer"): one is of a newer steward.
 Result<std::vector<Backup>> list_backups(object::Store& store, std::string_view name = {});
 /// The one that `text` names: an id, its run, or a beginning of that which fits one; "latest" is the newest, of
 /// `name` alone where that is not empty. not_found, or bad_input where it fits several.

@@ -82,6 +82,20 @@ TEST_F(BackupsInAStore, AreThoseThatHaveAManifestTheOldestFirst) {
   EXPECT_THAT(list_backups(*store, "ap").value(), IsEmpty());
 }
 
+TEST_F(BackupsInAStore, OfWhichOneIsBrokenAreSeenAllTheSame) {
+  put(some());
+  put("app/20261128T000000Z-000002/manifest.json", "{");
+  put(some().key_of("proof-20261129T000000Z.json"), "");
+  const std::vector<Backup> all = list_backups(*store).value();
+  ASSERT_THAT(all, SizeIs(2));
+  const bool first_is_good = all[0].manifest.run == some().run;
+  EXPECT_EQ(all[first_is_good ? 0 : 1].standing(), "not proved") << "a proof that cannot be read proves nothing";
+  const Backup& broken = all[first_is_good ? 1 : 0];
+  EXPECT_EQ(broken.standing(), "bad");
+  EXPECT_EQ(broken.manifest.id(), "app/20261128T000000Z-000002");
+  EXPECT_THAT(broken.proofs[0].faults[0], testing::HasSubstr("cannot be read"));
+}
+
 TEST_F(BackupsInAStore, AreFoundByTheBeginningOfTheirNames) {
   put(some());
   Manifest other = some("20261129T000000Z-77", "shop");
