@@ -77,8 +77,6 @@ TEST_F(BackupFreshness, IsToldEverywhereAndByTheDaemonOnceThroughItsDeath) {
   EXPECT_EQ(app.steward({"run", "backup"}).exit_code, 0);
   EXPECT_EQ(told(), 1);
   EXPECT_EQ(shown()[0]["stale"], false);
-  EXPECT_GE(shown()[0]["proof_age_seconds"], 72 * 3600) << "the plan of that run knew of no backup to prove";
-  EXPECT_EQ(app.steward({"run", "backup"}).exit_code, 0);
   EXPECT_LT(shown()[0]["proof_age_seconds"], 3600);
   EXPECT_FALSE(is_found_stale());
   EXPECT_THAT(app.steward({"status"}).out, Not(HasSubstr("the newest backup")));
