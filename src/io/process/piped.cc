@@ -25,7 +25,7 @@ namespace {
 
 using files::Handle;
 
-constexpr off_t most_kept = 64 * 1024;
+constexpr off_t most_kept = 65'536;
 constexpr std::size_t most_in_an_error = 1'000;
 /// As much as an ordinary user may have in a pipe (/proc/sys/fs/pipe-max-size): fewer turns between the two processes.
 constexpr int pipe_size = 1 << 20;

@@ -75,7 +75,7 @@ std::vector<Clients> installed_clients(const std::string& folder, std::string_vi
     if (failed || !seen.insert(real).second) continue;
     if (auto clients = look(one)) out.push_back(*std::move(clients));
   }
-  std::ranges::stable_sort(out, {}, &Clients::major);
+  std::ranges::sort(out, {}, [](const Clients& one) { return std::pair(one.major, one.folder); });
   return out;
 }
 

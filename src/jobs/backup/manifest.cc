@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <ranges>
 #include <set>
 
 #include "core/text.h"
@@ -141,9 +142,9 @@ Result<Manifest> manifest_from(std::string_view text) {
 std::string_view text_of(Depth depth) { return depth == Depth::restore ? "restore" : "bytes"; }
 
 std::optional<Instant> Backup::restored() const {
-  for (auto proof = proofs.rbegin(); proof != proofs.rend(); ++proof) {
-    if (!proof->faults.empty()) return {};
-    if (proof->depth == Depth::restore) return proof->at;
+  for (const Proof& proof : std::views::reverse(proofs)) {
+    if (!proof.faults.empty()) return {};
+    if (proof.depth == Depth::restore) return proof.at;
   }
   return {};
 }

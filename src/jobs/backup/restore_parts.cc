@@ -240,7 +240,8 @@ std::vector<int> entries_of_tables(const Toc& toc, std::span<const TableContents
 std::vector<std::vector<std::size_t>> dealt(std::span<const std::uint64_t> sizes, std::size_t hands) {
   std::vector<std::size_t> order(sizes.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, std::greater<>{}, [&](std::size_t i) { return sizes[i]; });
+  std::ranges::sort(order,
+                    [&](std::size_t a, std::size_t b) { return sizes[a] != sizes[b] ? sizes[a] > sizes[b] : a < b; });
   std::vector<std::vector<std::size_t>> out(hands);
   std::vector<std::uint64_t> carried(hands);
   for (const std::size_t i : order) {

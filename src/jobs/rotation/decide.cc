@@ -62,7 +62,7 @@ Decision decide(const Policy& policy, const LogFile& log, const Ground& ground) 
   if (log.just_rotated && !ground.again && !too_large)
     return leave(fmt::format("rotated less than {} ago", format_span(policy.again_after)));
   const bool written = log.users != Users::nobody && log.users != Users::readers;
-  if (!written && !(ground.other_device && log.users == Users::readers)) return rename(policy, log, ground);
+  if (!written && (!ground.other_device || log.users != Users::readers)) return rename(policy, log, ground);
   switch (policy.writer) {
     case Writer::rename: return rename(policy, log, ground);
     case Writer::cut: return cut(log, ground);

@@ -76,7 +76,7 @@ Result<void> Rotator::take(std::vector<JudgedLog>& batch) {
       run_.skip("could not be rotated", log.log.path);
       told(printable(log.log.path), std::move(done).error());
     } else if (*done) {
-      run_.done(1, **done);
+      run_.done(1, *done);
     }
   }
   return sync_folders();
