@@ -539,6 +539,35 @@ TEST(BackupFaults, AStoreThatIsNotThereIsSaidAndNothingIsDumped) {
   EXPECT_THAT(failed.out, HasSubstr("no-such-bucket-here"));
 }
 
+TEST(BackupFaults, ADatabaseThatIsNotEmptyProvesNothing) {
+  BackedUp it;
+  ASSERT_EQ(it.run().exit_code, 0);
+  const Answer refused =
+      it.app.steward({"backup", "verify", "latest", "--depth", "restore", "--to", it.url(), "--json"});
+  EXPECT_EQ(refused.exit_code, 3) << refused.out;
+  EXPECT_THAT(refused.out, HasSubstr("target-not-empty"));
+  EXPECT_EQ(it.list()[0]["standing"], "not proved");
+  EXPECT_EQ(it.app.steward({"backup", "verify", "--depth", "restore", "--to", it.empty_database()}).exit_code, 0);
+  EXPECT_EQ(it.list()[0]["standing"], "restored");
+}
+
+TEST(BackupFaults, AnExtensionThatIsMissingHereIsNoFaultOfTheBackup) {
+  files::need_root();
+  BackedUp it;
+  const std::string name = "steward_test_" + std::to_string(::getpid());
+  const std::string base = "/usr/share/postgresql/15/extension/" + name;
+  std::ofstream(base + ".control") << "default_version = '1'\n";
+  std::ofstream(base + "--1.sql") << "create function " + name + "() returns int language sql as 'select 1';\n";
+  it.app.sql("create extension " + name);
+  ASSERT_EQ(it.run().exit_code, 0);
+  std::filesystem::remove(base + ".control");
+  std::filesystem::remove(base + "--1.sql");
+  const Answer unknown = it.verify("restore");
+  EXPECT_EQ(unknown.exit_code, 1);
+  EXPECT_THAT(unknown.json()["error"]["message"].get<std::string>(), HasSubstr(name));
+  EXPECT_EQ(it.list()[0]["standing"], "not proved");
+}
+
 TEST(BackupFaults, AnUnknownOrAmbiguousBackupIsSaid) {
   BackedUp it;
   EXPECT_EQ(it.verify("bytes").json()["error"]["kind"], "not-found");
@@ -588,7 +617,10 @@ TEST_P(Encrypted, ToTwoKeysItIsReadWithEitherAndWithNoOther) {
   it.app.environment["BACKUP_AGE_IDENTITY"] = "other.key";
   const Answer other = it.verify("restore");
   EXPECT_EQ(other.json()["error"]["kind"], "permission") << other.out;
-  EXPECT_EQ(it.list()[0]["standing"], "restored") << "another's key says nothing of the backup";
+  it.app.file("garbage.key", "no key\n");
+  it.app.environment["BACKUP_AGE_IDENTITY"] = "garbage.key";
+  EXPECT_EQ(it.verify("restore").json()["error"]["kind"], "unavailable");
+  EXPECT_EQ(it.list()[0]["standing"], "restored") << "a key that is none, or another's, says nothing of the backup";
 }
 
 INSTANTIATE_TEST_SUITE_P(EndToEnd, Encrypted, testing::Values(DatabaseKind::postgres, DatabaseKind::sqlite),

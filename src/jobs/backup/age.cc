@@ -61,10 +61,12 @@ Result<void> decrypt(const std::string& identity, std::stop_token stop,
     return fail(Kind::not_found, fmt::format("the file of the secret key, {}, cannot be read", printable(identity)));
   auto decrypted = run({"--decrypt", "--identity", identity}, std::move(stop), "decrypt a backup", content, next);
   if (decrypted || !decrypted.error().message.starts_with("cannot decrypt a backup")) return decrypted;
-  // age itself has failed, and says why in English.
-  const bool is_anothers = decrypted.error().message.contains("no identity matched");
-  return fail(is_anothers ? Kind::permission : Kind::corrupt, decrypted.error().message,
-              is_anothers ? fmt::format("{} is not a key that it was encrypted to.", printable(identity)) : "");
+  // age itself has failed, and says why in English. What is not clearly of the bytes says nothing of them.
+  const std::string& said = decrypted.error().message;
+  if (said.contains("no identity matched"))
+    return fail(Kind::permission, said, fmt::format("{} is not a key that it was encrypted to.", printable(identity)));
+  const bool is_of_the_bytes = said.contains("authenticate") || said.contains("EOF") || said.contains("MAC");
+  return fail(is_of_the_bytes ? Kind::corrupt : Kind::unavailable, said);
 }
 
 }  // namespace steward::backup

@@ -21,7 +21,7 @@ Result<void> check_recipient(std::string_view recipient);
 Result<void> encrypt(const std::vector<std::string>& recipients, std::stop_token stop,
                      const std::function<Result<void>(Sink&)>& content, Sink& next);
 /// And back, with the private key in the file `identity`. permission: none, or not one of those that it is for.
-/// corrupt: the bytes are not what was written.
+/// corrupt: the bytes are not what was written. unavailable: what else age says, as of a file that holds no key.
 Result<void> decrypt(const std::string& identity, std::stop_token stop,
                      const std::function<Result<void>(Sink&)>& content, Sink& next);
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/random.h"
 #include "core/text.h"
@@ -123,27 +124,29 @@ class BackUp final : public Task {
     }
     if (removed > 0)
       run.note(Level::info, fmt::format("removed {} objects of a backup that was never finished", removed));
-    TRY((*store)->list_uploads([&](const object::Upload& upload) -> Result<bool> {
+    const auto listed = (*store)->list_uploads([&](const object::Upload& upload) -> Result<bool> {
       if (upload.key.starts_with(policy_.name + '/') && upload.begun < before) (void)(*store)->abort_upload(upload);
       return true;
-    }));
+    });
+    if (!listed && listed.error().kind != Kind::permission) return listed;
     return {};
   }
 
-  Result<void> execute(const Step& step, RunContext& run) const override {
+  Result<void> execute(const Step&, RunContext& run) const override {
     object::StoreTarget target = policy_.store;
     target.create = true;
     const auto store = TRY(object::open(target));
     Manifest manifest{.name = policy_.name, .run = run.run(), .begun = run.clock().now()};
-    const auto made = make(*store, manifest, run);
-    if (!made) {
+    const auto contents = make(*store, manifest, run);
+    if (!contents) {
       // Best done now; what cannot be removed is debris for the next run.
       for (const StoredObject& object : manifest.objects) (void)store->remove({.key = manifest.key_of(object.key)});
-      return made;
+      return std::unexpected(contents.error());
     }
+    // Nothing is removed where this fails: an answer may have been lost, and the backup be whole.
+    TRY(seal(*store, manifest, run));
     run.done(1);
-    say_what_is_strange(*store, manifest, run);
-    (void)step;
+    say_what_is_strange(*store, manifest, *contents, run);
     return {};
   }
 
@@ -155,10 +158,11 @@ class BackUp final : public Task {
     return list_backups(**store, policy_.name);
   }
 
-  Result<void> make(object::Store& store, Manifest& manifest, RunContext& run) const {
+  /// All but the manifest, read back.
+  Result<Contents> make(object::Store& store, Manifest& manifest, RunContext& run) const {
     manifest.steward = policy_.steward;
     TRY(run.checkpoint("begin"));
-    const Contents contents =
+    Contents contents =
         TRY(is_sqlite(policy_) ? dump_sqlite(store, manifest, run) : dump_database(store, manifest, run));
     TRY(run.checkpoint("dumped"));
     manifest.objects.push_back(TRY(upload(uploading(store, manifest, contents_key, run),
@@ -170,6 +174,11 @@ class BackUp final : public Task {
     for (const StoredObject& object : manifest.objects)
       TRY(read_back(store, manifest.id(), object, [&](Bytes) { return run.checkpoint("reading back"); }));
     TRY(run.checkpoint("read back"));
+    return contents;
+  }
+
+  /// From here on the backup exists.
+  Result<void> seal(object::Store& store, Manifest& manifest, RunContext& run) const {
     manifest.ended = run.clock().now();
     manifest.by_hand = by_hand(manifest, policy_.store.url);
     const std::string text = to_json(manifest).dump(2) + '\n';
@@ -256,21 +265,20 @@ class BackUp final : public Task {
   }
 
   /// Half of yesterday's, or a table that is gone: the backup is whole, and a person should look.
-  void say_what_is_strange(object::Store& store, const Manifest& manifest, RunContext& run) const {
+  void say_what_is_strange(object::Store& store, const Manifest& manifest, const Contents& now, RunContext& run) const {
     const auto all = list_backups(store, policy_.name);
     if (!all || all->size() < 2) return;
     const Manifest& before = all->at(all->size() - 2).manifest;
     if (static_cast<double>(manifest.size().count) < strange_share * static_cast<double>(before.size().count))
       run.note(Level::warning, fmt::format("this backup has {}, the one before ({}) had {}",
                                            format_bytes(manifest.size()), before.run, format_bytes(before.size())));
-    const ReadOptions reading{.identity = policy_.identity, .stop = policy_.database.stop};
-    const auto then = contents_of(store, before, reading), now = contents_of(store, manifest, reading);
-    if (!then || !now) return;
+    const auto then = contents_of(store, before, {.identity = policy_.identity, .stop = policy_.database.stop});
+    if (!then) return;
+    std::set<std::pair<std::string, std::string>> there;
+    for (const TableContents& table : now.tables) there.emplace(table.schema, table.name);
     std::vector<std::string> gone;
     for (const TableContents& table : then->tables)
-      if (std::ranges::none_of(now->tables, [&](const TableContents& one) {
-            return one.schema == table.schema && one.name == table.name;
-          }))
+      if (!there.contains({table.schema, table.name}))
         gone.push_back(printable(table.schema.empty() ? table.name : table.schema + '.' + table.name));
     if (!gone.empty())
       run.note(Level::warning,

@@ -67,7 +67,9 @@ class ExpireBackups final : public Task {
     std::uint64_t ceiling = step.planned.items;
     const std::vector<Judged> all = TRY(judge(*store, *TRY(run.holds()), run.clock().now()));
     for (const Judged& one : all) {
-      if (one.verdict.stays || ceiling == 0) continue;
+      // What the run itself has made old waits for the next plan.
+      const bool is_planned = step.newest && one.backup.manifest.begun <= *step.newest;
+      if (one.verdict.stays || !is_planned || ceiling == 0) continue;
       // What holds is asked for again before each: somebody may have said stop.
       TRY(run.checkpoint("before a backup"));
       if (held(*store, one.backup.manifest, *TRY(run.holds()))) {
@@ -110,7 +112,6 @@ class ExpireBackups final : public Task {
   Result<std::vector<Judged>> judge(object::Store& store, const Holds& holds, Instant now) const {
     const std::vector<Backup> backups = TRY(list_backups(store, policy_.name));
     const std::vector<Verdict> verdicts = decide(backups, policy_.keep, now);
-    // What the rules alone would say, on a day with a fresh backup.
     std::vector<Judged> out;
     for (std::size_t i = 0; i < backups.size(); ++i) {
       Judged one{.backup = backups[i], .verdict = verdicts[i], .is_exception = !verdicts[i].by_rule};

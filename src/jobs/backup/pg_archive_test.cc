@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <thread>
 
 #include "io/process/piped.h"
 #include "io/sql/test_database.h"
@@ -140,6 +141,31 @@ TEST_F(Archive, ThatIsCompressedOrNoneIsCorrupt) {
     Heard heard;
     EXPECT_EQ(read_archive(source, heard).error().kind, Kind::corrupt);
   }
+}
+
+struct Refusing final : Sink {
+  Result<void> write(std::span<const std::byte>) override { return fail(Kind::unavailable, "the store is gone"); }
+};
+
+TEST(DumpOfATable, ThatNobodyTakesAnyMoreIsNotReadToItsEnd) {
+  const auto database = sql::TestDatabase::make(sql::Dialect::postgres);
+  const auto connection = database->connect();
+  // More than all buffers on the way hold.
+  ASSERT_TRUE(connection->execute(
+      "create table much as select i, (select string_agg(md5(i::text || j), '') from generate_series(1, 20) j) as t "
+      "from generate_series(1, 300000) i"));
+  const std::vector<Clients> installed = installed_clients({}, {});
+  Refusing nobody;
+  FramedSink sink(nobody, 1);
+  const auto dumped =
+      dump_postgres({.url = database->url(), .application = "refused dump"}, installed.back(), {}, &sink);
+  EXPECT_EQ(dumped.error().message, "the store is gone");
+  const auto asked = [&](const std::string& query) {
+    return sql::to_integer(connection->query(query).value().rows.at(0).at(0));
+  };
+  while (asked("select count(*) from pg_stat_activity where application_name = 'refused dump'") > 0)
+    std::this_thread::yield();
+  EXPECT_LT(asked("select seq_tup_read from pg_stat_user_tables where relname = 'much'"), 300'000);
 }
 
 TEST(InstalledClients, AreTheSameMajorElseTheNextAboveAndNeverAnOlderOne) {

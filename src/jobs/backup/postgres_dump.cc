@@ -36,7 +36,10 @@ class DumpListener final : public ArchiveListener {
   explicit DumpListener(FramedSink* sink) : sink_(sink) {}
 
   Result<void> raw(std::span<const std::byte> bytes) override {
-    return sink_ == nullptr ? Result<void>{} : sink_->write(bytes);
+    if (sink_ == nullptr) return {};
+    auto written = sink_->write(bytes);
+    has_refused_ |= !written;
+    return written;
   }
   Result<void> contents(const Toc& toc) override {
     for (const TocEntry& entry : toc.entries)
@@ -49,7 +52,11 @@ class DumpListener final : public ArchiveListener {
     return {};
   }
   Result<void> begin(const TocEntry& entry, std::uint64_t offset) override {
-    if (sink_ != nullptr) TRY(sink_->boundary());
+    if (sink_ != nullptr) {
+      auto ended = sink_->boundary();
+      has_refused_ |= !ended;
+      TRY(ended);
+    }
     rows_ = {};
     is_large_objects_ = entry.description != "TABLE DATA";
     offset_ = offset;
@@ -79,6 +86,8 @@ class DumpListener final : public ArchiveListener {
   }
 
   Contents take() { return std::move(contents_); }
+  /// It was the sink that took no more.
+  bool has_refused() const { return has_refused_; }
 
  private:
   /// Of a large object the hash of its hashes: it may be larger than memory.
@@ -97,6 +106,7 @@ class DumpListener final : public ArchiveListener {
   }
 
   FramedSink* sink_;
+  bool has_refused_ = false;
   Contents contents_{};
   RowTally rows_{};
   bool is_large_objects_ = false;
@@ -171,9 +181,9 @@ Result<Contents> dump_postgres(const sql::Target& target, const Clients& clients
   process::Piped dump = TRY(start(std::move(program)));
   DumpListener listener(sink);
   const Result<void> read = read_archive(dump.output(), listener);
-  // An archive that ends in the middle is the trace of a pg_dump that failed: what it says is the better word. Of any
-  // other it is not the end.
-  if (!read && read.error().kind != Kind::unavailable) return std::unexpected(read.error());
+  // An archive that ends in the middle is the trace of a pg_dump that failed: what it says is the better word. In any
+  // other case it has not ended, and is killed instead of being read to its end for nothing.
+  if (!read && (read.error().kind != Kind::unavailable || listener.has_refused())) return std::unexpected(read.error());
   TRY(dump.finish("dump the database"));
   if (!read) return std::unexpected(read.error());
   return listener.take();

@@ -24,17 +24,6 @@ bool is_sqlite(const sql::Target& target) {
   return url && url->dialect == sql::Dialect::sqlite;
 }
 
-/// Tables, views and sequences that belong to no extension.
-Result<std::uint64_t> things_in(const sql::Target& target) {
-  const auto connection = TRY(sql::connect(target));
-  const sql::Rows rows = TRY(connection->query(
-      "select count(*) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where "
-      "n.nspname <> 'information_schema' and n.nspname !~ '^pg_' and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and "
-      "not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = "
-      "c.oid and d.deptype = 'e')"));
-  return static_cast<std::uint64_t>(sql::to_integer(rows.rows.at(0).at(0)));
-}
-
 class RestoreBackup final : public Task {
  public:
   RestoreBackup(TaskInfo info, RestoreRequest request) : info_(std::move(info)), request_(std::move(request)) {}
@@ -136,13 +125,7 @@ class RestoreBackup final : public Task {
     step.strategy =
         fmt::format("zstd, then pg_restore {}{}", clients.version,
                     request_.compare ? "; then tables, rows and their content are compared with the backup's" : "");
-    const std::uint64_t there = TRY(things_in(request_.to));
-    if (there > 0 && !request_.not_empty_too)
-      return fail(
-          Kind::refused,
-          fmt::format("{} is not empty: it has {} tables, views and sequences", facts.shown, format_count(there)),
-          "Restore into a new database (createdb), or add --into-existing.", "target-not-empty");
-    return {};
+    return request_.not_empty_too ? Result<void>{} : expect_empty(request_.to);
   }
 
   Result<Contents> contents_of_target(std::span<const TableContents> only) const {
@@ -176,6 +159,21 @@ class RestoreBackup final : public Task {
 };
 
 }  // namespace
+
+Result<void> expect_empty(const sql::Target& target) {
+  const auto connection = TRY(sql::connect(target));
+  const sql::Rows rows = TRY(connection->query(
+      "select count(*) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where "
+      "n.nspname <> 'information_schema' and n.nspname !~ '^pg_' and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and "
+      "not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = "
+      "c.oid and d.deptype = 'e')"));
+  const auto there = static_cast<std::uint64_t>(sql::to_integer(rows.rows.at(0).at(0)));
+  if (there == 0) return {};
+  return fail(
+      Kind::refused,
+      fmt::format("{} is not empty: it has {} tables, views and sequences", connection->shown(), format_count(there)),
+      "Restore into a new database (createdb), or add --into-existing.", "target-not-empty");
+}
 
 Result<std::optional<Error>> restore_dump(object::Store& store, const Manifest& manifest, const sql::Target& target,
                                           const Clients& clients, const RestoreOptions& options) {

@@ -28,6 +28,10 @@ struct RestoreOptions {
   ReadOptions reading{};
 };
 
+/// refused (code "target-not-empty") where a PostgreSQL database has tables, views or sequences that belong to no
+/// extension.
+Result<void> expect_empty(const sql::Target& target);
+
 /// Streams the dump into `target`. PostgreSQL alone. The value: what pg_restore failed with, where it was given what it
 /// needed. corrupt: what was read is not what was written. On any failure it may be restored in part.
 Result<std::optional<Error>> restore_dump(object::Store& store, const Manifest& manifest, const sql::Target& target,

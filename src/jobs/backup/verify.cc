@@ -38,6 +38,12 @@ Result<void> note(Proof& proof, const Result<void>& found) {
   return {};
 }
 
+/// An extension that is not installed here, a full disk (PostgreSQL's own words, in LC_ALL=C).
+bool is_of_this_machine(std::string_view said) {
+  return said.contains("extension control file") || said.contains("is not available") ||
+         said.contains("No space left on device");
+}
+
 Result<void> compare(object::Store& store, const Manifest& manifest, const Contents& has, const VerifyOptions& options,
                      Proof& proof) {
   const auto wanted = contents_of(store, manifest, options.reading);
@@ -74,7 +80,9 @@ Result<void> restore_into(object::Store& store, const Manifest& manifest, const 
       restore_dump(store, manifest, target, clients,
                    {.owners = has_roles, .grants = has_roles, .tablespaces = false, .reading = options.reading});
   if (!refused) return note(proof, std::unexpected(refused.error()));
-  // Nothing but the backup is in that database: what pg_restore could not do is the backup's fault.
+  // In a server of our own there is nothing but the backup: what pg_restore could not do is the backup's fault, unless
+  // it says that this machine lacks something. Of another server nobody knows.
+  if (*refused && (!is_throwaway || is_of_this_machine((*refused)->message))) return std::unexpected(**refused);
   if (*refused) {
     proof.faults.push_back((*refused)->message);
     return {};
@@ -90,13 +98,14 @@ Result<void> verify_postgres(object::Store& store, const Manifest& manifest, con
   if (!options.to.empty()) {
     const sql::Target target{.url = options.to, .application = "steward backup verify", .stop = options.reading.stop};
     const PostgresFacts facts = TRY(postgres_facts(target));
+    TRY(expect_empty(target));
     return restore_into(store, manifest, target, TRY(clients_for(facts.major, installed)), options, false, proof);
   }
   const Clients clients = TRY(clients_for(major_of(manifest.server), installed, /*with_server=*/true));
   const Bytes room{static_cast<std::uint64_t>(room_factor * static_cast<double>(manifest.database_size.count))};
-  const ThrowawayServer server =
-      TRY(ThrowawayServer::start(clients, options.scratch.empty() ? scratch_folder() : options.scratch,
-                                 std::max(room, least_room), [&] { return options.reading.progress(Bytes{}); }));
+  const ThrowawayServer server = TRY(ThrowawayServer::start(
+      clients, options.scratch.empty() ? scratch_folder() : options.scratch, std::max(room, least_room),
+      [&] { return options.reading.progress ? options.reading.progress(Bytes{}) : Result<void>{}; }));
   TRY(server.create_database("restored", manifest.encoding));
   sql::Target target = server.target("restored");
   target.stop = options.reading.stop;
