@@ -184,6 +184,16 @@ class Reader {
       const auto own = environment_("BACKUP_" + name);
       return own ? own : environment_(name);
     }));
+    // Where it has none of its own, AWS's chain is asked as for every other store.
+    const auto access = environment_("BACKUP_AWS_ACCESS_KEY_ID"), secret = environment_("BACKUP_AWS_SECRET_ACCESS_KEY");
+    if (access.has_value() != secret.has_value())
+      return fail(Kind::bad_input, "BACKUP_AWS_ACCESS_KEY_ID and BACKUP_AWS_SECRET_ACCESS_KEY go together",
+                  "Set both, or neither: then AWS's chain of variables, profiles and roles is asked.");
+    if (access) {
+      policy.store.s3.access_key = *access;
+      policy.store.s3.secret_key = Secret(*secret);
+      policy.store.s3.session_token = Secret(environment_("BACKUP_AWS_SESSION_TOKEN").value_or(""));
+    }
     if (at_or_below(policy.store.url, cold_.url) || at_or_below(cold_.url, policy.store.url))
       return wrong("BACKUP_BUCKET", policy.store.url, fmt::format("the archive ({}) has the same place", cold_.url),
                    "Give it a bucket, a prefix or a folder of its own.");

@@ -1,0 +1,131 @@
+// What says how databases are backed up: variables alone, or the section `backup` of a file.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "app/config/file.h"
+#include "app/config/settings.h"
+#include "core/random.h"
+
+namespace steward::app {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+struct BackupOf : testing::Test {
+  std::string folder = "/tmp/steward-config-" + random_hex(6);
+  std::map<std::string, std::string> variables{{"STEWARD_STATE_DIR", "/tmp/steward-config-state"},
+                                               {"DATABASE_URL", "postgresql://app@pool:6432/shop"},
+                                               {"BACKUP_BUCKET", "acme"}};
+  std::vector<Error> errors{};
+
+  BackupOf() { std::filesystem::create_directories(folder); }
+  ~BackupOf() override { std::filesystem::remove_all(folder); }
+
+  Environment environment() const {
+    return [this](const std::string& name) -> std::optional<std::string> {
+      const auto found = variables.find(name);
+      return found == variables.end() || found->second.empty() ? std::nullopt : std::optional(found->second);
+    };
+  }
+  /// The one policy that the variables make.
+  backup::PolicySpec of_variables() const {
+    const Settings settings = read_settings(environment(), folder).value();
+    return settings.backup.at(0);
+  }
+  std::string error_of_variables() const { return read_settings(environment(), folder).error().message; }
+  Settings read_text(const std::string& text) {
+    errors.clear();
+    const std::string path = folder + "/steward.yaml";
+    std::ofstream(path) << text;
+    return read_files({path}, environment(), folder, errors);
+  }
+  std::vector<std::string> hints_and_messages() const {
+    std::vector<std::string> out;
+    for (const Error& error : errors) out.push_back(error.message + " | " + error.hint);
+    return out;
+  }
+};
+
+TEST_F(BackupOf, VariablesIsTheDatabaseIntoTheBucketUnderTheDatabasesName) {
+  const backup::PolicySpec spec = of_variables();
+  ASSERT_TRUE(spec.policy);
+  EXPECT_EQ(spec.policy->store.url, "s3://acme");
+  EXPECT_EQ(spec.policy->name, "shop");
+  EXPECT_EQ(spec.policy->store.s3.access_key, "") << "AWS's chain is asked";
+  EXPECT_FALSE(spec.policy->proof);
+  EXPECT_TRUE(spec.policy->keep.empty()) << "nothing is removed unless somebody says so";
+}
+
+TEST_F(BackupOf, VariablesGoesPastThePoolerAndWithAKeyOfItsOwn) {
+  variables["DATABASE_URL_DIRECT"] = "postgresql://app@db:5432/shop";
+  variables["BACKUP_AWS_ACCESS_KEY_ID"] = "backups";
+  variables["BACKUP_AWS_SECRET_ACCESS_KEY"] = "another";
+  const Settings settings = read_settings(environment(), folder).value();
+  EXPECT_EQ(settings.backup.at(0).policy->database.url, "postgresql://app@db:5432/shop");
+  EXPECT_EQ(settings.backup.at(0).policy->store.s3.access_key, "backups");
+  EXPECT_EQ(settings.databases.at("DATABASE_URL").url, "postgresql://app@pool:6432/shop") << "the others do not";
+  EXPECT_EQ(settings.backup.at(0).policy->store.s3.secret_key.reveal(), "another");
+  EXPECT_EQ(settings.s3.access_key, "");
+  variables["BACKUP_AWS_SECRET_ACCESS_KEY"] = "";
+  EXPECT_THAT(error_of_variables(), HasSubstr("go together"));
+}
+
+TEST_F(BackupOf, VariablesNamesWhatIsMissingAndEachMistake) {
+  variables["BACKUP_BUCKET"] = "";
+  EXPECT_THAT(of_variables().needs, ElementsAre("BACKUP_BUCKET"));
+  variables["BACKUP_BUCKET"] = folder + "/cold_storage/backups";
+  EXPECT_THAT(error_of_variables(), HasSubstr("the archive")) << "neither eats the other";
+  variables["BACKUP_BUCKET"] = "acme";
+  variables["BACKUP_KEEP"] = "hourly 3";
+  EXPECT_THAT(error_of_variables(), HasSubstr("BACKUP_KEEP: \"hourly 3\""));
+  variables["BACKUP_KEEP"] = "daily 3";
+  variables["BACKUP_PROOF"] = "now and then";
+  EXPECT_THAT(error_of_variables(), HasSubstr("BACKUP_PROOF"));
+}
+
+constexpr const char* head =
+    "databases: {app: postgresql://db/shop, log: postgresql://db/log}\nstores: {backups: s3://acme}\n";
+
+TEST_F(BackupOf, AFileIsAsItIsWritten) {
+  const Settings settings = read_text(std::string(head) +
+                                      "backup:\n"
+                                      "  nightly: {database: app, store: backups, compress: 9, globals: false,\n"
+                                      "            proof: {every: 3 days, depth: bytes, largest: 2 GiB},\n"
+                                      "            keep: {daily: 14, within: 7 days}, identity: key.txt}\n"
+                                      "  second: {database: log, store: backups, name: other, enabled: false}\n");
+  EXPECT_THAT(hints_and_messages(), IsEmpty());
+  ASSERT_EQ(settings.backup.size(), 2U);
+  const backup::Policy& policy = *settings.backup[0].policy;
+  EXPECT_EQ(policy.name, "shop");
+  EXPECT_EQ(policy.level, 9);
+  EXPECT_FALSE(policy.globals);
+  EXPECT_EQ(policy.proof->depth, backup::Depth::bytes);
+  EXPECT_EQ(policy.proof->largest, Bytes{std::uint64_t{2} << 30});
+  EXPECT_EQ(text_of(policy.keep), "daily 14, within 7 days");
+  EXPECT_EQ(policy.identity, folder + "/key.txt");
+  EXPECT_EQ(settings.backup[1].policy->name, "other");
+  EXPECT_NE(settings.backup[1].off_by, "");
+}
+
+TEST_F(BackupOf, AFileTellsEachMistakeWithWhatToWrite) {
+  read_text(std::string(head) +
+            "backup:\n"
+            "  one: {database: ap, store: backups}\n"
+            "  two: {database: app, store: backups, compress: 40, encrypt: [AGE-SECRET-KEY-1QQQ]}\n"
+            "  three: {database: app, store: backups}\n"
+            "  four: {database: log, store: backups, name: a/b, keep: {}}\n");
+  EXPECT_THAT(hints_and_messages(),
+              ElementsAre(HasSubstr("there is no database \"ap\""), HasSubstr("zstd has no level 40"),
+                          HasSubstr("that is a secret key"), HasSubstr("another policy has the folder shop"),
+                          HasSubstr("\"a/b\" cannot be"), HasSubstr("keep keeps nothing")));
+  for (const std::string& line : hints_and_messages()) EXPECT_EQ(line.find("QQQ"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace steward::app
