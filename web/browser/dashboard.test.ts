@@ -186,7 +186,7 @@ describe("people of other roles", () => {
   });
 });
 
-const pages = ["/", "/jobs", "/jobs/cleanup", "/jobs/cleanup?tab=history", "/jobs/cleanup?tab=ticks", "/jobs/backup", "/runs", "/runs/latest", "/approvals", "/archive", "/backups", "/holds", "/ledger", "/people", "/configuration", "/no/such/page"];
+const pages = ["/", "/jobs", "/jobs/cleanup", "/jobs/cleanup?tab=history", "/jobs/cleanup?tab=ticks", "/jobs/backup", "/runs", "/runs/latest", "/approvals", "/archive", "/archive/rows", "/backups", "/holds", "/notifications", "/ledger", "/people", "/configuration", "/no/such/page"];
 const settled = async (page: Page) => {
   await page.locator("h1").first().waitFor();
   await page.getByRole("status", { name: "Loading" }).first().waitFor({ state: "detached" });
