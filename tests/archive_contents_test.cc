@@ -55,8 +55,8 @@ TEST_P(ArchiveContents, ArePagedThroughWithEachRowOnceTheNewestRunFirst) {
     after = page["next"];
   }
   std::size_t items = 0;
-  for (const json& run : app.steward({"archive", "list", "--json"}).json()["runs"])
-    items += run["items"].get<std::size_t>();
+  const json listed = app.steward({"archive", "list", "--json"}).json();
+  for (const json& run : listed["runs"]) items += run["items"].get<std::size_t>();
   EXPECT_EQ(seen.size(), items);
   EXPECT_EQ(items, 5U + 2U + 8U) << "five old mockups and two more, eight lines of the audit log";
   EXPECT_EQ(pages, 3);
@@ -205,6 +205,10 @@ TEST_F(ArchiveInTheApi, NamesWhatARunMovedPageByPage) {
   EXPECT_THAT(names, SizeIs(5));
   EXPECT_THAT(ask("GET", base + "?match=OLD-3", {who}).document()["items"], SizeIs(1));
   EXPECT_EQ(ask("GET", base + "?task=purge-signals", {who}).status, 404);
+  const std::string without = app.run_cleanup()["run"];
+  const json none = ask("GET", "/api/v1/runs/" + without + "/items", {who}).document();
+  EXPECT_THAT(none["tasks"], IsEmpty());
+  EXPECT_TRUE(none["task"].is_null());
 }
 
 TEST_F(ArchiveInTheApi, SaysWhatWouldGoNextAndKeepsNoPlanForIt) {
@@ -214,7 +218,8 @@ TEST_F(ArchiveInTheApi, SaysWhatWouldGoNextAndKeepsNoPlanForIt) {
   json cleanup;
   await(
       [&] {
-        for (const json& plan : ask("GET", "/api/v1/tonight", {who}).document()["plans"])
+        const json answer = ask("GET", "/api/v1/tonight", {who}).document();
+        for (const json& plan : answer["plans"])
           if (plan["job"] == "cleanup") cleanup = plan;
         return cleanup["made"].is_string();
       },

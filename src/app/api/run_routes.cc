@@ -110,14 +110,16 @@ Schema items_schema() {
                               {"bytes", or_null(integer(0))},
                               {"modified", or_null(instant())}});
   return object(
-      {{"tasks", list_of(text())}, {"task", text()}, {"items", list_of(item)}, {"next", or_null(integer(0))}});
+      {{"tasks", list_of(text())}, {"task", or_null(text())}, {"items", list_of(item)}, {"next", or_null(integer(0))}});
 }
 
 Result<Response> list_items(const Context& context, const Call& call) {
   const ledger::Run run = TRY(context.ledger.run(call.parameter("run")));
   const std::vector<std::string> tasks = TRY(manifest::removed_lists(context.state, run.id));
+  if (tasks.empty() && run.process.host != process::host_name())
+    return std::unexpected(not_here(run, "list of items", {}));
   if (tasks.empty())
-    return std::unexpected(not_here(run, "list of items", "It moved nothing by name, or its list had become old."));
+    return answer({{"tasks", tasks}, {"task", nullptr}, {"items", json::array()}, {"next", nullptr}});
   const std::string task = call.query.value("task", tasks.front());
   if (std::ranges::find(tasks, task) == tasks.end())
     return fail(Kind::not_found, fmt::format("{} has no list of items in run {}", printable(task), run.id),

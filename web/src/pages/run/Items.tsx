@@ -1,7 +1,6 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
-import { ApiError } from "../../api/client";
 import type { RunDetail } from "../../api/documents";
 import { runItems } from "../../api/queries";
 import { bytes, plural } from "../../format";
@@ -28,7 +27,8 @@ export function Items({ run }: { run: RunDetail }) {
     void navigate({ to: "/runs/$run", params: { run: run.run }, search: merged, replace: true, resetScroll: false });
   };
   const first = found.data?.pages[0];
-  if (!found.data || !first) return found.error instanceof ApiError && found.error.problem.status !== 404 ? <ProblemPanel error={found.error} again={() => void found.refetch()} /> : null;
+  if (!found.data || !first) return found.error ? <ProblemPanel error={found.error} again={() => void found.refetch()} /> : null;
+  if (first.task === null) return null;
   const items = found.data.pages.flatMap((page) => page.items);
   return (
     <Section
