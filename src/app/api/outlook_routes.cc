@@ -1,6 +1,7 @@
 // what the next runs would do beside what is usual, and what stays night after night
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "app/api/context.h"
 #include "app/api/documents_schema.h"
@@ -19,11 +20,12 @@ using server::Response;
 json or_null(const std::optional<Amount>& amount) { return amount ? to_json(*amount) : json(nullptr); }
 
 /// A job's plan, told task by task.
-json tasks_of(const Context& context, const std::string& job, const json& plan) {
+json tasks_of(const Context& context, const std::string& job, const std::set<std::string>& removing, const json& plan) {
   json tasks = json::array();
   for (const json& step : plan.value("tasks", json::array())) {
-    if (step.value("status", "") != "ready" && step.value("status", "") != "failed") continue;
     const auto task = step.value("task", std::string());
+    if (!removing.contains(task)) continue;
+    if (step.value("status", "") != "ready" && step.value("status", "") != "failed") continue;
     const auto past = context.ledger.past_tasks(job, task, runs_for_habits);
     tasks.push_back({{"task", task},
                      {"planned", step.contains("planned") ? step["planned"] : json(nullptr)},
@@ -44,8 +46,10 @@ Result<Response> tonight(const Context& context, const Call& call) {
   for (const engine::Outlook& outlook : found.jobs) {
     if (outlook.standing == engine::Standing::not_configured || outlook.standing == engine::Standing::off) continue;
     const Job job = app::make_job(outlook.job, *settings, context.state, {.agent = "steward serve"});
-    if (std::ranges::none_of(job.tasks, [](const TaskSlot& slot) { return slot.task && slot.task->removes(); }))
-      continue;
+    std::set<std::string> removing;
+    for (const TaskSlot& slot : job.tasks)
+      if (slot.task && slot.task->removes()) removing.insert(slot.info.name);
+    if (removing.empty()) continue;
     const std::vector<ledger::Run> last = TRY(context.ledger.runs({.job = outlook.job, .limit = 1}));
     const bool is_running = !last.empty() && !last.front().ended;
     const auto plan = context.tonight.plan(outlook.job, last.empty() || is_running ? std::nullopt : last.front().ended);
@@ -55,7 +59,7 @@ Result<Response> tonight(const Context& context, const Call& call) {
          {"fires", app::or_null(outlook.fires)},
          {"made", plan ? json(format_instant(plan->made)) : json(nullptr)},
          {"making", context.tonight.is_making(outlook.job)},
-         {"tasks", document == nullptr ? json::array() : tasks_of(context, outlook.job, *document)},
+         {"tasks", document == nullptr ? json::array() : tasks_of(context, outlook.job, removing, *document)},
          {"error", plan && !plan->document ? json(printable(plan->document.error().message)) : json(nullptr)}});
   }
   return answer({{"plans", plans}});

@@ -53,7 +53,7 @@ function Body({ document }: { document: Document }) {
   const paused = useQuery(pauses).data ?? [];
   const frozen = useQuery(freezes).data ?? [];
   const notFired = useQuery(ticks({ fired: false, limit: 200 })).data ?? [];
-  const configured = known.filter((job) => job.configured);
+  const configured = known.filter((job) => job.configured && !job.off_by);
   const rest = known.filter((job) => !job.configured);
   const past = useQueries({ queries: configured.map((job) => recentRuns({ job: job.job, limit: 30 })) }).map((query) => query.data ?? []);
   return (
@@ -118,7 +118,7 @@ function Body({ document }: { document: Document }) {
         </Section>
       )}
       <Section title="steward itself">
-        <Itself document={document} rest={rest} />
+        <Itself document={document} rest={rest} off={known.filter((job) => job.configured && job.off_by)} />
       </Section>
     </>
   );
@@ -198,7 +198,7 @@ function LastAmounts({ id }: { id: string }) {
   );
 }
 
-function Itself({ document, rest }: { document: Document; rest: Job[] }) {
+function Itself({ document, rest, off }: { document: Document; rest: Job[]; off: Job[] }) {
   const found = useQuery(about).data;
   const last = useQuery(deliveries({})).data?.[0];
   const { state } = document;
@@ -231,6 +231,19 @@ function Itself({ document, rest }: { document: Document; rest: Job[] }) {
                 </span>
               ))}
         </p>
+        {off.length > 0 && (
+          <>
+            <p className="mt-2 text-sm text-muted">Off</p>
+            {off.map((job) => (
+              <p key={job.job}>
+                <Link to="/jobs/$job" params={{ job: job.job }} className="link">
+                  {job.job}
+                </Link>{" "}
+                <span className="text-sm text-muted">by {job.off_by}</span>
+              </p>
+            ))}
+          </>
+        )}
         <p className="mt-2 text-sm text-muted">Last notification</p>
         <p>
           <Link to="/notifications" className="link">
