@@ -250,6 +250,7 @@ Result<void> Supervisor::enter_retries() {
   for (const ledger::Run& run : TRY(ledger_.agenda().without_retry(now - retries_looked_for))) {
     const auto schedule = schedules_.find(run.job);
     if (schedule == schedules_.end() || run.attempt > schedule->second.retries.max) continue;
+    if (run.trigger == "dagster") continue;  // whether it is tried again is Dagster's to say
     if (!is_worth_a_retry(run, TRY(ledger_.tasks(run.id)))) continue;
     const Instant at =
         run.ended.value_or(now) + retry_delay(schedule->second.retries, static_cast<unsigned>(run.attempt), run.id);

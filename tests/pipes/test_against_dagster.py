@@ -21,7 +21,7 @@ EXTRAS: list[dict[str, Any]] = [
     {},
     {"foo": "bar"},
     {"foo": "bar", "baz": 1, "qux": [1, 2, 3], "quux": {"a": 1, "b": 2.5}, "corge": None},
-    {"text": "äöü \N{GRINNING FACE} \" \\ \n\t/", "long": "x" * 200_000},
+    {"text": 'äöü \N{GRINNING FACE} " \\ \n\t/', "long": "x" * 200_000},
 ]
 
 PAYLOADS: list[Any] = [
@@ -46,9 +46,7 @@ METADATA = {
     "path": dg.MetadataValue.path("/dev/null"),
     "null": dg.MetadataValue.null(),
     "md": dg.MetadataValue.md("**markdown**"),
-    "json": dg.MetadataValue.json(
-        {"quux": {"a": 1, "b": 2}, "corge": None, "qux": [1, 2, 3], "foo": "bar", "baz": 1}
-    ),
+    "json": dg.MetadataValue.json({"quux": {"a": 1, "b": 2}, "corge": None, "qux": [1, 2, 3], "foo": "bar", "baz": 1}),
     "text": dg.MetadataValue.text("hello"),
     "asset": dg.MetadataValue.asset(dg.AssetKey(["foo", "bar"])),
     "dagster_run": dg.MetadataValue.dagster_run("db892d7f-0031-4747-973d-22e8b9095d9d"),
@@ -96,9 +94,7 @@ def run(program: str, bucket: Any) -> Any:
     ) -> Any:
         heard: list[Any] = []
 
-        @dg.asset(
-            check_specs=[dg.AssetCheckSpec(name="my_check", asset="my_asset")], name="my_asset"
-        )
+        @dg.asset(check_specs=[dg.AssetCheckSpec(name="my_check", asset="my_asset")], name="my_asset")
         def my_asset(context: dg.AssetExecutionContext) -> Iterator[Any]:
             with dg.open_pipes_session(
                 context=context,
@@ -175,9 +171,7 @@ def test_any_json_is_a_custom_message(run: Any, payload: Any, tmp_path: Path) ->
 def test_a_materialisation_has_each_type_of_metadata(
     run: Any, version: str | None, key: str | None, tmp_path: Path
 ) -> None:
-    wanted = {
-        name: value for name, value in (("dataVersion", version), ("assetKey", key)) if value
-    }
+    wanted = {name: value for name, value in (("dataVersion", version), ("assetKey", key)) if value}
     _, said, _ = run(
         "test_message_report_asset_materialization",
         "--report-asset-materialization",
@@ -191,13 +185,9 @@ def test_a_materialisation_has_each_type_of_metadata(
 
 @pytest.mark.parametrize("passed", [True, False])
 @pytest.mark.parametrize("severity", ["WARN", "ERROR"])
-def test_a_check_has_its_verdict_and_severity(
-    run: Any, passed: bool, severity: str, tmp_path: Path
-) -> None:
+def test_a_check_has_its_verdict_and_severity(run: Any, passed: bool, severity: str, tmp_path: Path) -> None:
     wanted = {"passed": passed, "severity": severity, "checkName": "my_check"}
-    _, said, _ = run(
-        "test_message_report_asset_check", "--report-asset-check", a_file(tmp_path, wanted)
-    )
+    _, said, _ = run("test_message_report_asset_check", "--report-asset-check", a_file(tmp_path, wanted))
     (check,) = [one for one in said.get_results() if isinstance(one, dg.AssetCheckResult)]
     assert (check.passed, check.severity.value) == (passed, severity)
     assert check.metadata == METADATA
@@ -207,18 +197,14 @@ def test_an_exception_arrives_with_its_stack_and_its_cause(run: Any) -> None:
     result, _, logs = run("test_error_reporting", raise_on_error=False)
     assert not result.success
     (error,) = [
-        entry.dagster_event.engine_event_data.error
-        for entry in logs
-        if "closed with exception" in entry.user_message
+        entry.dagster_event.engine_event_data.error for entry in logs if "closed with exception" in entry.user_message
     ]
     assert (error.cls_name, error.message) == ("Error", "Very bad error has happened!")
     assert error.stack == ["in run\n", "in main\n"]
     assert (error.cause.cls_name, error.cause.message) == ("Cause", "the cause of it")
 
 
-def by_hand(
-    program: str, *arguments: str, environment: dict[str, str]
-) -> subprocess.CompletedProcess[str]:
+def by_hand(program: str, *arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [program, "--test-name", "test_message_log", *arguments],
         env={"PATH": os.environ["PATH"], **environment},
@@ -275,8 +261,20 @@ def test_a_file_is_appended_to_in_whole_lines(program: str, tmp_path: Path) -> N
     }
     trace = tmp_path / "trace"
     subprocess.run(
-        ["strace", "-f", "-qq", "-e", "trace=write", "-s", "100000", "-o", trace, program]
-        + ["--test-name", "test_message_log"],
+        [
+            "strace",
+            "-f",
+            "-qq",
+            "-e",
+            "trace=write",
+            "-s",
+            "100000",
+            "-o",
+            trace,
+            program,
+            "--test-name",
+            "test_message_log",
+        ],
         env={"PATH": os.environ["PATH"], **environment},
         timeout=60,
         check=True,
@@ -299,6 +297,6 @@ def test_chunks_in_a_bucket_begin_with_one(program: str, bucket: Any) -> None:
         },
     )
     assert ended.returncode == 0, ended.stderr
-    assert [key for key in bucket.keys() if key.startswith("by-hand")] == ["by-hand/1.json"]
+    assert [key for key in bucket if key.startswith("by-hand")] == ["by-hand/1.json"]
     body = bucket.client.get_object(Bucket=bucket.name, Key="by-hand/1.json")["Body"].read()
     assert methods(body.decode()) == WHOLE_LOG

@@ -15,6 +15,7 @@ std::vector<Member> run_members() {
           {"ended", or_null(instant())},
           {"trigger", text()},
           {"actor", text()},
+          {"dagster_run", or_null(text())},
           {"host", text()},
           {"version", text()},
           {"environment", text()},
