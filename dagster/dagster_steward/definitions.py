@@ -89,8 +89,9 @@ def _assets_of(job: Job, options: _Options) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=job.name.replace("-", "_"),
         specs=[_spec(job, task, options) for task in job.ready],
+        # Not `check`: Dagster 1.11 compiles AssetCheckSpec with the names of whoever calls it first.
         check_specs=[
-            dg.AssetCheckSpec(name=check, asset=options.key(job, task)) for task in job.ready for check in task.checks
+            dg.AssetCheckSpec(name=name, asset=options.key(job, task)) for task in job.ready for name in task.checks
         ],
         can_subset=True,
         retry_policy=options.retry_policy,
