@@ -41,7 +41,7 @@ defs = steward_definitions(
     cache="$shop/dagster/catalogue.json",
 )
 END
-printf 'telemetry:\n  enabled: false\n' >"$shop/dagster/home/dagster.yaml"
+printf 'telemetry:\n  enabled: false\nnux:\n  enabled: false\n' >"$shop/dagster/home/dagster.yaml"
 cat >&2 <<END
 
 Dagster comes up at http://127.0.0.1:$port in about ten seconds. There:

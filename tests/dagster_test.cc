@@ -36,11 +36,13 @@ struct InDagster : testing::Test {
   Answer in_dagster(std::vector<std::string> words, const std::vector<std::string>& assets = {}) {
     const std::string path = app.path("messages");
     std::ofstream(path, std::ios::trunc).close();
-    const json context{{"run_id", "8c1f0a2b-0000"}, {"job_name", "cleanup_job"}, {"retry_number", 0},
-                       {"asset_keys", assets.empty() ? json(nullptr) : json(assets)}, {"extras", json::object()}};
-    const std::map<std::string, std::string> dagster{
-        {"DAGSTER_PIPES_CONTEXT", pipes::encode({{"data", context}})},
-        {"DAGSTER_PIPES_MESSAGES", pipes::encode({{"path", path}})}};
+    const json context{{"run_id", "8c1f0a2b-0000"},
+                       {"job_name", "cleanup_job"},
+                       {"retry_number", 0},
+                       {"asset_keys", assets.empty() ? json(nullptr) : json(assets)},
+                       {"extras", json::object()}};
+    const std::map<std::string, std::string> dagster{{"DAGSTER_PIPES_CONTEXT", pipes::encode({{"data", context}})},
+                                                     {"DAGSTER_PIPES_MESSAGES", pipes::encode({{"path", path}})}};
     return app.start(words, dagster)->wait();
   }
   std::vector<json> messages() const {
@@ -97,6 +99,20 @@ TEST_F(InDagster, TheLedgerNamesDagstersRunAndDagsterTheLedgers) {
   EXPECT_EQ(said[1]["payload"]["steward"]["status"], "succeeded");
 }
 
+TEST_F(InDagster, ABackupIsCheckedForItsAgeAndItsProof) {
+  app.environment.erase("STEWARD_CONFIG");
+  app.environment["BACKUP_BUCKET"] = "file://" + app.path("backups");
+  app.environment["BACKUP_PROOF"] = "7 days";
+  ASSERT_EQ(in_dagster({"run", "backup"}).exit_code, 0) << app.content("messages");
+  EXPECT_THAT(verdicts(), IsSupersetOf({"steward/backup/backup-database plan_equals_run passed",
+                                        "steward/backup/backup-database backup_proved_and_fresh passed"}));
+  for (const json& check : params_of("report_asset_check")) {
+    if (check["check_name"] != "backup_proved_and_fresh") continue;
+    EXPECT_EQ(check["metadata"]["proof_is_configured"]["raw_value"], true);
+    EXPECT_EQ(check["metadata"]["proved"]["type"], "timestamp");
+  }
+}
+
 TEST_F(InDagster, OnlyTheAssetsOfTheStepAreReported) {
   ASSERT_EQ(in_dagster({"run", "cleanup"}, {"steward/cleanup/signals"}).exit_code, 0);
   ASSERT_EQ(params_of("report_asset_materialization").size(), 1u);
@@ -106,9 +122,9 @@ TEST_F(InDagster, OnlyTheAssetsOfTheStepAreReported) {
 TEST_F(InDagster, TheDashboardsAddressGoesAlongWhereItIsKnown) {
   app.environment["STEWARD_PUBLIC_URL"] = "https://ops.example/steward";
   ASSERT_EQ(in_dagster({"run", "cleanup/logs"}).exit_code, 0);
-  EXPECT_EQ(params_of("report_asset_materialization")[0]["metadata"]["dashboard"],
-            (json{{"raw_value", "https://ops.example/steward/runs/" + latest()["run"].get<std::string>()},
-                  {"type", "url"}}));
+  EXPECT_EQ(
+      params_of("report_asset_materialization")[0]["metadata"]["dashboard"],
+      (json{{"raw_value", "https://ops.example/steward/runs/" + latest()["run"].get<std::string>()}, {"type", "url"}}));
 }
 
 TEST_F(InDagster, ATaskThatFailsIsAnExceptionWithItsHintAndWhatSucceededIsMaterialised) {
@@ -154,7 +170,8 @@ TEST_F(InDagster, ATickHasOneRunWhoeverAsksAndHoweverOften) {
   EXPECT_EQ(again.json()["error"]["message"],
             "the tick 2026-11-29T03:00:00Z of cleanup has fired, by dagster run 8c1f0a2b-0000: run " + first);
   EXPECT_TRUE(app.exists("logs/late.log"));
-  EXPECT_EQ(app.steward({"run", "cleanup", "--tick", "2026-11-29T04:00:00Z"}).exit_code, 0) << "another hour is another";
+  EXPECT_EQ(app.steward({"run", "cleanup", "--tick", "2026-11-29T04:00:00Z"}).exit_code, 0)
+      << "another hour is another";
   const json past = app.steward({"schedule", "cleanup", "--past", "--json"}).json();
   EXPECT_EQ(past["ticks"][1]["outcome"], "fired") << past;
   EXPECT_EQ(past["ticks"][1]["run"], first);
@@ -183,11 +200,9 @@ TEST_F(InDagster, TheCatalogueSaysWhatThereIsAndConnectsToNothing) {
 
 TEST_F(InDagster, WhenTheProcessThatStartedItIsGoneItStops) {
   // Somebody else holds the database: the run waits until it is told to stop.
-  auto other = sql::connect({.url = app.environment["DATABASE_URL"]});
-  ASSERT_TRUE(other);
-  auto transaction = (*other)->begin();
+  auto transaction = app.db().begin();
   ASSERT_TRUE(transaction);
-  ASSERT_TRUE((*other)->query("update signals set score = 1"));
+  ASSERT_TRUE(app.db().query("update signals set engagement_rate = 1"));
   const json context{{"run_id", "8c1f0a2b-0000"}, {"extras", json::object()}};
   app.environment["DAGSTER_PIPES_CONTEXT"] = pipes::encode({{"data", context}});
   app.environment["DAGSTER_PIPES_MESSAGES"] = pipes::encode({{"path", app.path("messages")}});

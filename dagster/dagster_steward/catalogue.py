@@ -141,6 +141,15 @@ def _ask(command: list[str], env: Mapping[str, str], timeout: float) -> str:
     raise CatalogueError(f"{' '.join(command)} ended with {answer.returncode}: {why or 'without a word'}")
 
 
+def ask(binary: str, config: str | None, env: Mapping[str, str], *words: str, timeout: float = 30) -> Any:
+    """What steward answers with ``--json``; a CatalogueError where it does not."""
+    command = [binary, *(["--config", config] if config else []), *words, "--json"]
+    try:
+        return json.loads(_ask(command, {**os.environ, **env}, timeout))
+    except ValueError as error:
+        raise CatalogueError(f"what {' '.join(command)} answered is not JSON") from error
+
+
 def default_cache(binary: str, config: str | None) -> Path:
     """The file of the copy, for this program and configuration."""
     of = hashlib.sha256(f"{binary}\0{config or ''}".encode()).hexdigest()[:16]

@@ -9,10 +9,13 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_steward.catalogue import Catalogue, CatalogueError, Job, Task, read_catalogue
-from dagster_steward.running import TICK_TAG, Program, run_steward
+from dagster_steward.catalogue import Catalogue, CatalogueError, Job, Task, ask, read_catalogue
+from dagster_steward.running import APPROVAL_TAG, TICK_TAG, Program, run_steward
 
 logger = logging.getLogger("dagster_steward")
+
+#: The sensor that goes on with approved runs.
+APPROVALS_SENSOR = "steward_approvals_sensor"
 
 
 @dataclass(frozen=True)
@@ -159,10 +162,49 @@ def _schedule_of(job: Job, target: Any, options: _Options) -> dg.ScheduleDefinit
     return fire
 
 
+def _sensor_of(jobs: Mapping[str, Any], options: _Options) -> dg.SensorDefinition:
+    """Goes on with runs that waited for an approval, once a person has given it."""
+    program = options.program
+
+    @dg.sensor(
+        name=APPROVALS_SENSOR,
+        jobs=list(jobs.values()),
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts a run of steward's that waited, once it is approved; and once.",
+    )
+    def look() -> list[dg.RunRequest] | dg.SkipReason:
+        said: list[str] = []
+        requests: list[dg.RunRequest] = []
+        for job in jobs:
+            try:
+                answer = ask(program.binary, program.config, program.env, "approvals", "list", "--all", "--job", job)
+            except CatalogueError as error:
+                said.append(str(error))
+                continue
+            for approval in answer["approvals"]:
+                run, state = approval["run"], approval["state"]
+                if state == "approved":
+                    # Dagster makes one run of one key; and steward's approval is used once, whoever comes.
+                    requests.append(
+                        dg.RunRequest(
+                            job_name=_names_of(job).job, run_key=f"approval {run}", tags={APPROVAL_TAG: str(run)}
+                        )
+                    )
+                elif state != "used":
+                    by = f" by {approval['decided_by']}" if approval["decided_by"] else ""
+                    why = f": {approval['reason']}" if approval["reason"] else ""
+                    said.append(f"run {run} of {job}: {state}{by}{why}")
+        return requests or dg.SkipReason("; ".join(said) or "nothing waits for an approval")
+
+    return look
+
+
 def _definitions_of(catalogue: Catalogue, chosen: Sequence[str] | None, options: _Options) -> dg.Definitions:
     assets: list[Any] = []
     jobs: list[Any] = []
     schedules: list[Any] = []
+    ours: dict[str, Any] = {}
     for job in catalogue.jobs:
         if chosen is not None and job.name not in chosen:
             continue
@@ -175,6 +217,8 @@ def _definitions_of(catalogue: Catalogue, chosen: Sequence[str] | None, options:
         schedule = _schedule_of(job, jobs[-1], options)
         if schedule is not None:
             schedules.append(schedule)
+        if job.owner == "dagster":  # what steward fires itself, its own daemon goes on with
+            ours[job.name] = jobs[-1]
     metadata: dict[str, Any] = {"steward/version": catalogue.version}
     if catalogue.environment:
         metadata["steward/environment"] = catalogue.environment
@@ -182,7 +226,8 @@ def _definitions_of(catalogue: Catalogue, chosen: Sequence[str] | None, options:
         metadata["steward/dashboard"] = dg.MetadataValue.url(catalogue.dashboard)
     if catalogue.stale:
         metadata["steward/stale"] = catalogue.stale
-    return dg.Definitions(assets=assets, jobs=jobs, schedules=schedules, metadata=metadata)
+    sensors = [_sensor_of(ours, options)] if ours else []
+    return dg.Definitions(assets=assets, jobs=jobs, schedules=schedules, sensors=sensors, metadata=metadata)
 
 
 def _nothing_but_why(error: CatalogueError, options: _Options) -> dg.Definitions:

@@ -19,6 +19,7 @@ FINAL_EXIT_CODES = frozenset({2, 3})
 
 RUN_TAG = "steward/run"
 TICK_TAG = "steward/tick"
+APPROVAL_TAG = "steward/approval"
 _PARENT_TAG = "dagster/parent_run_id"
 
 
@@ -36,14 +37,16 @@ class Program:
         return [self.binary, *(["--config", self.config] if self.config else []), *words]
 
 
-def tick_of(run: dg.DagsterRun, retry_number: int) -> str | None:
-    """The tick that a schedule has made this run for.
+def what_it_is_for(run: dg.DagsterRun, retry_number: int) -> list[str]:
+    """The flags that say so: the tick of a schedule, or the run that a person has approved.
 
-    None for what repeats a run, by a policy or a person: the tick has had its first run, and whoever repeats it knows.
+    Empty for what repeats a run, by a policy or a person: the first one has had both.
     """
     if retry_number > 0 or _PARENT_TAG in run.tags:
-        return None
-    return run.tags.get(TICK_TAG)
+        return []
+    if APPROVAL_TAG in run.tags:
+        return ["--approval", run.tags[APPROVAL_TAG]]
+    return ["--tick", run.tags[TICK_TAG]] if TICK_TAG in run.tags else []
 
 
 def _said(session: dg.PipesSession, event: str) -> Mapping[str, Any]:
@@ -108,10 +111,9 @@ def run_steward(
     What has succeeded is given also where the run as a whole has not; then it ends in a Failure.
     """
     name = f"{job}/{','.join(tasks)}" if tasks else job
-    words = ["run", name]
-    tick = tick_of(context.run, context.retry_number)
-    if tick is not None:
-        words += ["--tick", tick]
+    flags = what_it_is_for(context.run, context.retry_number)
+    # What was approved has its tasks from the run that has asked.
+    words = ["run", job if APPROVAL_TAG in context.run.tags and flags else name, *flags]
     with dg.open_pipes_session(
         context=context,
         context_injector=dg.PipesTempFileContextInjector(),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import time
@@ -105,6 +106,11 @@ def shop(tmp_path: Path, binary: str) -> Shop:
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as made:
         yield made
+
+
+def hears_interrupts() -> None:
+    """For a child before it begins: a shell that starts tests in the background has SIGINT ignored in all of them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def await_that(condition: Callable[[], Any], what: str, seconds: float = 120) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from tests.conftest import Shop, await_that
+from tests.conftest import Shop, await_that, hears_interrupts
 
 KEY = ("steward", "cleanup")
 
@@ -137,6 +137,60 @@ def test_a_program_that_is_gone_fails_the_step_alone(shop: Shop, instance: dg.Da
     assert not result.success
 
 
+def look(shop: Shop, instance: dg.DagsterInstance) -> tuple[list[Any], str]:
+    """What the sensor asks for, and what it says."""
+    (sensor,) = shop.definitions().sensors or ()
+    assert isinstance(sensor, dg.SensorDefinition)
+    data = sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
+    return list(data.run_requests or ()), data.skip_message or ""
+
+
+def test_a_run_that_asks_goes_on_once_it_is_approved_and_once(shop: Shop, instance: dg.DagsterInstance) -> None:
+    shop.configure("scheduler: dagster, approval: required")
+    asked = run_job(shop, instance)
+    assert not asked.success
+    (run,) = shop.runs()
+    assert run["status"] == "waiting"
+    (failure,) = [event for event in asked.all_events if event.is_step_failure]
+    assert f"steward approvals show {run['run']}" in failure.step_failure_data.user_failure_data.description
+    requests, said = look(shop, instance)
+    assert (requests, said) == ([], f"run {run['run']} of cleanup: waiting")
+
+    shop.steward("approvals", "approve", run["run"])
+    (request,), _ = look(shop, instance)
+    (again,), _ = look(shop, instance)
+    assert request.run_key == again.run_key == f"approval {run['run']}"
+    done = run_job(shop, instance, dict(request.tags))
+    assert done.success
+    assert set(materialised(done)) == {"archive-orders", "purge-signals", "purge-logs"}
+    assert shop.rows("signals") == 1
+    assert [one["status"] for one in shop.runs()] == ["succeeded"]
+    assert look(shop, instance) == ([], "nothing waits for an approval")
+    # Whoever would start it a second time is told so.
+    assert not run_job(shop, instance, dict(request.tags)).success
+    assert len(shop.runs()) == 1
+
+
+def test_a_run_that_is_rejected_says_by_whom_and_why(shop: Shop, instance: dg.DagsterInstance) -> None:
+    shop.configure("scheduler: dagster, approval: required")
+    run_job(shop, instance)
+    (run,) = shop.runs()
+    shop.steward("approvals", "reject", run["run"], "--reason", "the import ran twice")
+    requests, said = look(shop, instance)
+    assert requests == []
+    assert said.startswith(f"run {run['run']} of cleanup: rejected by ")
+    assert said.endswith(": the import ran twice")
+    assert shop.rows("signals") == 3
+
+
+def test_a_sensor_whose_steward_is_gone_says_so_and_goes_on(shop: Shop, instance: dg.DagsterInstance) -> None:
+    (sensor,) = shop.definitions().sensors or ()
+    shop.config.unlink()
+    data = sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
+    assert not data.run_requests
+    assert "steward.yaml" in (data.skip_message or "")
+
+
 INTERRUPTED = """
 import sys
 import dagster as dg
@@ -166,7 +220,9 @@ def test_a_dagster_that_stops_or_dies_leaves_nothing_running(shop: Shop, tmp_pat
         cache=str(tmp_path / "cache.json"),
         home=str(home),
     )
-    dagster = subprocess.Popen([sys.executable, "-c", script], env={**os.environ}, start_new_session=True)
+    dagster = subprocess.Popen(
+        [sys.executable, "-c", script], env={**os.environ}, start_new_session=True, preexec_fn=hears_interrupts
+    )
     await_that(lambda: any(run["status"] == "running" for run in shop.runs()), "steward is at work")
     dagster.send_signal(how)
     await_that(lambda: shop.runs()[0]["status"] == "cancelled", "steward's run is cancelled", 60)

@@ -16,7 +16,7 @@ import dagster as dg
 import pytest
 from dagster_graphql import DagsterGraphQLClient
 
-from tests.conftest import Shop, await_that
+from tests.conftest import Shop, await_that, hears_interrupts
 
 DEFINITIONS = """
 from dagster_steward import steward_definitions
@@ -81,6 +81,7 @@ class Served:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=hears_interrupts,
             )
         await_that(self.is_up, f"Dagster is up: {self.log}")
         self.client = DagsterGraphQLClient("127.0.0.1", port_number=port)

@@ -63,7 +63,10 @@ std::vector<Member> token_members() {
 }  // namespace
 
 Schema run_schema() { return object(run_members()); }
-Schema run_detail_schema() { return with(run_members(), {{"tasks", list_of(anything())}, {"progress", anything()}}); }
+Schema run_detail_schema() {
+  return with(run_members(),
+              {{"tasks", list_of(anything())}, {"dagster_url", or_null(text())}, {"progress", anything()}});
+}
 Schema approval_schema() { return object(approval_members()); }
 Schema approval_detail_schema() { return with(approval_members(), {{"plan", anything()}}); }
 
