@@ -49,6 +49,35 @@ def test_a_run_does_the_work_and_every_task_is_an_asset(shop: Shop, instance: dg
     }
 
 
+OTHER_JOBS = """
+  backup: {{scheduler: dagster}}
+backup:
+  nightly: {{database: app, store: cold, proof: {{every: 7 days}}, keep: {{daily: 14}}}}
+rotate-logs:
+  web: {{folder: {root}/logs}}
+"""
+
+
+def test_a_backup_is_an_asset_whose_age_and_proof_are_checked(shop: Shop, instance: dg.DagsterInstance) -> None:
+    shop.config.write_text(shop.config.read_text().rstrip() + OTHER_JOBS.format(root=shop.root))
+    definitions = shop.definitions()
+    (schedule,) = [one for one in definitions.schedules or () if one.name == "daily_backup_schedule"]
+    assert isinstance(schedule, dg.ScheduleDefinition)
+    assert (schedule.cron_schedule, schedule.default_status.value) == ("0 0 * * *", "RUNNING")
+    result = definitions.resolve_job_def("backup_job").execute_in_process(instance=instance)
+    assert set(materialised(result)) == {"nightly", "nightly.proof", "nightly.expire"}
+    assert checked(result)["nightly: backup_proved_and_fresh"]
+    assert all(checked(result).values())
+
+
+def test_rotated_logs_are_an_asset_too(shop: Shop, instance: dg.DagsterInstance) -> None:
+    shop.config.write_text(shop.config.read_text().rstrip() + OTHER_JOBS.format(root=shop.root))
+    result = shop.definitions().resolve_job_def("rotate_logs_job").execute_in_process(instance=instance)
+    assert set(materialised(result)) == {"web", "web.archive"}
+    assert len(list((shop.root / "logs" / "archive").iterdir())) == 2
+    assert all(checked(result).values())
+
+
 def test_each_names_the_others_run(shop: Shop, instance: dg.DagsterInstance) -> None:
     result = run_job(shop, instance)
     (run,) = shop.runs()

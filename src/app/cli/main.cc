@@ -99,9 +99,11 @@ class Grammar {
     run->add_flag("--force", run_.force, "rotate-logs: also logs that were rotated just now");
     run->add_option("--allow-removal", run_.allow_removal, "let this task past its brakes, for this run")
         ->type_name("TASK");
-    run->add_option("--approval", run_.approval, "carry out a run that waited and was approved")->type_name("RUN");
+    CLI::Option* approval =
+        run->add_option("--approval", run_.approval, "carry out a run that waited and was approved")->type_name("RUN");
     run->add_option("--tick", run_.tick, "for this moment of another scheduler: refused where it has had its run")
-        ->type_name("TIME");
+        ->type_name("TIME")
+        ->excludes(approval);
     run->add_flag("--full-speed", run_.full_speed, "wait for nothing that the database feels, for this run");
     command(&app_, "catalogue", "jobs, tasks and schedules, for other schedulers", catalogue_command)->alias("catalog");
     command(&app_, "status", "what needs attention", status_command);
@@ -534,9 +536,8 @@ int start(int argc, char** argv) {
       message[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(message[0])));
     while (message.ends_with('\n') || message.ends_with('.')) message.pop_back();
     std::ranges::replace(message, '\n', ' ');
-    return report(
-        output_of_process(asks_for_json(arguments)),
-        {.kind = Kind::bad_input, .message = std::move(message), .hint = hint_for(grammar.app(), arguments)});
+    return report(output_of_process(asks_for_json(arguments)),
+                  {.kind = Kind::bad_input, .message = std::move(message), .hint = hint_for(grammar.app(), arguments)});
   }
   // A flag comes before the variable, and is one for everything that this process starts.
   if (!grammar.config().empty())

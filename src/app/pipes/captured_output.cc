@@ -120,7 +120,7 @@ CapturedOutput::CapturedOutput(std::unique_ptr<Stream> out, std::unique_ptr<Stre
     : out_(std::move(out)), errors_(std::move(errors)) {}
 CapturedOutput::~CapturedOutput() { stop(); }
 
-Result<std::unique_ptr<CapturedOutput>> CapturedOutput::start(Listener listener) {
+Result<std::unique_ptr<CapturedOutput>> CapturedOutput::start(const Listener& listener) {
   auto out = std::make_unique<Stream>(STDOUT_FILENO, "stdout", listener);
   auto errors = std::make_unique<Stream>(STDERR_FILENO, "stderr", listener);
   if (!out->start() || !errors->start())

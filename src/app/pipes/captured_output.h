@@ -21,7 +21,7 @@ using Listener = std::function<void(std::string_view stream, std::string_view te
 
 class CapturedOutput {
  public:
-  static Result<std::unique_ptr<CapturedOutput>> start(Listener listener);
+  static Result<std::unique_ptr<CapturedOutput>> start(const Listener& listener);
   ~CapturedOutput();
   CapturedOutput(const CapturedOutput&) = delete;
   CapturedOutput& operator=(const CapturedOutput&) = delete;

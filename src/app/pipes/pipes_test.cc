@@ -36,9 +36,9 @@ json plain_context() {
           {"extras", json::object()}};
 }
 
-json context_of(std::vector<std::string> assets) {
+json context_of(const std::vector<std::string>& assets) {
   json out = plain_context();
-  out["asset_keys"] = std::move(assets);
+  out["asset_keys"] = assets;
   return out;
 }
 
