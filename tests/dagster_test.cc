@@ -9,7 +9,7 @@
 #include <fstream>
 
 #include "app/pipes/pipes.h"
-#include "harness/serving.h"
+#include "harness/served_api.h"
 
 namespace steward::harness {
 namespace {
@@ -237,6 +237,34 @@ TEST_F(LeftToDagster, TheDaemonFiresNothingAndDagsterTheSameTickOnce) {
   EXPECT_EQ(ledger->runs({.job = "cleanup"})->size(), 1u);
   ::kill(serving->pid(), SIGTERM);
   EXPECT_EQ(serving->wait().exit_code, 0);
+}
+
+/// The API beside Dagster.
+struct ServedBesideDagster : ServedApi {
+  std::string run_in_dagster() {
+    const json context{{"run_id", "8c1f0a2b-0000"}, {"extras", json::object()}};
+    const std::map<std::string, std::string> dagster{
+        {"DAGSTER_PIPES_CONTEXT", pipes::encode({{"data", context}})},
+        {"DAGSTER_PIPES_MESSAGES", pipes::encode({{"path", app.path("messages")}})}};
+    EXPECT_EQ(app.start({"run", "cleanup"}, dagster)->wait().exit_code, 0);
+    return ledger->run("latest")->id;
+  }
+};
+
+TEST_F(ServedBesideDagster, ARunsDocumentLeadsToDagstersRunWhereItIsKnownWhereThatIs) {
+  serve();
+  const http::Header viewer = token("viewer");
+  const std::string path = "/api/v1/runs/" + run_in_dagster();
+  EXPECT_EQ(ask("GET", path, {viewer}).document()["dagster_run"], "8c1f0a2b-0000");
+  EXPECT_EQ(ask("GET", path, {viewer}).document()["dagster_url"], nullptr);
+  app.file("steward.yaml", app.content("steward.yaml") + "serve: {dagster_url: \"https://dagster.example/\"}\n");
+  poke(*serving);
+  await(
+      [&] {
+        return ask("GET", path, {viewer}).document()["dagster_url"] == "https://dagster.example/runs/8c1f0a2b-0000";
+      },
+      "the link to Dagster");
+  stop();
 }
 
 }  // namespace

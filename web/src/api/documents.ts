@@ -89,7 +89,7 @@ export interface Progress {
   done: Amount;
   planned: Amount;
 }
-export type RunDetail = Run & { tasks: TaskResult[]; progress: Progress | null };
+export type RunDetail = Run & { tasks: TaskResult[]; dagster_url: string | null; progress: Progress | null };
 export type ApprovalDetail = Approval & { plan: Plan | null };
 export interface Overview {
   attention: string[];

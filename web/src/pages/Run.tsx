@@ -53,7 +53,7 @@ export function Page() {
               of={[
                 ["Started", <span key="s"><At at={run.started} /> <span className="text-muted">(<Ago at={run.started} />)</span></span>],
                 [run.ended ? "Took" : "For", run.status === "queued" ? "not yet" : <Took key="t" from={run.started} to={run.ended} />],
-                ["By", run.dagster_url !== null
+                ["By", run.dagster_url
                   ? <a key="b" href={run.dagster_url} className="link" rel="noreferrer">{run.actor}</a>
                   : `${run.actor} (${run.trigger})`],
                 ["On", `${run.host}, steward ${run.version || "–"}`],
