@@ -418,6 +418,8 @@ std::map<std::string, Schedule> read_schedules(const Node& section, std::vector<
                                 hint.empty() ? fmt::format("The jobs are {}.", join_and(names)) : std::move(hint)));
     } else {
       Reader(member.value, found->second, errors).read();
+      const bool is_dagsters = found->second.owner == Owner::dagster && member.value.find("schedule") == nullptr;
+      if (is_dagsters && member.key == "cleanup") found->second.timing = Cron::parse("0 * * * *").value();
     }
   }
   return schedules;

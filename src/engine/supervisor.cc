@@ -13,6 +13,7 @@
 #include "io/process/identity.h"
 #include "run/bound_plan.h"
 #include "run/ledger/agenda.h"
+#include "run/ledger/approvals.h"
 #include "run/plan.h"
 #include "run/runner.h"
 
@@ -121,7 +122,7 @@ Result<void> Supervisor::see_to_queued(const ledger::Run& run, Known& known, std
         run, Status::failed,
         fmt::format("its process ended before it began ({}){}", how_it_ended(known), last_words(state_, run.id)));
   }
-  if (!schedules_.contains(run.job)) return {};
+  if (!schedules_.contains(run.job) || TRY(is_left_to_dagster(run))) return {};
   if (run.not_before && *run.not_before > clock_.now()) {
     next_start_ = next_start_ ? std::min(*next_start_, *run.not_before) : *run.not_before;
     return {};
@@ -132,6 +133,13 @@ Result<void> Supervisor::see_to_queued(const ledger::Run& run, Known& known, std
     if (presence_of(run.process) != Presence::gone && !is_silent(run, known, monotonic)) return {};
   }
   return launch(run, known, monotonic);
+}
+
+Result<bool> Supervisor::is_left_to_dagster(const ledger::Run& run) const {
+  if (run.trigger != "dagster" || schedules_.at(run.job).owner != Owner::dagster) return false;
+  const auto approval = ledger_.approvals().approval(run.id);
+  if (!approval && approval.error().kind != Kind::not_found) return std::unexpected(approval.error());
+  return approval && approval->state == ledger::Answer::approved;
 }
 
 Result<void> Supervisor::see_to_running(const ledger::Run& run, Known& known, std::chrono::microseconds monotonic) {
@@ -250,6 +258,7 @@ Result<void> Supervisor::enter_retries() {
   for (const ledger::Run& run : TRY(ledger_.agenda().without_retry(now - retries_looked_for))) {
     const auto schedule = schedules_.find(run.job);
     if (schedule == schedules_.end() || run.attempt > schedule->second.retries.max) continue;
+    if (run.trigger == "dagster") continue;  // whether it is tried again is Dagster's to say
     if (!is_worth_a_retry(run, TRY(ledger_.tasks(run.id)))) continue;
     const Instant at =
         run.ended.value_or(now) + retry_delay(schedule->second.retries, static_cast<unsigned>(run.attempt), run.id);

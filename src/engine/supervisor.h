@@ -12,6 +12,7 @@
 ///             `interrupted`, or `cancelled` where that had been asked for, with the reason.
 ///           - A cancel that is not heeded within `grace` is followed by SIGKILL; so is the end of `max_runtime`.
 ///           - A retry is entered once, by whoever looks first, also after a crash between the end and the retry.
+///           - An approved run of a job that is Dagster's to start is left to Dagster, whose sensor goes on with it.
 ///           - Children are not ours to take along: they go on when this process ends, and are found again.
 /// Threads   One.
 #pragma once
@@ -89,6 +90,7 @@ class Supervisor {
   void reap();
   Result<void> see_to(const ledger::Run& run, std::chrono::microseconds monotonic);
   Result<void> see_to_queued(const ledger::Run& run, Known& known, std::chrono::microseconds monotonic);
+  Result<bool> is_left_to_dagster(const ledger::Run& run) const;
   Result<void> see_to_running(const ledger::Run& run, Known& known, std::chrono::microseconds monotonic);
   Result<void> stop_where_due(const ledger::Run& run, Known& known, std::chrono::microseconds monotonic);
   bool is_silent(const ledger::Run& run, Known& known, std::chrono::microseconds monotonic) const;

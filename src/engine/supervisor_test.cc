@@ -15,6 +15,7 @@
 #include "io/files/scratch.h"
 #include "io/process/identity.h"
 #include "run/ledger/agenda.h"
+#include "run/ledger/approvals.h"
 #include "run/runner.h"
 
 namespace steward::engine {
@@ -106,14 +107,14 @@ struct Supervising : testing::Test {
     clock.time = Instant{std::chrono::sys_days{std::chrono::year{2026} / 11 / 23} + 3h};
     supervisor.set_schedules({{"cleanup", Schedule{}}});
   }
-  void enter(const std::string& id, ledger::Process process, Status status) {
+  void enter(const std::string& id, ledger::Process process, Status status, const std::string& trigger = "serve") {
     const ledger::Run run{.id = id,
                           .job = "cleanup",
                           .status = status,
                           .started = clock.time,
                           .heartbeat = clock.time,
                           .process = std::move(process),
-                          .trigger = "serve",
+                          .trigger = trigger,
                           .due = clock.time};
     if (status == Status::queued) {
       ASSERT_EQ(ledger->agenda().enqueue(run), true);
@@ -218,6 +219,42 @@ TEST_F(Supervising, ALostRunIsTriedAgainWhereItsScheduleSaysSo) {
   const std::vector<ledger::Run> runs = ledger->runs({}).value();
   ASSERT_EQ(runs.size(), 2u);
   EXPECT_EQ(std::ranges::count(runs, std::string("r1"), &ledger::Run::retry_of), 1);
+}
+
+TEST_F(Supervising, ARunOfDagstersIsTriedAgainByDagsterAndNotByUs) {
+  supervisor.set_schedules({{"cleanup", Schedule{.retries = {.max = 1}}}});
+  enter("r1", elsewhere, Status::running, "dagster");
+  look_at(1000s);
+  look_at(1060s);
+  ASSERT_EQ(status("r1"), Status::interrupted);
+  look_at(1061s);
+  EXPECT_EQ(ledger->runs({}).value().size(), 1u);
+}
+
+TEST_F(Supervising, AnApprovedRunOfAJobThatIsDagstersIsLeftToDagster) {
+  scratch.write("program", "#!/bin/sh\nsleep 1000\n");
+  ASSERT_EQ(::chmod((scratch / "program").c_str(), 0700), 0);
+  supervisor.set_schedules({{"cleanup", Schedule{.owner = Owner::dagster}}});
+  enter("r1", this_process(), Status::running, "dagster");
+  ledger::Approvals& approvals = ledger->approvals();
+  ASSERT_EQ(approvals.ask({.run = "r1",
+                           .job = "cleanup",
+                           .digest = "8c1f0a2b77de",
+                           .tasks = {"purge-logs"},
+                           .asked = clock.time,
+                           .asked_by = "dagster run 1",
+                           .expires = clock.time + 24h}),
+            true);
+  ASSERT_TRUE(approvals.approve({.run = "r1", .digest = "8c1f0a2b77de", .who = "ada", .at = clock.time}));
+  ASSERT_EQ(status("r1"), Status::queued);
+  look_at(1000s);
+  EXPECT_EQ(ledger->run("r1").value().launch, "") << "nobody has started a process for it";
+  supervisor.set_schedules({{"cleanup", Schedule{}}});
+  look_at(1001s);
+  EXPECT_NE(ledger->run("r1").value().launch, "") << "it is steward's to start again";
+  ASSERT_TRUE(ledger->end_run("r1", Status::cancelled, clock.time, ""));
+  look_at(1002s);
+  look_at(1100s);  // its grace is over
 }
 
 }  // namespace

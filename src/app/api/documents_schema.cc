@@ -17,6 +17,7 @@ std::vector<Member> run_members() {
           {"ended", or_null(instant())},
           {"trigger", text()},
           {"actor", text()},
+          {"dagster_run", or_null(text())},
           {"host", text()},
           {"version", text()},
           {"environment", text()},
@@ -65,7 +66,9 @@ std::vector<Member> token_members() {
 
 Schema run_schema() { return object(run_members()); }
 Schema run_detail_schema() {
-  return with(run_members(), {{"tasks", list_of(task_result_schema())}, {"progress", or_null(progress_schema())}});
+  return with(run_members(), {{"tasks", list_of(task_result_schema())},
+                              {"dagster_url", or_null(text())},
+                              {"progress", or_null(progress_schema())}});
 }
 Schema approval_schema() { return object(approval_members()); }
 Schema approval_detail_schema() { return with(approval_members(), {{"plan", or_null(plan_schema())}}); }

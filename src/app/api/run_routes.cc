@@ -7,6 +7,7 @@
 
 #include "app/api/context.h"
 #include "app/api/documents_schema.h"
+#include "app/config/settings.h"
 #include "app/documents/documents.h"
 #include "core/text.h"
 #include "io/process/identity.h"
@@ -44,6 +45,9 @@ Result<Response> show_run(const Context& context, const Call& call) {
   document["tasks"] = json::array();
   for (const ledger::TaskRecord& task : TRY(context.ledger.tasks(run.id)))
     document["tasks"].push_back(json::parse(task.detail, nullptr, false));
+  const std::string dagsters = app::dagster_run_of(run), dagster = context.settings.settings()->serve.dagster_url;
+  document["dagster_url"] =
+      dagsters.empty() || dagster.empty() ? json(nullptr) : json(fmt::format("{}/runs/{}", dagster, dagsters));
   document["progress"] = run.progress.empty() ? json(nullptr) : json::parse(run.progress, nullptr, false);
   return answer(document);
 }

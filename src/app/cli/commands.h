@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/cli/output.h"
+#include "app/pipes/pipes.h"
 #include "core/result.h"
 
 namespace steward::app {
@@ -34,8 +35,13 @@ struct RunCommand {
   bool force = false;       ///< Also what was rotated just now.
   bool full_speed = false;  ///< No throttle, for this run.
   std::string approval{};   ///< A run that waited and was approved: it is carried out now.
+  std::string tick{};       ///< The moment of another scheduler that this run is for: no other run is, ever.
+  pipes::Bootstrap dagster{};  ///< What Dagster gave this process, if it has started it.
 };
 Result<int> run_command(const Output& output, const RunCommand& command);
+
+/// What jobs there are, their tasks and schedules: what other schedulers are made from.
+Result<int> catalogue_command(const Output& output);
 
 /// What waits for a person, and the answers. `run`: its id or a beginning of it.
 struct ApprovalsCommand {

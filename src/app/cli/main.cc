@@ -12,6 +12,7 @@
 #include "app/cli/session.h"
 #include "app/cli/signals.h"
 #include "app/config/catalogue.h"
+#include "app/pipes/pipes.h"
 #include "core/text.h"
 
 namespace steward::app {
@@ -52,7 +53,9 @@ std::vector<CommandWords> words_of(const CLI::App& app, const std::string& comma
 /// The command line as CLI11 has it, and what was chosen.
 class Grammar {
  public:
-  Grammar() {
+  /// `dagster`: what Dagster gave this process; for the command that speaks to it.
+  explicit Grammar(pipes::Bootstrap dagster) {
+    run_.dagster = std::move(dagster);
     app_.name("steward");
     app_.set_version_flag("--version", fmt::format("steward {}", version));
     app_.require_subcommand(1);
@@ -130,8 +133,13 @@ class Grammar {
     run->add_flag("--force", run_.force, "rotate-logs: also logs that were rotated just now");
     run->add_option("--allow-removal", run_.allow_removal, "let this task past its brakes, for this run")
         ->type_name("TASK");
-    run->add_option("--approval", run_.approval, "carry out a run that waited and was approved")->type_name("RUN");
+    CLI::Option* approval =
+        run->add_option("--approval", run_.approval, "carry out a run that waited and was approved")->type_name("RUN");
+    run->add_option("--tick", run_.tick, "for this moment of another scheduler: refused where it has had its run")
+        ->type_name("TIME")
+        ->excludes(approval);
     run->add_flag("--full-speed", run_.full_speed, "wait for nothing that the database feels, for this run");
+    command(&app_, "catalogue", "jobs, tasks and schedules, for other schedulers", catalogue_command)->alias("catalog");
     command(&app_, "status", "what needs attention", status_command);
     CLI::App* health = command(&app_, "healthcheck", "whether it does what it is there for, for machines that ask",
                                [this](const Output& output) { return healthcheck_command(output, healthcheck_); });
@@ -554,28 +562,30 @@ class Grammar {
 };
 
 /// The nearest subcommand to the word that was not understood.
-std::string hint_for(const CLI::App& app, int argc, char** argv) {
+std::string hint_for(const CLI::App& app, const std::vector<std::string>& arguments) {
   std::vector<std::string> names;
   for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
     names.push_back(sub->get_name());
-  for (int i = 1; i < argc; ++i) {
-    if (argv[i][0] == '-') continue;
-    if (std::string hint = did_you_mean(argv[i], names);
-        !hint.empty() && std::ranges::find(names, argv[i]) == names.end())
+  for (const std::string& argument : arguments) {
+    if (argument.starts_with('-')) continue;
+    if (std::string hint = did_you_mean(argument, names);
+        !hint.empty() && std::ranges::find(names, argument) == names.end())
       return hint;
     break;
   }
   return "`steward --help` shows the commands.";
 }
 
-bool asks_for_json(int argc, char** argv) {
-  return std::any_of(argv + 1, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
+bool asks_for_json(const std::vector<std::string>& arguments) {
+  return std::ranges::find(arguments, "--json") != arguments.end();
 }
 
 int start(int argc, char** argv) {
-  Grammar grammar;
+  std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  // First of all, so that nothing that this process starts takes itself for Dagster's.
+  Grammar grammar(pipes::take_bootstrap(arguments));
   try {
-    grammar.app().parse(argc, argv);
+    grammar.app().parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // as CLI11 wants them
   } catch (const CLI::Success& success) {
     return grammar.app().exit(success);  // --help, --version
   } catch (const CLI::ParseError& error) {
@@ -584,9 +594,8 @@ int start(int argc, char** argv) {
       message[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(message[0])));
     while (message.ends_with('\n') || message.ends_with('.')) message.pop_back();
     std::ranges::replace(message, '\n', ' ');
-    return report(
-        output_of_process(asks_for_json(argc, argv)),
-        {.kind = Kind::bad_input, .message = std::move(message), .hint = hint_for(grammar.app(), argc, argv)});
+    return report(output_of_process(asks_for_json(arguments)),
+                  {.kind = Kind::bad_input, .message = std::move(message), .hint = hint_for(grammar.app(), arguments)});
   }
   // A flag comes before the variable, and is one for everything that this process starts.
   if (!grammar.config().empty())

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "app/cli/commands.h"
+#include "app/cli/dagster.h"
 #include "app/cli/notifications.h"
 #include "app/cli/print_plan.h"
 #include "app/cli/progress.h"
@@ -22,6 +23,7 @@
 #include "app/documents/documents.h"
 #include "core/random.h"
 #include "core/text.h"
+#include "engine/freshness.h"
 #include "engine/supervisor.h"
 #include "run/ledger/agenda.h"
 #include "run/ledger/approvals.h"
@@ -103,6 +105,55 @@ Result<RunStart> start_of_approved(const Session& session, const std::string& jo
               fmt::format("steward runs show {}", run.id));
 }
 
+/// Enters the tick of another scheduler as fired, with a run that this process carries out.
+Result<RunStart> start_of_tick(const Session& session, const std::string& job, const std::string& text,
+                               const std::string& by, const std::string& actor) {
+  const auto due = parse_instant(text);
+  if (!due || text.find_first_of("Tt ") == std::string::npos)
+    return fail(Kind::bad_input, fmt::format("--tick is \"{}\": expected a date and time", printable(text)),
+                "Write it like 2026-11-29T03:00:00Z.");
+  const Instant now = session.clock.now();
+  if (*due > now + std::chrono::minutes(5))
+    return fail(Kind::bad_input, fmt::format("--tick is {}, which is to come", format_instant(*due)));
+  ledger::Run run{.id = new_run_id(now),
+                  .job = job,
+                  .status = ledger::Status::queued,
+                  .started = now,
+                  .heartbeat = now,
+                  .process = this_process(),
+                  .trigger = by,
+                  .actor = actor,
+                  .due = *due,
+                  .launch = random_hex(8),
+                  .launched = now};
+  const ledger::Tick tick{
+      .job = job, .due = *due, .outcome = "fired", .run = run.id, .decided = now, .daemon = actor};
+  ledger::Agenda& agenda = session.ledger->agenda();
+  if (TRY(agenda.enter(tick, run, {}))) return RunStart{.id = run.id, .launch = run.launch};
+  std::string what = "has an outcome already", hint = fmt::format("steward schedule {} --past", job);
+  for (const ledger::Tick& found : TRY(agenda.ticks({.job = job, .limit = 1000}))) {
+    if (found.due != *due) continue;
+    what = found.run.empty() ? fmt::format("did not fire ({})", found.outcome)
+                             : fmt::format("has fired, by {}: run {}", found.daemon, found.run);
+    if (!found.run.empty()) hint = fmt::format("steward runs show {}", found.run);
+  }
+  return fail(Kind::refused, fmt::format("the tick {} of {} {}", format_instant(*due), job, what), std::move(hint),
+              "tick-fired");
+}
+
+/// The run's page in the dashboard, where its address is known.
+std::string page_of_run(const Settings& settings, const std::string& run) {
+  std::string url = settings.serve.public_url;
+  while (url.ends_with('/')) url.pop_back();
+  return url.empty() ? std::string{} : fmt::format("{}/runs/{}", url, run);
+}
+
+std::map<std::string, std::string> kinds_of(const Job& job, const Settings& settings) {
+  std::map<std::string, std::string> out;
+  for (const TaskSlot& slot : job.tasks) out[slot.info.name] = kind_of(settings, job.name, slot.info.name);
+  return out;
+}
+
 /// The plan that a queued run was entered with, by somebody who has looked at it; one that was approved is the
 /// runner's affair (run/asking.h).
 Result<std::optional<Plan>> plan_given_with(ledger::Ledger& ledger, const std::string& id) {
@@ -136,30 +187,38 @@ Result<int> plan_command(const Output& output, const PlanCommand& command) {
   return 0;
 }
 
-Result<int> run_command(const Output& output, const RunCommand& command) {
+namespace {
+
+Result<int> carry_out(const Output& output, const RunCommand& command, DagsterRun& dagster) {
   const JobName name = TRY(parse_job_name(command.job));
   const Session session = TRY(open_session_with_notes(output));
+  const std::string by = dagster.is_active() ? "dagster" : trigger();
+  const std::string actor = dagster.is_active() ? dagster.actor() : user_name();
   // A scheduler that has entered the run in the ledger names it, and this start of it (engine/supervisor.h).
   const std::string given = variable(engine::run_variable), launch = variable(engine::launch_variable);
   RunStart start{.id = given, .launch = launch};
+  const bool is_a_daemons = !given.empty() && !launch.empty();
   if (!command.approval.empty())
     start = TRY(start_of_approved(session, name.job, command.approval));
-  else if (given.empty() || launch.empty())
+  else if (!command.tick.empty())
+    start = TRY(start_of_tick(session, name.job, command.tick, by, actor));
+  else if (!is_a_daemons)
     start = {.id = new_run_id(session.clock.now())};
   const std::string& id = start.id;
-  Caller by = caller(name.job, id);
-  by.again = command.force;
-  const Job job = make_job(name.job, session.settings, session.state, by);
+  Caller as = caller(name.job, id);
+  as.again = command.force;
+  const Job job = make_job(name.job, session.settings, session.state, as);
+  dagster.about(job.name, id, kinds_of(job, session.settings), page_of_run(session.settings, id));
   RunSettings settings{.id = id,
                        .launch = start.launch,
                        .only = name.only,
                        .allow_removal = {command.allow_removal.begin(), command.allow_removal.end()},
                        .brakes = session.settings.brakes,
                        .approval = session.settings.schedules.at(job.name).approval,
-                       .unattended = !start.launch.empty() || trigger() == "dagster",
+                       .unattended = !start.launch.empty() || by == "dagster",
                        .throttle = session.settings.throttle,
-                       .trigger = trigger(),
-                       .actor = user_name(),
+                       .trigger = by,
+                       .actor = actor,
                        .version = std::string(version),
                        .environment = session.settings.environment};
   for (const std::string& task : settings.allow_removal) {
@@ -182,6 +241,7 @@ Result<int> run_command(const Output& output, const RunCommand& command) {
   Reporters reporters;
   ProgressReporter progress(output);
   reporters.add(progress);
+  reporters.add(dagster);
   const RunResult result = TRY(run_job(job, settings,
                                        {.clock = session.clock,
                                         .state = session.state,
@@ -192,14 +252,29 @@ Result<int> run_command(const Output& output, const RunCommand& command) {
     fmt::print(stderr, "steward: holds could not be written beside the archive: {}\n",
                printable(written.error().message));
   // What a daemon has started, its daemon tells of.
-  if (start.launch.empty()) deliver_at_end(session);
+  if (!is_a_daemons && command.approval.empty()) deliver_at_end(session);
   if (const auto tidied = tidy_after_run(session, result.status); !tidied)
     fmt::print(stderr, "steward: the state directory could not be tidied: {}\n", printable(tidied.error().message));
   if (output.json)
     print_json(to_json(result));
   else
     print(result_text(output, result));
+  if (dagster.is_active()) {
+    const std::vector<engine::ScheduledJob> jobs{scheduled_job(session.settings, job.name)};
+    if (const auto found = engine::freshness(*session.ledger, jobs, session.clock.now()))
+      dagster.check_freshness(*found, session.clock.now());
+    dagster.ended(result);
+  }
   return result.exit_code;
+}
+
+}  // namespace
+
+Result<int> run_command(const Output& output, const RunCommand& command) {
+  const auto dagster = TRY(DagsterRun::open(command.dagster));
+  auto done = carry_out(output, command, *dagster);
+  if (!done) dagster->failed(done.error());
+  return done;
 }
 
 Result<int> runs_command(const Output& output, const RunsCommand& command) {

@@ -231,6 +231,17 @@ std::vector<std::string> job_names() {
   return {std::string(cleanup_name), std::string(rotation_name), std::string(backup_name)};
 }
 
+std::string kind_of(const Settings& settings, std::string_view job, std::string_view task) {
+  if (job == rotation_name) return task.ends_with(".archive") ? "purge" : "rotation";
+  if (job == backup_name) return task.ends_with(".proof") ? "proof" : task.ends_with(".expire") ? "purge" : "backup";
+  const auto spec =
+      std::ranges::find_if(settings.cleanup, [&](const retention::TaskSpec& one) { return one.info.name == task; });
+  const bool is_known = spec != settings.cleanup.end() && spec->policy;
+  // One of the built-in tasks that is not configured has its name alone to tell by.
+  const bool archives = is_known ? retention::archive_of(*spec->policy) != nullptr : task.starts_with("archive-");
+  return archives ? "archive" : "purge";
+}
+
 Result<JobName> parse_job_name(const std::string& text) {
   const std::size_t slash = text.find('/');
   JobName name{.job = text.substr(0, slash)};

@@ -278,6 +278,15 @@ TEST_F(File, WithoutAFileVariablesSayWhereTheServerAnswers) {
   EXPECT_EQ(settings->serve.public_url, "https://ops.example.com/steward");
 }
 
+TEST_F(File, SaysWhereDagsterIsForLinks) {
+  EXPECT_EQ(read_text(head).serve.dagster_url, "");
+  EXPECT_EQ(read_text(std::string(head) + "serve: {dagster_url: \"https://dagster.example.com/\"}\n").serve.dagster_url,
+            "https://dagster.example.com");
+  EXPECT_THAT(messages(), IsEmpty());
+  read_text(std::string(head) + "serve: {dagster_url: dagster}\n");
+  EXPECT_THAT(messages(), ElementsAre(testing::HasSubstr("\"dagster\" is no public URL")));
+}
+
 TEST_F(File, SaysHowTheDaemonEndsAndWhatItsDisksAreToHave) {
   const Settings by_default = read_text(head);
   EXPECT_EQ(by_default.serve.shutdown, "leave");

@@ -23,6 +23,10 @@ json document_in(const std::string& text) {
 
 json or_null(const std::optional<Instant>& instant) { return instant ? json(format_instant(*instant)) : json(nullptr); }
 
+std::string dagster_run_of(const ledger::Run& run) {
+  return run.trigger == "dagster" && run.actor.starts_with(dagster_actor) ? run.actor.substr(dagster_actor.size()) : "";
+}
+
 json document_of(const ledger::Run& run) {
   return {{"run", run.id},
           {"job", run.job},
@@ -32,6 +36,7 @@ json document_of(const ledger::Run& run) {
           {"ended", or_null(run.ended)},
           {"trigger", run.trigger},
           {"actor", run.actor},
+          {"dagster_run", text_or_null(dagster_run_of(run))},
           {"host", run.process.host},
           {"version", run.version},
           {"environment", run.environment},

@@ -23,6 +23,11 @@ namespace steward::app {
 /// "2026-11-23T03:00:00Z", or null.
 nlohmann::json or_null(const std::optional<Instant>& instant);
 
+/// How the actor of a run that Dagster has started begins; the id of Dagster's run follows.
+inline constexpr std::string_view dagster_actor = "dagster run ";
+/// That id; empty where Dagster has not started it.
+std::string dagster_run_of(const ledger::Run& run);
+
 nlohmann::json document_of(const ledger::Run& run);
 nlohmann::json document_of(const ledger::Approval& approval);
 nlohmann::json document_of(const ledger::Tick& tick);

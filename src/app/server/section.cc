@@ -20,6 +20,10 @@ Shape serve_shape() {
         .what = "how browsers reach it, behind the proxy that speaks TLS: for links, cookies and the check of Origin",
         .shape = text,
         .example = "https://ops.example.com/steward"},
+       {.key = "dagster_url",
+        .what = "Dagster's webserver as browsers reach it: for links from runs that Dagster has started",
+        .shape = text,
+        .example = "https://dagster.example.com"},
        {.key = "trusted_proxies",
         .what = "addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed",
         .shape = list_of(text),
@@ -82,6 +86,9 @@ ServeRules read_serve(const Node& section, std::vector<Error>& errors) {
   if (section.find("listen") != nullptr) checked("listen", check_listen(rules.listen));
   rules.public_url = section.text_at("public_url");
   if (!rules.public_url.empty()) checked("public_url", check_public_url(rules.public_url));
+  rules.dagster_url = section.text_at("dagster_url");
+  if (!rules.dagster_url.empty()) checked("dagster_url", check_public_url(rules.dagster_url));
+  while (rules.dagster_url.ends_with('/')) rules.dagster_url.pop_back();
   rules.trusted_proxies = texts("trusted_proxies");
   if (const auto networks = Networks::parse(rules.trusted_proxies); !networks)
     checked("trusted_proxies", std::unexpected(networks.error()));

@@ -13,6 +13,7 @@ namespace steward::server {
 struct ServeRules {
   std::string listen = "127.0.0.1:8420";  ///< "off": no API and no dashboard.
   std::string public_url{};               ///< As browsers see it: "https://ops.example/steward".
+  std::string dagster_url{};              ///< Dagster's webserver, for links to runs that Dagster has started.
   std::vector<std::string> trusted_proxies{};
   std::vector<std::string> hosts{};  ///< More names to answer to, besides that of the public URL.
   bool open_metrics = false;         ///< /metrics for anyone.

@@ -90,8 +90,8 @@ class Agenda {
   virtual Result<std::vector<LeaseState>> leases(Instant now) = 0;
 
   /// Enters what became of a tick, with the run where it fired, in one transaction. False, and nothing is entered,
-  /// where the tick has its outcome already. interrupted where `lease` (if given) is not that holder's, in that term,
-  /// any more.
+  /// where the tick has its outcome already; but one that was "left" to another scheduler may still be "fired" by it.
+  /// interrupted where `lease` (if given) is not that holder's, in that term, any more.
   virtual Result<bool> enter(const Tick& tick, const std::optional<Run>& queued, const std::optional<Lease>& lease) = 0;
   /// The last tick of each job that has an outcome.
   virtual Result<std::map<std::string, Instant>> last_ticks() = 0;

@@ -91,6 +91,21 @@ TEST_P(AgendaContract, ATickHasOneOutcomeForGood) {
   EXPECT_THAT(agenda().last_ticks().value(), ElementsAre(Pair("backup", three + 24h)));
 }
 
+TEST_P(AgendaContract, ATickThatWasLeftToAnotherSchedulerMayStillBeFiredByItOnce) {
+  EXPECT_EQ(agenda().enter(a_tick(three, "left"), {}, {}), true);
+  EXPECT_EQ(agenda().enter(a_tick(three, "paused"), {}, {}), false) << "it has its outcome";
+  EXPECT_EQ(agenda().enter(a_tick(), a_run("r1"), {}), true);
+  EXPECT_EQ(agenda().enter(a_tick(), a_run("r2"), {}), false);
+  EXPECT_EQ(agenda().enter(a_tick(three, "left"), {}, {}), false) << "nor is it taken back";
+  const std::vector<Tick> ticks = agenda().ticks({}).value();
+  ASSERT_EQ(ticks.size(), 1u);
+  EXPECT_EQ(ticks[0].outcome, "fired");
+  EXPECT_EQ(ticks[0].run, "r1");
+  EXPECT_EQ(agenda().open_runs()->size(), 1u);
+  ASSERT_EQ(agenda().enter(a_tick(three + 24h, "missed"), {}, {}), true);
+  EXPECT_EQ(agenda().enter(a_tick(three + 24h), a_run("r3"), {}), false) << "what was missed was not left";
+}
+
 TEST_P(AgendaContract, OfManyDaemonsThatEnterOneTickOneDoes) {
   constexpr int daemons = 6;
   std::atomic<int> entered = 0, failed = 0;

@@ -96,7 +96,9 @@ Result<bool> SqlAgenda::enter(const Tick& tick, const std::optional<Run>& queued
     const std::string run = queued ? queued->id : tick.run;
     const std::int64_t inserted =
         TRY(db_.execute("insert into @ticks (job, due, outcome, reason, since, run, decided, daemon) values (?1, ?2, "
-                        "?3, ?4, ?5, ?6, ?7, ?8) on conflict (job, due) do nothing",
+                        "?3, ?4, ?5, ?6, ?7, ?8) on conflict (job, due) do update set outcome = excluded.outcome, reason = "
+                        "excluded.reason, since = excluded.since, run = excluded.run, decided = excluded.decided, "
+                        "daemon = excluded.daemon where @ticks.outcome = 'left' and excluded.outcome = 'fired'",
                         {stored(tick.job), stored(tick.due), stored(tick.outcome), stored(tick.reason),
                          stored(tick.since), stored(run), stored(tick.decided), stored(tick.daemon)}));
     if (inserted == 0) return {};

@@ -54,7 +54,9 @@ export function Page() {
               of={[
                 ["Started", <span key="s"><At at={run.started} /> <span className="text-muted">(<Ago at={run.started} />)</span></span>],
                 [run.ended ? "Took" : "For", run.status === "queued" ? "not yet" : <Took key="t" from={run.started} to={run.ended} />],
-                ["By", `${run.actor} (${run.trigger})`],
+                ["By", run.dagster_url
+                  ? <a key="b" href={run.dagster_url} className="link" rel="noreferrer">{run.actor}</a>
+                  : `${run.actor} (${run.trigger})`],
                 ["On", `${run.host}, steward ${run.version || "–"}`],
                 ["Environment", run.environment || "–"],
                 ["Plan", run.plan ? <code key="p" className="font-mono text-[0.8125rem]" title={run.plan}>{run.plan.slice(0, 16)}</code> : "–"],

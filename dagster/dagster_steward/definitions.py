@@ -1,0 +1,299 @@
+"""Dagster's definitions, made from what steward says of itself."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import timezone
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from dagster_steward.catalogue import Catalogue, CatalogueError, Job, Task, ask, read_catalogue
+from dagster_steward.running import APPROVAL_TAG, TICK_TAG, Program, run_steward
+
+logger = logging.getLogger("dagster_steward")
+
+#: The sensor that goes on with approved runs.
+APPROVALS_SENSOR = "steward_approvals_sensor"
+
+
+@dataclass(frozen=True)
+class _Names:
+    job: str
+    schedule: str
+    cron: str | None = None
+
+
+#: What teams call these jobs; and when they are due where nobody says otherwise.
+_NAMES = {
+    "cleanup": _Names("cleanup_job", "hourly_cleanup_schedule", "0 * * * *"),
+    "backup": _Names("backup_job", "daily_backup_schedule", "0 0 * * *"),
+    "analyze-query-plans": _Names("analyze_query_plans_job", "daily_query_plan_schedule", "30 6 * * *"),
+    "rotate-secrets": _Names("rotate_secrets_job", "monthly_secret_rotation_schedule", "0 0 1 * *"),
+    "rotate-logs": _Names("rotate_logs_job", "daily_log_rotation_schedule", "0 1 * * *"),
+    "update-dependencies": _Names("update_dependencies_job", "weekly_dependency_update_schedule", "0 5 * * 1"),
+}
+
+
+def _names_of(job: str) -> _Names:
+    plain = job.replace("-", "_")
+    return _NAMES.get(job) or _Names(f"{plain}_job", f"{plain}_schedule")
+
+
+def cron_of_interval(seconds: int) -> str | None:
+    """The cron line of an interval that a clock's minutes, hours or days can be divided by; else None."""
+    minutes, rest = divmod(seconds, 60)
+    if rest or minutes == 0:
+        return None
+    if minutes < 60:
+        return f"*/{minutes} * * * *" if 60 % minutes == 0 else None
+    hours, rest = divmod(minutes, 60)
+    if rest:
+        return None
+    if hours < 24:
+        return f"0 */{hours} * * *" if 24 % hours == 0 else None
+    return "0 0 * * *" if hours == 24 else None
+
+
+@dataclass(frozen=True)
+class _Options:
+    program: Program
+    key_prefix: tuple[str, ...]
+    group: str
+    tags: Mapping[str, str]
+    owners: tuple[str, ...]
+    hooks: Set[dg.HookDefinition]
+    retry_policy: dg.RetryPolicy | None
+    schedules: Mapping[str, str | None]
+
+    def key(self, job: Job, task: Task) -> dg.AssetKey:
+        return dg.AssetKey([*self.key_prefix, job.name, task.name])
+
+
+def _spec(job: Job, task: Task, options: _Options) -> dg.AssetSpec:
+    why_not = task.why_not
+    return dg.AssetSpec(
+        key=options.key(job, task),
+        description=f"{task.title}." + (f" {why_not[0].upper()}{why_not[1:]}." if why_not else ""),
+        group_name=options.group,
+        skippable=True,
+        owners=list(options.owners),
+        tags={**options.tags, "steward/kind": task.kind, "steward/state": task.state},
+        kinds={"steward", task.kind},
+        metadata={"needs": list(task.needs)} if task.needs else {},
+    )
+
+
+def _assets_of(job: Job, options: _Options) -> dg.AssetsDefinition:
+    """One step for all tasks of the job that are ready, of which some may be chosen."""
+    by_key = {options.key(job, task): task.name for task in job.ready}
+
+    @dg.multi_asset(
+        name=job.name.replace("-", "_"),
+        specs=[_spec(job, task, options) for task in job.ready],
+        # Not `check`: Dagster 1.11 compiles AssetCheckSpec with the names of whoever calls it first.
+        check_specs=[
+            dg.AssetCheckSpec(name=name, asset=options.key(job, task)) for task in job.ready for name in task.checks
+        ],
+        can_subset=True,
+        retry_policy=options.retry_policy,
+        op_tags={"steward/job": job.name},
+    )
+    def carry_out(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        chosen = [name for key, name in by_key.items() if key in context.selected_asset_keys]
+        yield from run_steward(
+            context,
+            options.program,
+            job.name,
+            [] if len(chosen) == len(by_key) else chosen,
+            options.key_prefix,
+        )
+
+    return carry_out
+
+
+def _job_of(job: Job, options: _Options) -> Any:
+    return dg.define_asset_job(
+        name=_names_of(job.name).job,
+        description=f"{job.title}.",
+        selection=dg.AssetSelection.assets(*(options.key(job, task) for task in job.ready)),
+        # One step: a process of its own for it would be three more seconds.
+        executor_def=dg.in_process_executor,
+        tags={**options.tags, "steward/job": job.name},
+        hooks=set(options.hooks),
+    )
+
+
+def _cron_of(job: Job, options: _Options) -> str | None:
+    if job.name in options.schedules:
+        return options.schedules[job.name]
+    if job.owner != "dagster":
+        return _names_of(job.name).cron
+    return job.cron or (cron_of_interval(job.every_seconds) if job.every_seconds else None)
+
+
+def _schedule_of(job: Job, target: Any, options: _Options) -> dg.ScheduleDefinition | None:
+    cron = _cron_of(job, options)
+    if cron is None:
+        return None
+    is_ours = job.owner == "dagster"
+    description = f"Starts {job.name}."
+    if not is_ours:
+        description += (
+            f" In steward's configuration its scheduler is {job.owner}: with"
+            f" `jobs: {{{job.name}: {{scheduler: dagster}}}}` there it is this schedule alone."
+        )
+
+    @dg.schedule(
+        name=_names_of(job.name).schedule,
+        target=target,
+        cron_schedule=cron,
+        execution_timezone=job.time_zone,
+        description=description,
+        # One owner for each schedule: what steward fires itself begins as stopped here.
+        default_status=(dg.DefaultScheduleStatus.RUNNING if is_ours else dg.DefaultScheduleStatus.STOPPED),
+    )
+    def fire(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        due = context.scheduled_execution_time.astimezone(timezone.utc)
+        tick = due.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return dg.RunRequest(run_key=f"{job.name} {tick}", tags={TICK_TAG: tick})
+
+    return fire
+
+
+def _sensor_of(jobs: Mapping[str, Any], options: _Options) -> dg.SensorDefinition:
+    """Goes on with runs that waited for an approval, once a person has given it."""
+    program = options.program
+
+    @dg.sensor(
+        name=APPROVALS_SENSOR,
+        jobs=list(jobs.values()),
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts a run of steward's that waited, once it is approved; and once.",
+    )
+    def look() -> list[dg.RunRequest] | dg.SkipReason:
+        said: list[str] = []
+        requests: list[dg.RunRequest] = []
+        for job in jobs:
+            try:
+                answer = ask(program.binary, program.config, program.env, "approvals", "list", "--all", "--job", job)
+            except CatalogueError as error:
+                said.append(str(error))
+                continue
+            for approval in answer["approvals"]:
+                run, state = approval["run"], approval["state"]
+                if state == "approved":
+                    # Dagster makes one run of one key; and steward's approval is used once, whoever comes.
+                    requests.append(
+                        dg.RunRequest(
+                            job_name=_names_of(job).job, run_key=f"approval {run}", tags={APPROVAL_TAG: str(run)}
+                        )
+                    )
+                elif state != "used":
+                    by = f" by {approval['decided_by']}" if approval["decided_by"] else ""
+                    why = f": {approval['reason']}" if approval["reason"] else ""
+                    said.append(f"run {run} of {job}: {state}{by}{why}")
+        return requests or dg.SkipReason("; ".join(said) or "nothing waits for an approval")
+
+    return look
+
+
+def _definitions_of(catalogue: Catalogue, chosen: Sequence[str] | None, options: _Options) -> dg.Definitions:
+    assets: list[Any] = []
+    jobs: list[Any] = []
+    schedules: list[Any] = []
+    ours: dict[str, Any] = {}
+    for job in catalogue.jobs:
+        if chosen is not None and job.name not in chosen:
+            continue
+        # There to be seen, and nothing that could be started.
+        assets += [_spec(job, task, options) for task in job.tasks if not task.is_ready]
+        if not job.ready:
+            continue
+        assets.append(_assets_of(job, options))
+        jobs.append(_job_of(job, options))
+        schedule = _schedule_of(job, jobs[-1], options)
+        if schedule is not None:
+            schedules.append(schedule)
+        if job.owner == "dagster":  # what steward fires itself, its own daemon goes on with
+            ours[job.name] = jobs[-1]
+    metadata: dict[str, Any] = {"steward/version": catalogue.version}
+    if catalogue.environment:
+        metadata["steward/environment"] = catalogue.environment
+    if catalogue.dashboard:
+        metadata["steward/dashboard"] = dg.MetadataValue.url(catalogue.dashboard)
+    if catalogue.stale:
+        metadata["steward/stale"] = catalogue.stale
+    sensors = [_sensor_of(ours, options)] if ours else []
+    return dg.Definitions(assets=assets, jobs=jobs, schedules=schedules, sensors=sensors, metadata=metadata)
+
+
+def _nothing_but_why(error: CatalogueError, options: _Options) -> dg.Definitions:
+    spec = dg.AssetSpec(
+        key=dg.AssetKey([*options.key_prefix, "catalogue"]),
+        description=f"steward could not be asked what jobs there are: {error}",
+        group_name=options.group,
+        tags={"steward/state": "unavailable"},
+    )
+    return dg.Definitions(assets=[spec], metadata={"steward/error": str(error)})
+
+
+def steward_definitions(
+    config: str | Path | None = None,
+    *,
+    binary: str = "steward",
+    env: Mapping[str, str] | None = None,
+    cwd: str | Path | None = None,
+    jobs: Sequence[str] | None = None,
+    schedules: Mapping[str, str | None] | None = None,
+    key_prefix: Sequence[str] = ("steward",),
+    group_name: str = "steward",
+    tags: Mapping[str, str] | None = None,
+    owners: Sequence[str] = (),
+    hooks: Set[dg.HookDefinition] = frozenset(),
+    retry_policy: dg.RetryPolicy | None = None,
+    cache: str | Path | None = None,
+) -> dg.Definitions:
+    """Make jobs, schedules, assets and checks of steward's catalogue. Never raises for what is wrong with steward.
+
+    Args:
+        config: Its configuration file; None: what STEWARD_CONFIG and the other variables say.
+        binary: The program.
+        env: Variables that it gets besides Dagster's own.
+        cwd: Where it works.
+        jobs: These alone, by steward's names: ``cleanup``, ``backup``, ``rotate-logs``. None: all.
+        schedules: Other cron lines, by job; None for one: no schedule.
+        key_prefix: What assets' keys begin with; the job and the task follow.
+        group_name: The assets' group.
+        tags: For jobs and assets.
+        owners: Of the assets, as Dagster has them: ``team:storage``, an address.
+        hooks: For the jobs.
+        retry_policy: For the one step that a job has.
+        cache: The file with the copy of the last catalogue; None: below ``~/.cache/dagster-steward``.
+    """
+    path = str(config) if config is not None else None
+    options = _Options(
+        program=Program(
+            binary=binary,
+            config=path,
+            env=dict(env or {}),
+            cwd=str(cwd) if cwd is not None else None,
+        ),
+        key_prefix=tuple(key_prefix),
+        group=group_name,
+        tags=dict(tags or {}),
+        owners=tuple(owners),
+        hooks=hooks,
+        retry_policy=retry_policy,
+        schedules=dict(schedules or {}),
+    )
+    try:
+        catalogue = read_catalogue(binary, path, env, Path(cache) if cache is not None else None)
+    except CatalogueError as error:
+        logger.error("%s", error)
+        return _nothing_but_why(error, options)
+    if catalogue.stale:
+        logger.warning("steward's jobs are those of its last answer: %s", catalogue.stale)
+    return _definitions_of(catalogue, jobs, options)
