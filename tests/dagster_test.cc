@@ -33,7 +33,7 @@ struct InDagster : testing::Test {
   }
 
   /// Runs it as a step of Dagster's, for these assets (empty: an op).
-  Answer in_dagster(std::vector<std::string> words, const std::vector<std::string>& assets = {}) {
+  Answer in_dagster(const std::vector<std::string>& words, const std::vector<std::string>& assets = {}) {
     const std::string path = app.path("messages");
     std::ofstream(path, std::ios::trunc).close();
     const json context{{"run_id", "8c1f0a2b-0000"},
