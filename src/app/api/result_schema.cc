@@ -201,7 +201,7 @@ Schema backup_list_schema() {
                                 {"bytes", bytes()},
                                 {"standing", one_of({"restored", "read", "not proved", "bad"})},
                                 {"proofs", list_of(proof)}});
-  return object({{"stores", list_of(text())}, {"backups", list_of(backup)}});
+  return object({{"stores", list_of(text())}, {"backups", list_of(backup)}, {"copies", list_of(backup)}});
 }
 
 Schema channel_test_schema() { return object({{"channel", text()}, {"arrived", flag()}, {"error", or_null(text())}}); }

@@ -138,6 +138,7 @@ Result<int> backup_list_command(const Output& output, const BackupListCommand& c
 struct BackupVerifyCommand {
   std::string backup = "latest";
   std::string task{}, depth = "bytes", to{}, identity{};
+  bool copy = false;  ///< Of the second store.
 };
 Result<int> backup_verify_command(const Output& output, const BackupVerifyCommand& command);
 struct BackupRestoreCommand {
@@ -145,7 +146,8 @@ struct BackupRestoreCommand {
   std::vector<std::string> tables{};
   bool plan_only = false, into_existing = false, no_compare = false, globals = false;
   bool no_owner = false, no_privileges = false;
-  int jobs = 0;  ///< 0: as many as there are processors, at most 8.
+  bool copy = false;  ///< From the second store.
+  int jobs = 0;       ///< 0: as many as there are processors, at most 8.
 };
 Result<int> backup_restore_command(const Output& output, const BackupRestoreCommand& command);
 

@@ -275,6 +275,7 @@ class Grammar {
         ->capture_default_str();
     verify->add_option("--to", backup_verify_.to, "restore into this empty database, instead of a throwaway server");
     verify->add_option("--identity", backup_verify_.identity, "the file of the secret key of age");
+    verify->add_flag("--copy", backup_verify_.copy, "its copy in the second store (copy_to)");
     verify->footer("Example:\n  steward backup verify latest --depth restore");
     CLI::App* restore =
         command(backup, "restore", "bring a backup back into an empty database; says first what it would do",
@@ -287,6 +288,7 @@ class Grammar {
         ->add_option("--jobs", backup_restore_.jobs, "so many at once; else as many as there are processors, up to 8")
         ->check(CLI::Range(1, 64));
     restore->add_option("--identity", backup_restore_.identity, "the file of the secret key of age");
+    restore->add_flag("--copy", backup_restore_.copy, "from its copy in the second store (copy_to)");
     restore->add_flag("--plan", backup_restore_.plan_only, "only say what it would do");
     restore->add_flag("--into-existing", backup_restore_.into_existing, "also into a database that is not empty");
     restore->add_flag("--globals", backup_restore_.globals, "roles and tablespaces first");
