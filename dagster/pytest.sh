@@ -5,7 +5,7 @@ set -euo pipefail
 house=$(cd "$(dirname "$0")/.." && pwd)
 venv=$("$house/dagster/venv.sh" "${1:?new or old}")
 shift
-unset PYTHONPATH DAGSTER_HOME
-export PYTHONDONTWRITEBYTECODE=1 DAGSTER_DISABLE_TELEMETRY=yes STEWARD_DAGSTER_VENV=$venv
+unset DAGSTER_HOME
+export PYTHONPATH=$house/dagster/tests PYTHONDONTWRITEBYTECODE=1 DAGSTER_DISABLE_TELEMETRY=yes
 cd "$house/dagster"
-exec "$venv/bin/python" -m pytest -q -p no:cacheprovider --strict-markers -W ignore::DeprecationWarning "$@"
+exec "$venv/bin/python" -m pytest -q -p no:cacheprovider -p no_skips --strict-markers -W ignore::DeprecationWarning "$@"

@@ -40,7 +40,7 @@ class Bucket:
         self.name = "pipes"
         self.client.create_bucket(Bucket=self.name)
 
-    def keys(self) -> list[str]:
+    def stored(self) -> list[str]:
         listed = self.client.list_objects_v2(Bucket=self.name)
         return sorted(one["Key"] for one in listed.get("Contents", []))
 

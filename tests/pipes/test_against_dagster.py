@@ -297,6 +297,6 @@ def test_chunks_in_a_bucket_begin_with_one(program: str, bucket: Any) -> None:
         },
     )
     assert ended.returncode == 0, ended.stderr
-    assert [key for key in bucket if key.startswith("by-hand")] == ["by-hand/1.json"]
+    assert [key for key in bucket.stored() if key.startswith("by-hand")] == ["by-hand/1.json"]
     body = bucket.client.get_object(Bucket=bucket.name, Key="by-hand/1.json")["Body"].read()
     assert methods(body.decode()) == WHOLE_LOG
