@@ -98,6 +98,23 @@ TEST_P(RestoredDatabase, HasRowsThatTheNextPlanKnowsAsArchivedAndNothingIsArchiv
   EXPECT_TRUE(app.exists("media/a/one.png"));
 }
 
+TEST_P(RestoredDatabase, RowsThatTwoRunsHaveArchivedInOneSegmentAreForgottenForBoth) {
+  ASSERT_EQ(it.run().exit_code, 0);
+  app.run_cleanup();
+  restore_last_nights_backup();
+  app.run_cleanup();
+  const Answer forgotten = app.steward(
+      {"archive", "forget", "--table", "audit_logs", "--key", "3", "--reason", "request 81", "--yes", "--json"});
+  EXPECT_EQ(forgotten.exit_code, 0) << forgotten.out << forgotten.err;
+  for (const std::string& file : segments()) {
+    const Answer text = run_program({"/usr/bin/zstd", "-dc", app.path("cold/" + file)}, {}, app.root());
+    EXPECT_THAT(text.out, Not(HasSubstr("\"old 3\""))) << file;
+  }
+  EXPECT_EQ(app.steward({"archive", "verify"}).exit_code, 0);
+  ASSERT_EQ(app.steward({"archive", "restore", "--table", "audit_logs"}).exit_code, 0);
+  EXPECT_THAT(rows("audit_logs"), SizeIs(120)) << "the new one, and 119 of the old";
+}
+
 TEST_P(RestoredDatabase, WhatWasChangedSinceItCameBackIsArchivedAsItIsNow) {
   ASSERT_EQ(it.run().exit_code, 0);
   app.run_cleanup();
