@@ -11,7 +11,9 @@
 
 #include "harness/backed_up.h"
 #include "harness/child_run.h"
+#include "io/http/scripted_server_test_support.h"
 #include "io/object/s3_test_support.h"
+#include "io/object/store_test_support.h"
 
 namespace steward::harness {
 namespace {
@@ -140,6 +142,28 @@ TEST(BackupCopyFaults, ASecondStoreThatDoesNotAnswerLeavesTheBackupWhole) {
   EXPECT_EQ(partly.exit_code, 4) << partly.out;
   EXPECT_EQ(task(partly.json(), "backup-database")["status"], "succeeded");
   EXPECT_EQ(task(partly.json(), "backup-database.copy")["error"]["kind"], "unavailable");
+}
+
+TEST(BackupCopyFaults, ASecondStoreThatFailsInTheMiddleHasNoHalfCopy) {
+  Copied copied(DatabaseKind::postgres, BucketKind::versity);
+  BackedUp& it = copied.it;
+  const std::string endpoint = it.app.environment["BACKUP_COPY_AWS_ENDPOINT_URL"];
+  http::FaultProxy proxy(endpoint, [](const http::SeenRequest& request) {
+    return request.method == "PUT" && request.target.contains("contents.jsonl")
+               ? http::Fault::reply(403, "<Error><Code>QuotaExceeded</Code><Message>It is full.</Message></Error>")
+               : http::Fault::none();
+  });
+  it.app.environment["BACKUP_COPY_AWS_ENDPOINT_URL"] = proxy.url();
+  const Answer partly = it.run();
+  EXPECT_EQ(partly.exit_code, 4) << partly.out;
+  EXPECT_THAT(task(partly.json(), "backup-database.copy")["error"]["message"].get<std::string>(),
+              testing::AllOf(HasSubstr("contents.jsonl.zst"), HasSubstr("QuotaExceeded")));
+  it.app.environment["BACKUP_COPY_AWS_ENDPOINT_URL"] = endpoint;
+  EXPECT_THAT(copied.copies(), IsEmpty());
+  object::StoreTarget target = object::target_on("STEWARD_TEST_S3_VERSITY", it.app.environment["BACKUP_COPY_TO"]);
+  EXPECT_THAT(object::keys_of(*object::opened(target)), IsEmpty());
+  EXPECT_EQ(task(copied.copy().json(), "backup-database.copy")["done"]["items"], 1);
+  EXPECT_THAT(copied.copies(), SizeIs(1));
 }
 
 TEST(BackupCopyFaults, EncryptedItIsCopiedWithoutAKey) {

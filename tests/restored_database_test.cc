@@ -98,6 +98,23 @@ TEST_P(RestoredDatabase, HasRowsThatTheNextPlanKnowsAsArchivedAndNothingIsArchiv
   EXPECT_TRUE(app.exists("media/a/one.png"));
 }
 
+TEST_P(RestoredDatabase, RowsThatTwoRunsHaveArchivedInOneSegmentAreForgottenForBoth) {
+  ASSERT_EQ(it.run().exit_code, 0);
+  app.run_cleanup();
+  restore_last_nights_backup();
+  app.run_cleanup();
+  const Answer forgotten = app.steward(
+      {"archive", "forget", "--table", "audit_logs", "--key", "3", "--reason", "request 81", "--yes", "--json"});
+  EXPECT_EQ(forgotten.exit_code, 0) << forgotten.out << forgotten.err;
+  for (const std::string& file : segments()) {
+    const Answer text = run_program({"/usr/bin/zstd", "-dc", app.path("cold/" + file)}, {}, app.root());
+    EXPECT_THAT(text.out, Not(HasSubstr("\"old 3\""))) << file;
+  }
+  EXPECT_EQ(app.steward({"archive", "verify"}).exit_code, 0);
+  ASSERT_EQ(app.steward({"archive", "restore", "--table", "audit_logs"}).exit_code, 0);
+  EXPECT_THAT(rows("audit_logs"), SizeIs(120)) << "the new one, and 119 of the old";
+}
+
 TEST_P(RestoredDatabase, WhatWasChangedSinceItCameBackIsArchivedAsItIsNow) {
   ASSERT_EQ(it.run().exit_code, 0);
   app.run_cleanup();
@@ -109,6 +126,39 @@ TEST_P(RestoredDatabase, WhatWasChangedSinceItCameBackIsArchivedAsItIsNow) {
   EXPECT_THAT(rows("audit_logs"), SizeIs(1));
   const Answer listed = app.steward({"archive", "verify", "--json"});
   EXPECT_EQ(listed.exit_code, 0) << listed.out;
+}
+
+TEST_P(RestoredDatabase, RowsThatAreBackWithThoseThatReferToThemGoWithThemAndAreArchivedOnce) {
+  app.sql(
+      "create table orders (id integer primary key, at text); create table lines (id integer primary key, order_id "
+      "integer references orders (id)); create index on_orders on lines (order_id)");
+  if (GetParam() == DatabaseKind::postgres)
+    app.sql("alter table orders alter column at type timestamptz using at::timestamptz");
+  for (int i = 1; i <= 3; ++i) app.sql("insert into orders values (" + std::to_string(i) + ", '" + days_ago(60) + "')");
+  for (int i = 1; i <= 5; ++i)
+    app.sql("insert into lines values (" + std::to_string(i) + ", " + std::to_string(1 + i % 2) + ")");
+  app.file("steward.yaml",
+           "databases: {app: \"${DATABASE_URL}\"}\n"
+           "stores: {cold: cold, backups: backups}\n"
+           "cleanup: {old-orders: {kind: rows, table: orders, age_column: at, age: 30 days, references: archive-too, "
+           "archive: cold}}\n"
+           "backup: {app: {database: app, store: backups}}\n");
+  app.environment["STEWARD_CONFIG"] = app.path("steward.yaml");
+  const Answer made = it.run();
+  ASSERT_EQ(made.exit_code, 0) << made.out << made.err;
+  const std::vector<std::string> orders = rows("orders"), lines = rows("lines");
+  EXPECT_EQ(task(app.run_cleanup(), "old-orders")["done"]["items"], 3);
+  const std::vector<std::string> archived = segments();
+  restore_last_nights_backup();
+  ASSERT_THAT(rows("lines"), SizeIs(5));
+  const json again = task(app.run_cleanup(), "old-orders");
+  EXPECT_EQ(again["done"]["items"], 3) << again.dump(1);
+  EXPECT_THAT(rows("orders"), IsEmpty());
+  EXPECT_THAT(rows("lines"), IsEmpty());
+  EXPECT_EQ(segments(), archived);
+  ASSERT_EQ(app.steward({"archive", "restore", "--table", "orders"}).exit_code, 0);
+  EXPECT_EQ(rows("orders"), orders);
+  EXPECT_EQ(rows("lines"), lines);
 }
 
 TEST_P(RestoredDatabase, IsNoCauseToReadTheArchiveWhereItWasNotRestored) {
