@@ -1,6 +1,10 @@
 // Backups of several majors of PostgreSQL, and with several of its clients side by side.
 
 #include <gmock/gmock.h>
+#include <sys/types.h>
+
+#include <csignal>
+#include <filesystem>
 
 #include "harness/backed_up.h"
 
@@ -117,6 +121,29 @@ TEST_P(BackupWithAnOlderClient, IsRefusedByPlanRunDoctorAndServeWithThePackage) 
   const auto serve = it.app.start({"serve", "--only", "backup"});
   await([&] { return serve->said().contains("error   backup: backup-database will fail: " + message + ". " + hint); },
         "it is said at the start");
+}
+
+/// A client package alone: backups are made, and cannot be proved here by a restore.
+TEST_P(BackupWithAnOlderClient, AndAProofWithoutTheServersProgramsIsToldOfBeforeItFails) {
+  const std::string major = std::to_string(GetParam());
+  const std::string folder = it.app.path("client");
+  std::filesystem::create_directories(folder);
+  for (const std::string program : {"pg_dump", "pg_dumpall", "pg_restore", "psql"})
+    std::filesystem::create_symlink(ServerOf::programs(GetParam()) + '/' + program, folder + '/' + program);
+  it.app.environment["PATH"] = folder + ':' + stock;
+  it.app.environment["BACKUP_PROOF"] = "7 days";
+  const std::string lack = "there is no initdb and postgres of " + major + " or later here (only of 15)";
+  const auto serve = it.app.start({"serve", "--only", "backup"});
+  await([&] { return serve->said().contains("backup-database.proof will fail: "); }, "it is said at the start");
+  EXPECT_THAT(serve->said(), HasSubstr(lack + ". Install postgresql-" + major + "."));
+  ::kill(serve->pid(), SIGTERM);
+  (void)serve->wait();
+  const Answer partly = it.run();
+  EXPECT_EQ(partly.exit_code, 4) << partly.out;
+  EXPECT_THAT(task(partly.json(), "backup-database.proof")["error"]["message"].get<std::string>(), HasSubstr(lack));
+  EXPECT_EQ(it.list()[0]["standing"], "not proved");
+  const json planned = task(it.app.steward({"plan", "backup", "--json"}).json(), "backup-database.proof");
+  EXPECT_THAT(planned["notes"], Contains(HasSubstr(lack)));
 }
 
 TEST_P(BackupWithAnOlderClient, OfAFolderThatTheFileNamesIsRefusedAlsoWhereAGoodOneIsInstalled) {

@@ -129,7 +129,7 @@ TEST(Dockerfile, IsDebianSlimWithTheClientsMajorAsAnArgumentAndRunsAsNobodySpeci
   EXPECT_EQ(only(all, "ARG"), "POSTGRES_MAJOR=15");
   EXPECT_THAT(all, Contains(HasSubstr("\"postgresql-client-$POSTGRES_MAJOR\"")));
   EXPECT_EQ(only(all, "USER"), "steward");
-  EXPECT_THAT(all, Contains(HasSubstr("useradd --system --uid 10001")));
+  EXPECT_THAT(all, Contains(HasSubstr("useradd --uid 10001 --gid 10001")));
   EXPECT_EQ(json::parse(only(all, "VOLUME")), json({"/var/lib/steward", "/var/lib/steward-cold"}));
   EXPECT_EQ(image_environment()["STEWARD_STATE_DIR"], "/var/lib/steward");
   EXPECT_EQ(image_environment()["COLD_STORAGE_PATH"], "/var/lib/steward-cold");

@@ -94,15 +94,19 @@ int major_in(std::string_view version) {
 }
 
 Result<Clients> clients_for(int major, std::span<const Clients> installed, bool with_server) {
-  for (const Clients& one : installed)
-    if (one.major >= major && (one.has_server || !with_server)) return one;
+  const Clients* newest = nullptr;  // of those that have what is asked for
+  for (const Clients& one : installed) {
+    if (with_server && !one.has_server) continue;
+    if (one.major >= major) return one;
+    newest = &one;
+  }
   const std::string package = fmt::format("{}-{}", with_server ? "postgresql" : "postgresql-client", major);
   const std::string_view what = with_server ? "initdb and postgres" : "pg_dump";
-  if (installed.empty())
+  if (newest == nullptr)
     return fail(Kind::not_found, fmt::format("there is no {} here", what), fmt::format("Install {}.", package));
   return fail(Kind::not_found,
               fmt::format("the server is PostgreSQL {}, and there is no {} of {} or later here (only of {})", major,
-                          what, major, installed.back().major),
+                          what, major, newest->major),
               fmt::format("Install {}.", package));
 }
 
