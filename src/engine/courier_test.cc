@@ -217,8 +217,10 @@ TEST_F(CourierTest, WhoWorksGoesByChangedSettingsFromTheNextRoundOn) {
   const auto works =
       std::make_unique<Courier>(*own, clock, folder, notify::Settings{}, std::map<std::string, Schedule>{}, "web-1:1");
   std::jthread thread([&](const std::stop_token& stop) { works->work(stop, [](Level, std::string_view, auto) {}); });
-  ran("r1", Status::failed);
+  // What happens after it: a round by the settings of before has told nobody, for good.
   works->take(settings(), {});
+  ran("r1", Status::failed);
+  works->wake();
   await_messages(1);
 }
 
