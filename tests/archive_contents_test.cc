@@ -26,7 +26,9 @@ struct ArchiveContents : testing::TestWithParam<Shape> {
   void SetUp() override {
     app.mockup(50, "c/A Poster.png", 400, "poster");
     app.run_cleanup();
-    // A second run, whose rows come first.
+    // A second run, whose rows come first: runs are told apart in time by the second in their names.
+    const auto second = [] { return std::chrono::floor<std::chrono::seconds>(SystemClock().now()); };
+    await([&, began = second()] { return second() > began; }, "the next second");
     app.mockup(51, "c/later.png", 500, "later");
     app.run_cleanup();
   }
