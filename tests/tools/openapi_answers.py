@@ -10,7 +10,10 @@ import sys
 import jsonschema_rs
 import requests
 
-NO_END = {"events"}  # a stream
+NOT_ASKED = {
+    "events",  # a stream
+    "getArchivedFile",  # of what lies in an archive: tests/archive_contents_test.cc
+}
 
 
 def complaints(answer, operation, document):
@@ -42,7 +45,7 @@ def main():
     wrong = False
     for template, methods in document["paths"].items():
         operation = methods.get("get")
-        if operation is None or operation["operationId"] in NO_END:
+        if operation is None or operation["operationId"] in NOT_ASKED:
             continue
         name = operation["operationId"]
         missing = [part for part in re.findall(r"{(\w+)}", template) if part not in values]

@@ -25,6 +25,10 @@ Result<json> query_of(const Request& request, const Operation& operation) {
     TRY(check(typed, known->schema, name));
     out[name] = std::move(typed);
   }
+  for (const Query& query : operation.query)
+    if (query.required && !out.contains(query.name))
+      return fail(Kind::bad_input, "the query parameter " + query.name + " is missing",
+                  "/api/openapi.json says what each address takes.");
   return out;
 }
 
@@ -84,9 +88,11 @@ json parameters_of(const Operation& operation) {
                    {"in", "header"},
                    {"description", "Of several requests with the same key one alone is carried out, within two days"},
                    {"schema", {{"type", "string"}, {"minLength", 1}, {"maxLength", 200}}}});
-  for (const Query& query : operation.query)
+  for (const Query& query : operation.query) {
     out.push_back(
         {{"name", query.name}, {"in", "query"}, {"description", query.what}, {"schema", json::parse(query.schema)}});
+    if (query.required) out.back()["required"] = true;
+  }
   return out;
 }
 

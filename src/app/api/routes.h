@@ -20,6 +20,7 @@ struct Query {
   std::string name{};
   Schema schema{};
   std::string what{};
+  bool required = false;
 };
 
 struct Operation {

@@ -122,8 +122,7 @@ Result<Response> list_items(const Context& context, const Call& call) {
   const std::vector<std::string> tasks = TRY(manifest::removed_lists(context.state, run.id));
   if (tasks.empty() && run.process.host != process::host_name())
     return std::unexpected(not_here(run, "list of items", {}));
-  if (tasks.empty())
-    return answer({{"tasks", tasks}, {"task", nullptr}, {"items", json::array()}, {"next", nullptr}});
+  if (tasks.empty()) return answer({{"tasks", tasks}, {"task", nullptr}, {"items", json::array()}, {"next", nullptr}});
   const std::string task = call.query.value("task", tasks.front());
   if (std::ranges::find(tasks, task) == tasks.end())
     return fail(Kind::not_found, fmt::format("{} has no list of items in run {}", printable(task), run.id),
