@@ -22,7 +22,8 @@ case ${1:-} in
 Open the link below and make the first account; what happened in the shop is then before you. One run waits for an approval:
 who wants to answer it needs the role approver or administrator. Ctrl-C ends it; what it made is in the folder demo.
 END
-    exec "$steward" serve
+    RECEIVER_PORT=$(sed -E 's|.*:([0-9]+)/.*|\1|' receiver) "${steward%/build/steward}/scripts/receiver.py" receiver &
+    exec "$steward" serve # which is the receiver's parent from here on
     ;;
   *)
     echo "demo: there is no $1; see ./dev help" >&2

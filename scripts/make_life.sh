@@ -9,14 +9,26 @@ cd "$(dirname "$0")/.."
 
 steward=${STEWARD_PROGRAM:-$PWD/build/steward}
 shop=$(realpath -m "${1:?usage: scripts/make_life.sh FOLDER}")
-nights=35
+nights=35 backups=16
 clocks=(/usr/lib/*/faketime/libfaketimeMT.so.1)
 [ -e "${clocks[0]}" ] || { echo "make_life: libfaketime is not installed" >&2; exit 1; }
 scripts/make_shop.sh "$shop"
 
+# Who is told of what went wrong; scripts/demo.sh starts it again, at the same address.
+scripts/receiver.py "$shop/receiver" &
+receiver=$!
+trap 'kill "$receiver" 2>/dev/null || true' EXIT
+until [ -s "$shop/receiver" ]; do
+  kill -0 "$receiver" || exit 1
+  sleep 0.05
+done
+
+# Old logs are purged and not rotated: this shop's program begins a new one each day.
 cat >"$shop/env" <<END2
 export DATABASE_URL=sqlite:///app.db MEDIA_ROOT=media COLD_STORAGE_PATH=cold_storage LOG_DIR=logs
-export S3_BUCKET=file://$shop/bucket STEWARD_STATE_DIR=$shop/state STEWARD_ENV=production
+export S3_BUCKET=file://$shop/bucket STEWARD_STATE_DIR=$shop/state STEWARD_ENV=production STEWARD_DISABLE=logs
+export BACKUP_BUCKET=file://$shop/backups BACKUP_PROOF="7 days" BACKUP_KEEP="daily 14, weekly 8"
+export SLACK_WEBHOOK_URL=$(cat "$shop/receiver")
 END2
 # shellcheck source=/dev/null
 . "$shop/env"
@@ -51,19 +63,25 @@ at() {
 # person NAME DAYS TIME WORD…: what somebody did by hand.
 person() { (at "$2" "$3" env STEWARD_ACTOR="$1" "$steward" "${@:4}") >/dev/null; }
 
-# night DAYS: the daemon is there at three o'clock, starts what is due, and ends when that has ended.
-night() {
+# tick DAYS TIME JOB: the daemon is there a second before JOB is due, starts it, and ends when that has ended.
+tick() {
   local log=$shop/serve.log daemon
   : >"$log"
-  (at "$1" 02:59:59 "$steward" serve --listen off --shutdown wait) >"$log" 2>&1 &
+  (at "$1" "$2" "$steward" serve --only "$3" --listen off --shutdown wait) >"$log" 2>&1 &
   daemon=$!
   for _ in $(seq 200); do
-    if grep -q 'cleanup: tick' "$log"; then break; fi
+    if grep -q "$3: tick" "$log"; then break; fi
     kill -0 "$daemon" 2>/dev/null || break
     sleep 0.05
   done
   kill "$daemon" 2>/dev/null || true
   wait "$daemon" || true
+}
+
+# night DAYS: at midnight a backup, and what is old goes at three.
+night() {
+  if [ "$1" -le "$backups" ]; then tick $(($1 + 1)) 23:59:59 backup; fi
+  tick "$1" 02:59:59 cleanup
 }
 
 for ago in $(seq "$nights" -1 1); do

@@ -1,6 +1,7 @@
 // What people type and get: bad input in one clear line, exit codes, JSON, secrets unseen, two at once.
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -226,6 +227,23 @@ TEST(CommandLine, CompletionScriptsAreWellFormed) {
   const Answer script = app.steward({"completion", "bash"});
   app.file("completion", script.out);
   EXPECT_EQ(run_program({"bash", "-n", app.path("completion")}, {{"PATH", "/usr/bin:/bin"}}, app.root()).exit_code, 0);
+  // What bash is offered behind these words.
+  const auto offered = [&](const std::string& words) {
+    const std::string ask = "source completion; COMP_WORDS=(" + words +
+                            "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _steward; echo \"${COMPREPLY[*]}\"";
+    return run_program({"bash", "-c", ask}, {{"PATH", "/usr/bin:/bin"}}, app.root()).out;
+  };
+  EXPECT_THAT(offered("steward app"), testing::Eq("approvals\n"));
+  EXPECT_THAT(offered("steward backup ''"), testing::HasSubstr("list verify restore"));
+  EXPECT_THAT(offered("steward archive show --ma"), testing::Eq("--match\n"));
+  EXPECT_THAT(offered("steward run cleanup/purge-s"), testing::Eq("cleanup/purge-signals\n"));
+  EXPECT_THAT(offered("steward hold list --j"), testing::Eq("--json\n"));
+  // They are made from the grammar itself: some of what was once forgotten.
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    const std::string words = app.steward({"completion", shell}).out;
+    for (const char* word : {"serve", "token", "pause", "backup", "approvals", "break-glass"})
+      EXPECT_THAT(words, testing::HasSubstr(word)) << shell;
+  }
   EXPECT_NE(app.steward({"completion", "zsh"}).out.find("compdef"), std::string::npos);
   EXPECT_NE(app.steward({"completion", "fish"}).out.find("complete -c steward"), std::string::npos);
 }

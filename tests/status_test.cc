@@ -49,6 +49,15 @@ TEST_F(StatusOfSchedules, SaysThatNoDaemonIsRunningAndWhichIsWhenOneIs) {
   EXPECT_EQ(status()["daemon"]["alive"], false) << "what a dead one has left does not count";
 }
 
+TEST_F(StatusOfSchedules, AsksForNoRunOfAJobThatIsOffOrNotConfigured) {
+  EXPECT_THAT(app.steward({"status"}).out,
+              AllOf(HasSubstr("! cleanup has never run as a whole"), Not(HasSubstr("backup has never run"))));
+  app.environment.erase("STEWARD_CONFIG");
+  EXPECT_THAT(app.steward({"status"}).out, HasSubstr("! rotate-logs has never run as a whole"));
+  app.environment["STEWARD_DISABLE"] = "logs";
+  EXPECT_THAT(app.steward({"status"}).out, Not(HasSubstr("rotate-logs has never run")));
+}
+
 TEST_F(StatusOfSchedules, OfADaemonForOtherJobsIsNot) {
   const auto serving = daemon({"--only", "backup"});
   await_ready(*serving);

@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { newPerson, openBrowser, signIn, Steward, whatAxeFinds, type Person } from "./steward";
@@ -91,6 +91,24 @@ describe("backups", () => {
     await page.goto(`${steward.url}/jobs/cleanup?tab=plan`);
     await page.getByRole("button", { name: "Plan", exact: true }).click();
     await page.getByText("archived first, can be restored").first().waitFor();
+  });
+
+  it("have copies in a second store, and one that is left there alone comes back from it", async () => {
+    const { page } = vic;
+    await page.goto("about:blank"); // it would say that the server is gone
+    await steward.stop();
+    steward.variables = { ...steward.variables, BACKUP_COPY_TO: `file://${steward.shop}/second` };
+    await steward.start();
+    steward.run("run", "backup");
+    await page.goto(`${steward.url}/backups`);
+    const newest = listed().at(-1)!;
+    await page.getByRole("row").filter({ hasText: newest.id }).getByText(`its copy in file://${steward.shop}/second`).waitFor();
+    rmSync(`${steward.shop}/backups/${newest.id}`, { recursive: true });
+    await page.getByRole("button", { name: "Look again" }).click();
+    await page.getByText("1 backup in the second store alone").click();
+    await page.getByRole("button", { name: `Restore the copy of ${newest.id}…` }).click();
+    await page.getByRole("dialog").getByText(`steward backup restore ${newest.id} --copy --to URL`, { exact: true }).waitFor();
+    await page.keyboard.press("Escape");
   });
 
   it("have heard no complaint of the browser's", () => expect(vic.complaints).toEqual([]));

@@ -122,6 +122,46 @@ describe("an administrator, from the first start on", () => {
     await visible(page, "Nothing is frozen");
   });
 
+  it("makes an account and a token, which is shown once and works, and takes both back", async () => {
+    const { page } = ada;
+    await page.goto(`${steward.url}/people`);
+    await page.getByRole("button", { name: "Add a user…" }).click();
+    let dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Name").fill("tom");
+    await dialog.getByLabel("Role").selectOption("operator");
+    await dialog.getByLabel("First password").fill(password);
+    await dialog.locator("button[type=submit]").click();
+    await page.getByRole("row").filter({ hasText: "tom" }).getByText("operator").waitFor();
+    await page.getByRole("button", { name: "Make a token…" }).click();
+    dialog = page.getByRole("dialog");
+    await dialog.getByLabel("What it is for").fill("deploys");
+    await dialog.getByLabel("Role").selectOption("viewer");
+    await dialog.locator("button[type=submit]").click();
+    const secret = (await page.getByRole("dialog").locator("code").first().innerText()).trim();
+    const ask = () => fetch(`${steward.url}/api/v1/me`, { headers: { authorization: `Bearer ${secret}` } });
+    expect((await ask()).status).toBe(200);
+    await page.getByRole("dialog").getByRole("button").last().click();
+    expect(await page.getByText(secret).count()).toBe(0);
+    await page.getByRole("button", { name: "Revoke deploys" }).click();
+    await page.getByRole("row").filter({ hasText: "deploys" }).getByRole("button", { name: /Revoke/ }).click();
+    await expect.poll(async () => (await ask()).status).toBe(401);
+    await page.getByRole("button", { name: "Change tom" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+    await page.getByRole("row").filter({ hasText: "tom" }).waitFor({ state: "detached" });
+    await page.goto(`${steward.url}/ledger`);
+    await page.getByLabel("Search the ledger").fill("token");
+    for (const act of ["token add", "token revoke"]) await visible(page, act);
+    expect(await page.getByText(secret.slice(-12)).count()).toBe(0);
+  });
+
+  it("sees each setting with where it comes from, and how to set what is not", async () => {
+    const { page } = ada;
+    await page.goto(`${steward.url}/configuration`);
+    const row = page.getByRole("row").filter({ hasText: "MEDIA_ROOT" }).first();
+    await row.getByText("environment").first().waitFor();
+    await page.getByRole("row").filter({ hasText: "BACKUP_BUCKET" }).first().waitFor();
+  });
+
   it("goes everywhere by keys alone", async () => {
     const { page } = ada;
     await page.goto(steward.url);
@@ -186,7 +226,7 @@ describe("people of other roles", () => {
   });
 });
 
-const pages = ["/", "/jobs", "/jobs/cleanup", "/jobs/cleanup?tab=history", "/jobs/cleanup?tab=ticks", "/jobs/backup", "/runs", "/runs/latest", "/approvals", "/archive", "/backups", "/holds", "/ledger", "/people", "/configuration", "/no/such/page"];
+const pages = ["/", "/jobs", "/jobs/cleanup", "/jobs/cleanup?tab=history", "/jobs/cleanup?tab=ticks", "/jobs/backup", "/runs", "/runs/latest", "/approvals", "/archive", "/archive/rows", "/backups", "/holds", "/notifications", "/ledger", "/people", "/configuration", "/no/such/page"];
 const settled = async (page: Page) => {
   await page.locator("h1").first().waitFor();
   await page.getByRole("status", { name: "Loading" }).first().waitFor({ state: "detached" });

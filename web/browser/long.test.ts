@@ -3,7 +3,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { newPerson, openBrowser, signIn, Steward, type Person } from "./steward";
 
-const runs = 1_000;
+const runs = 50_000;
 const lines = 100_000;
 
 let steward: Steward;
@@ -61,7 +61,7 @@ it("a line in the middle of it is found by its words, and warnings by their leve
   await page.getByText(/^100 of 100,?\d{3} lines$/).waitFor();
 });
 
-it("1,000 runs are scrolled to the first of all, and the page stays as small as it was", async () => {
+it("50,000 runs are scrolled to the first of all, and the page stays as small as it was", async () => {
   const { page } = ada;
   await page.goto(`${steward.url}/runs`);
   const first = steward.sql("state/ledger.db", "select id from runs order by started limit 1").trim();
@@ -71,7 +71,7 @@ it("1,000 runs are scrolled to the first of all, and the page stays as small as 
   const most = (await elements(page)) * 3;
   const seen = page.getByRole("link", { name: new RegExp(first) });
   let largest = 0;
-  for (let n = 0; n < 2_000 && (await seen.count()) === 0; ++n) {
+  for (let n = 0; n < 5_000 && (await seen.count()) === 0; ++n) {
     const before = await page.evaluate(() => document.documentElement.scrollHeight);
     await page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight));
     largest = Math.max(largest, await elements(page));

@@ -104,6 +104,7 @@ it("a run under way is cancelled: what is done stays done, the rest stays, and a
   const { page } = people["oli"]!;
   await page.goto(`${steward.url}/runs?status=running`);
   const link = page.getByRole("link", { name: /cleanup\/purge-signals/ });
+  await link.waitFor({ timeout: 60_000 }); // it plans first, over 1,500,000 rows
   const address = (await link.getAttribute("href"))!;
   await people["vic"]!.page.goto(new URL(address, steward.url).href);
   await people["vic"]!.page.getByText("Cancel: for operators").waitFor();

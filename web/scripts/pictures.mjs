@@ -35,6 +35,10 @@ const pages = {
   approvals: "/approvals",
   ...(waiting ? { approval: `/approvals/${waiting.run}` } : {}),
   archive: "/archive",
+  rows: "/archive/rows?table=mockups",
+  lines: "/archive/rows?table=audit_logs",
+  backups: "/backups",
+  notifications: "/notifications",
   holds: "/holds",
   ledger: "/ledger",
   people: "/people",
@@ -56,6 +60,17 @@ for (const [look, options] of Object.entries(looks)) {
     await each.getByRole("status", { name: "Loading" }).first().waitFor({ state: "detached" });
     await each.waitForTimeout(700); // the smaller questions of a page are answered after it stands
     await each.screenshot({ path: `${folder}/${name}-${look}.png` });
+    if (look === "light") await each.screenshot({ path: `${folder}/${name}-whole.png`, fullPage: true });
+    if (name === "job") {
+      await each.getByRole("button", { name: "Plan", exact: true }).click();
+      await each.getByText(/would go,/).first().waitFor();
+      await each.screenshot({ path: `${folder}/plan-${look}.png`, fullPage: true });
+    }
+    if (name !== "rows") continue;
+    await each.getByRole("list", { name: "Pictures" }).getByRole("button").nth(2).click();
+    await each.getByRole("dialog").getByText("SHA-256").waitFor();
+    await each.waitForTimeout(300);
+    await each.screenshot({ path: `${folder}/row-${look}.png` });
   }
   await context.close();
 }

@@ -54,7 +54,7 @@ export const runs = createRoute({
 export const run = createRoute({
   getParentRoute: () => inside,
   path: "/runs/$run",
-  validateSearch: (search: Record<string, unknown>) => given({ q: text(search["q"]), level: text(search["level"]), task: text(search["task"]) }),
+  validateSearch: (search: Record<string, unknown>) => given({ q: text(search["q"]), level: text(search["level"]), task: text(search["task"]), items: text(search["items"]), name: text(search["name"]) }),
   component: lazyRouteComponent(() => import("./pages/Run"), "Page"),
 });
 const approvals = createRoute({
@@ -70,6 +70,18 @@ export const archive = createRoute({
   validateSearch: (search: Record<string, unknown>) => given({ table: text(search["table"]), month: text(search["month"]), q: text(search["q"]) }),
   component: lazyRouteComponent(() => import("./pages/Archive"), "Page"),
 });
+export const archiveRows = createRoute({
+  getParentRoute: () => inside,
+  path: "/archive/rows",
+  validateSearch: (search: Record<string, unknown>) => given({ run: text(search["run"]), table: text(search["table"]), q: text(search["q"]) }),
+  component: lazyRouteComponent(() => import("./pages/ArchiveRows"), "Page"),
+});
+export const notifications = createRoute({
+  getParentRoute: () => inside,
+  path: "/notifications",
+  validateSearch: (search: Record<string, unknown>) => given({ channel: text(search["channel"]), open: search["open"] === true ? true : undefined }),
+  component: lazyRouteComponent(() => import("./pages/Notifications"), "Page"),
+});
 export const holds = createRoute({
   getParentRoute: () => inside,
   path: "/holds",
@@ -82,7 +94,7 @@ const people = page("/people", () => import("./pages/People"));
 const configuration = page("/configuration", () => import("./pages/Configuration"));
 
 export const router = createRouter({
-  routeTree: root.addChildren([signIn, setUp, inside.addChildren([overview, jobs, job, runs, run, approvals, approval, archive, backups, holds, ledger, people, configuration])]),
+  routeTree: root.addChildren([signIn, setUp, inside.addChildren([overview, jobs, job, runs, run, approvals, approval, archive, archiveRows, backups, holds, notifications, ledger, people, configuration])]),
   basepath: base.pathname,
   defaultPreload: "intent",
   scrollRestoration: true,

@@ -14,6 +14,7 @@ struct Api::Parts {
         operations(clock,
                    {.program = settings.program, .environment = settings.environment, .directory = settings.directory}),
         feed(ledger),
+        tonight(clock, operations),
         routes(clock, [this]() -> const ledger::Known& { return guard.who(); }),
         context{.ledger = ledger,
                 .clock = clock,
@@ -21,13 +22,16 @@ struct Api::Parts {
                 .settings = settings,
                 .guard = guard,
                 .operations = operations,
-                .feed = feed} {
+                .feed = feed,
+                .tonight = tonight} {
     add_sign_in(routes, context);
     add_jobs(routes, context);
+    add_outlook(routes, context);
     add_runs(routes, context);
     add_approvals(routes, context);
     add_safeguards(routes, context);
     add_operations(routes, context);
+    add_notifications(routes, context);
     add_people(routes, context);
     add_records(routes, context);
     describe();
@@ -50,6 +54,7 @@ struct Api::Parts {
   Guard guard;
   Operations operations;
   EventFeed feed;
+  Tonight tonight;
   Routes routes;
   Context context;
 };

@@ -5,6 +5,7 @@
 #include "app/api/guard.h"
 #include "app/api/operations.h"
 #include "app/api/routes.h"
+#include "app/api/tonight.h"
 
 namespace steward::api {
 
@@ -18,16 +19,19 @@ struct Context {
   const Guard& guard;
   Operations& operations;
   EventFeed& feed;
+  Tonight& tonight;
 };
 
 void add_sign_in(Routes& routes, const Context& context);     ///< login, logout, me, setup
 void add_jobs(Routes& routes, const Context& context);        ///< overview, jobs, schedules, ticks, pauses
+void add_outlook(Routes& routes, const Context& context);     ///< what the next runs would do, and what stays
 void add_runs(Routes& routes, const Context& context);        ///< runs, their logs, cancel, retry
 void add_approvals(Routes& routes, const Context& context);   ///< approvals
 void add_safeguards(Routes& routes, const Context& context);  ///< holds, freezes
 void add_operations(Routes& routes, const Context& context);  ///< plans, archive, backups: what processes do for people
-void add_people(Routes& routes, const Context& context);      ///< users, tokens
-void add_records(Routes& routes, const Context& context);     ///< audit, configuration, metrics, events
+void add_notifications(Routes& routes, const Context& context);  ///< channels, the outbox, a test
+void add_people(Routes& routes, const Context& context);         ///< users, tokens
+void add_records(Routes& routes, const Context& context);        ///< audit, configuration, metrics, events
 
 /// The job of this name in the configuration; not_found, with the nearest name.
 Result<void> check_job(const Context& context, const std::string& job);

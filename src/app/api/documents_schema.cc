@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "app/api/result_schema.h"
+
 namespace steward::api {
 namespace {
 
@@ -20,7 +22,7 @@ std::vector<Member> run_members() {
           {"version", text()},
           {"environment", text()},
           {"plan", text()},
-          {"error", anything()}};
+          {"error", or_null(failure_schema())}};
 }
 
 std::vector<Member> approval_members() {
@@ -64,11 +66,12 @@ std::vector<Member> token_members() {
 
 Schema run_schema() { return object(run_members()); }
 Schema run_detail_schema() {
-  return with(run_members(),
-              {{"tasks", list_of(anything())}, {"dagster_url", or_null(text())}, {"progress", anything()}});
+  return with(run_members(), {{"tasks", list_of(task_result_schema())},
+                              {"dagster_url", or_null(text())},
+                              {"progress", or_null(progress_schema())}});
 }
 Schema approval_schema() { return object(approval_members()); }
-Schema approval_detail_schema() { return with(approval_members(), {{"plan", anything()}}); }
+Schema approval_detail_schema() { return with(approval_members(), {{"plan", or_null(plan_schema())}}); }
 
 Schema tick_schema() {
   return object({{"job", text()},
@@ -153,6 +156,22 @@ Schema user_schema() {
 Schema token_schema() { return object(token_members()); }
 Schema token_schema_with_secret() { return with(token_members(), {{"token", text()}}); }
 
+Schema delivery_schema() {
+  return object({{"delivery", integer(1)},
+                 {"channel", text()},
+                 {"topic", text()},
+                 {"job", text()},
+                 {"title", or_null(text())},
+                 {"run", or_null(text())},
+                 {"state", one_of({"waits", "tried", "sent", "given up"})},
+                 {"made", instant()},
+                 {"due", instant()},
+                 {"attempts", integer(0)},
+                 {"error", or_null(text())},
+                 {"sent", or_null(instant())},
+                 {"given_up", or_null(instant())}});
+}
+
 Schema operation_schema() {
   return object({{"id", text()},
                  {"kind", text()},
@@ -160,7 +179,7 @@ Schema operation_schema() {
                  {"who", text()},
                  {"asked", instant()},
                  {"ended", or_null(instant())},
-                 {"error", anything()},
+                 {"error", or_null(failure_schema())},
                  {"result", anything(), optional}});
 }
 

@@ -18,6 +18,7 @@ Schema audit_schema();
 Schema user_schema();
 Schema token_schema();
 Schema token_schema_with_secret();
+Schema delivery_schema();
 Schema operation_schema();
 
 /// {NAME: [ELEMENT…]}

@@ -7,6 +7,7 @@
 
 #include "app/api/context.h"
 #include "app/api/documents_schema.h"
+#include "app/api/result_schema.h"
 #include "app/config/catalogue.h"
 #include "app/documents/documents.h"
 #include "core/digest.h"
@@ -215,7 +216,7 @@ void add_jobs(Routes& routes, const Context& context) {
        .path = base + "/overview",
        .group = "jobs",
        .summary = "Each job's last run and success, what is heading where, and what needs a person",
-       .answer = anything()},
+       .answer = overview_schema()},
       [&context](const Call&) -> Result<Response> { return answer(TRY(context.settings.overview(context.ledger))); });
   routes.add({.id = "listJobs",
               .method = "GET",

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <nlohmann/json.hpp>
 #include <ranges>
@@ -28,18 +29,43 @@ json not_done(std::string message, std::string hint = {}) {
   return to_json(Error{.kind = Kind::unavailable, .message = std::move(message), .hint = std::move(hint)});
 }
 
+std::string text_in(int fd) {
+  std::string text(static_cast<std::size_t>(std::max<off_t>(::lseek(fd, 0, SEEK_END), 0)), '\0');
+  if (::pread(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) text.clear();
+  return text;
+}
+
 /// What the process has printed: a document, which may stand behind lines for people.
 json document_in(int fd) {
-  const off_t size = ::lseek(fd, 0, SEEK_END);
-  if (size > longest_answer) return {{"error", not_done("the answer is longer than 64 MiB", "Ask for less.")}};
-  std::string text(static_cast<std::size_t>(std::max<off_t>(size, 0)), '\0');
-  if (::pread(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) text.clear();
+  if (::lseek(fd, 0, SEEK_END) > longest_answer)
+    return {{"error", not_done("the answer is longer than 64 MiB", "Ask for less.")}};
+  const std::string text = text_in(fd);
   const std::size_t begin = text.starts_with('{') ? 0 : text.find("\n{");
   if (begin == std::string::npos)
     return {{"error", not_done(fmt::format("the process ended without an answer: {}", printable(trim(text))))}};
   json document = json::parse(text.substr(begin == 0 ? 0 : begin + 1), nullptr, false);
   if (!document.is_object()) return {{"error", not_done("the process ended in the middle of its answer")}};
   return document;
+}
+
+/// Until it has ended. It is told to (SIGTERM) where a stop is requested, or, which is an error, the time is up.
+Result<void> run(const process::Command& command, std::optional<std::chrono::milliseconds> within,
+                 const std::stop_token& stop) {
+  const pid_t pid = TRY(process::start(command));
+  // Of one that has ended and was reaped meanwhile there is nothing left to watch.
+  const auto watch = process::watch_process(pid, process::started_ticks(pid));
+  if (!watch) return {};
+  const std::stop_callback told(stop, [&] { watch->send(SIGTERM); });
+  pollfd ended{.fd = watch->descriptor(), .events = POLLIN, .revents = 0};
+  int happened = 0;
+  const auto until = std::chrono::steady_clock::now() + within.value_or(std::chrono::hours(0));
+  do {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    happened = ::poll(&ended, 1, within ? static_cast<int>(std::max<std::int64_t>(left.count(), 0)) : -1);
+  } while (happened < 0);
+  if (happened > 0) return {};
+  watch->send(SIGKILL);
+  return fail(Kind::unavailable, "the answer took too long", "Is the storage slow? Try again later.");
 }
 
 }  // namespace
@@ -130,32 +156,44 @@ void Operations::work(const std::stop_token& stop) {
   }
 }
 
+process::Command Operations::command(std::vector<std::string> arguments, const std::string& who) const {
+  process::Command command{.environment = rules_.environment, .directory = rules_.directory};
+  command.arguments = std::move(arguments);
+  command.arguments.insert(command.arguments.begin(), rules_.program);
+  command.arguments.emplace_back("--json");
+  command.environment.push_back(fmt::format("{}={}", actor_variable, who));
+  return command;
+}
+
 void Operations::carry_out(One& one, const std::stop_token& stop) {
   const files::Handle output(memfd_create("steward-operation", MFD_CLOEXEC));
-  process::Command command{.environment = rules_.environment, .directory = rules_.directory, .output = output.fd()};
-  command.arguments.push_back(rules_.program);
-  command.arguments.insert(command.arguments.end(), one.arguments.begin(), one.arguments.end());
-  command.arguments.emplace_back("--json");
-  command.environment.push_back(fmt::format("{}={}", actor_variable, one.who));
-  const auto pid = process::start(command);
-  json document;
-  if (!pid) {
-    document["error"] = to_json(pid.error());
-  } else {
-    // Of one that has ended and was reaped meanwhile there is nothing left to watch.
-    if (const auto watch = process::watch_process(*pid, process::started_ticks(*pid))) {
-      const std::stop_callback told(stop, [&] { watch->send(SIGTERM); });
-      pollfd ended{.fd = watch->descriptor(), .events = POLLIN, .revents = 0};
-      while (::poll(&ended, 1, -1) < 0) {
-      }
-    }
-    document = document_in(output.fd());
-  }
+  process::Command program = command(one.arguments, one.who);
+  program.output = output.fd();
+  const auto ran = run(program, std::nullopt, stop);
+  json document = ran ? document_in(output.fd()) : json{{"error", to_json(ran.error())}};
   const std::lock_guard lock(mutex_);
   one.ended = clock_.now();
   one.state = document.contains("error") && document["error"].is_object() ? State::failed : State::succeeded;
   (one.state == State::failed ? one.error : one.result) =
       one.state == State::failed ? std::move(document["error"]) : std::move(document);
+}
+
+Result<std::string> Operations::output_of(std::vector<std::string> arguments, const std::string& who,
+                                          const Patience& patience) const {
+  const files::Handle output(memfd_create("steward-output", MFD_CLOEXEC)),
+      errors(memfd_create("steward-errors", MFD_CLOEXEC));
+  process::Command program = command(std::move(arguments), who);
+  program.output = output.fd();
+  program.errors = errors.fd();
+  program.nice = patience.nice;
+  TRY(run(program, patience.longest, patience.stop));
+  const std::string said = text_in(errors.fd());
+  const json document = json::parse(said, nullptr, false);
+  if (document.is_object() && document.contains("error")) return std::unexpected(error_from_json(document["error"]));
+  std::string text = text_in(output.fd());
+  if (text.empty() && !said.empty())
+    return fail(Kind::unavailable, fmt::format("the process ended without an answer: {}", printable(trim(said))));
+  return text;
 }
 
 }  // namespace steward::api

@@ -3,12 +3,14 @@
 ///
 /// They live in this daemon's memory, the last hundred: what they change is in the ledger, and stays.
 #pragma once
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -37,6 +39,15 @@ class Operations {
 
   /// Starts `steward ARGUMENTS… --json` for `who`, or lines it up: its document. busy where too many wait.
   Result<nlohmann::json> start(std::string kind, std::vector<std::string> arguments, const std::string& who);
+  struct Patience {
+    std::chrono::milliseconds longest{60'000};
+    int nice = 0;
+    std::stop_token stop{};
+  };
+  /// What `steward ARGUMENTS… --json` writes on standard output, as it is, or the error that it reports on standard
+  /// error. The caller waits for it, on any thread. Notes on standard error are left out.
+  Result<std::string> output_of(std::vector<std::string> arguments, const std::string& who,
+                                const Patience& patience) const;
   /// {"id", "kind", "state": queued | running | succeeded | failed, "who", "asked", "ended", "result", "error"}
   Result<nlohmann::json> get(const std::string& id) const;
   /// Newest first, without results.
@@ -46,6 +57,7 @@ class Operations {
   struct One;
   void work(const std::stop_token& stop);
   void carry_out(One& one, const std::stop_token& stop);
+  process::Command command(std::vector<std::string> arguments, const std::string& who) const;
 
   const Clock& clock_;
   Rules rules_;

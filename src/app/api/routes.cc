@@ -107,6 +107,7 @@ json described(const Operation& operation) {
   if (!operation.body.empty())
     out["requestBody"] = {{"required", !operation.bodiless},
                           {"content", {{"application/json", {{"schema", json::parse(operation.body)}}}}}};
+  if (!operation.result_name.empty()) out["x-result"] = {{"$ref", "#/components/schemas/" + operation.result_name}};
   if (operation.access == server::Access::anyone) out["security"] = json::array();
   return out;
 }
@@ -148,16 +149,18 @@ server::Router Routes::take(server::Guard guard) {
 }
 
 std::string openapi(const std::vector<Operation>& operations, const std::string& base, const std::string& version) {
-  json paths = json::object();
-  for (const Operation& operation : operations)
+  json paths = json::object(), schemas{{"Problem", problem_schema()}};
+  for (const Operation& operation : operations) {
     paths[operation.path][server::lower(operation.method)] = described(operation);
+    if (!operation.result_name.empty()) schemas[operation.result_name] = json::parse(operation.result);
+  }
   return json{{"openapi", "3.1.0"},
               {"info", {{"title", "steward"}, {"version", version}}},
               {"servers", {{{"url", base.empty() ? "/" : base}}}},
               {"security", {{{"token", json::array()}}, {{"session", json::array()}}}},
               {"paths", paths},
               {"components",
-               {{"schemas", {{"Problem", problem_schema()}}},
+               {{"schemas", schemas},
                 {"securitySchemes",
                  {{"token", {{"type", "http"}, {"scheme", "bearer"}}},
                   {"session", {{"type", "apiKey"}, {"in", "cookie"}, {"name", "steward_session"}}}}}}}}

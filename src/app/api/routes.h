@@ -35,6 +35,8 @@ struct Operation {
   bool once = false;      ///< Takes an Idempotency-Key.
   int status = 200;
   Schema answer{};                        ///< Empty: none is sent.
+  Schema result{};                        ///< What an operation that this starts has as its result, once it is there.
+  std::string result_name{};              ///< "ArchiveList": what that is called in the OpenAPI document.
   std::string type = "application/json";  ///< Of the answer.
 };
 

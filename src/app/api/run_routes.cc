@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "app/api/context.h"
@@ -12,6 +13,7 @@
 #include "io/process/identity.h"
 #include "run/bound_plan.h"
 #include "run/ledger/agenda.h"
+#include "run/manifest/removed_list.h"
 #include "run/runner.h"
 
 namespace steward::api {
@@ -50,16 +52,20 @@ Result<Response> show_run(const Context& context, const Call& call) {
   return answer(document);
 }
 
+/// For what lies in the state directory of the machine that a run was on.
+Error not_here(const ledger::Run& run, std::string_view what, std::string hint) {
+  if (run.process.host != process::host_name())
+    return {Kind::not_found, fmt::format("the {} of run {} is on {}", what, run.id, printable(run.process.host)),
+            "Ask the steward there."};
+  return {Kind::not_found, fmt::format("run {} has no {} here", run.id, what), std::move(hint)};
+}
+
 /// A part of the run's log, whole lines; how to go on stands in its headers, so that the body is the log and no more.
 Result<Response> show_log(const Context& context, const Call& call) {
   const ledger::Run run = TRY(context.ledger.run(call.parameter("run")));
   const auto file = context.state.folder().open_for_reading(fmt::format("runs/{}/log.jsonl", run.id));
-  if (!file && file.error().kind == Kind::not_found && run.process.host != process::host_name())
-    return fail(Kind::not_found, fmt::format("the log of run {} is on {}", run.id, printable(run.process.host)),
-                "Ask the steward there.");
   if (!file && file.error().kind == Kind::not_found)
-    return fail(Kind::not_found, fmt::format("run {} has no log here", run.id),
-                "It has not begun, or its log was removed when it had become old.");
+    return std::unexpected(not_here(run, "log", "It has not begun, or its log was removed when it had become old."));
   if (!file) return std::unexpected(file.error());
   const std::int64_t offset = call.query.value("offset", std::int64_t{0});
   files::FileSource source(file->fd());
@@ -77,6 +83,61 @@ Result<Response> show_log(const Context& context, const Call& call) {
   response.headers.emplace_back("X-Next-Offset", std::to_string(at));
   response.headers.emplace_back("X-More", more ? "true" : "false");
   return response;
+}
+
+std::string_view name_of(manifest::RemovedItem::What what) {
+  switch (what) {
+    case manifest::RemovedItem::What::removed: return "removed";
+    case manifest::RemovedItem::What::moved: return "moved";
+    case manifest::RemovedItem::What::stayed: return "stayed";
+  }
+  return "removed";
+}
+
+json document_of(const manifest::RemovedItem& item) {
+  const auto shown = [](const std::string& text) { return text.empty() ? json(nullptr) : json(printable(text)); };
+  return {{"what", name_of(item.what)},
+          {"name", printable(item.name)},
+          {"to", shown(item.to)},
+          {"version", shown(item.version)},
+          {"reason", shown(item.reason)},
+          {"bytes", item.size ? json(item.size->count) : json(nullptr)},
+          {"modified", app::or_null(item.modified)}};
+}
+
+Schema items_schema() {
+  const Schema item = object({{"what", one_of({"removed", "moved", "stayed"})},
+                              {"name", text()},
+                              {"to", or_null(text())},
+                              {"version", or_null(text())},
+                              {"reason", or_null(text())},
+                              {"bytes", or_null(integer(0))},
+                              {"modified", or_null(instant())}});
+  return object(
+      {{"tasks", list_of(text())}, {"task", or_null(text())}, {"items", list_of(item)}, {"next", or_null(integer(0))}});
+}
+
+Result<Response> list_items(const Context& context, const Call& call) {
+  const ledger::Run run = TRY(context.ledger.run(call.parameter("run")));
+  const std::vector<std::string> tasks = TRY(manifest::removed_lists(context.state, run.id));
+  if (tasks.empty() && run.process.host != process::host_name())
+    return std::unexpected(not_here(run, "list of items", {}));
+  if (tasks.empty())
+    return answer({{"tasks", tasks}, {"task", nullptr}, {"items", json::array()}, {"next", nullptr}});
+  const std::string task = call.query.value("task", tasks.front());
+  if (std::ranges::find(tasks, task) == tasks.end())
+    return fail(Kind::not_found, fmt::format("{} has no list of items in run {}", printable(task), run.id),
+                fmt::format("There are those of {}.", join_and(tasks)));
+  const manifest::RemovedPage page =
+      TRY(manifest::read_removed(context.state, {.run = run.id,
+                                                 .task = task,
+                                                 .match = call.query.value("match", std::string()),
+                                                 .from = call.query.value("from", std::uint64_t{0}),
+                                                 .limit = call.query.value("limit", std::size_t{200})}));
+  json items = json::array();
+  for (const manifest::RemovedItem& item : page.items) items.push_back(document_of(item));
+  return answer(
+      {{"tasks", tasks}, {"task", task}, {"items", items}, {"next", page.more ? json(page.next) : json(nullptr)}});
 }
 
 Result<Response> retry_run(const Context& context, const Call& call) {
@@ -139,6 +200,17 @@ void add_runs(Routes& routes, const Context& context) {
               .answer = text(),
               .type = "application/jsonl"},
              [&context](const Call& call) { return show_log(context, call); });
+  routes.add({.id = "listRunItems",
+              .method = "GET",
+              .path = base + "/{run}/items",
+              .group = "runs",
+              .summary = "What a task of a run removed or moved, by name, in the order in which it went",
+              .query = {{"task", text(1, 100), "Of this task; else the first that has a list"},
+                        {"match", text(1, 200), "In whose names this stands"},
+                        {"limit", integer(1, 500), "How many"},
+                        {"from", integer(0), "What `next` of the page before says"}},
+              .answer = items_schema()},
+             [&context](const Call& call) { return list_items(context, call); });
   routes.add(
       {.id = "cancelRun",
        .method = "POST",

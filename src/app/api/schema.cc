@@ -31,6 +31,7 @@ std::string_view kind_of(const json& value) {
 bool is_of(const json& value, std::string_view type) {
   if (type == "string") return value.is_string();
   if (type == "integer") return value.is_number_integer();
+  if (type == "number") return value.is_number();
   if (type == "boolean") return value.is_boolean();
   if (type == "array") return value.is_array();
   if (type == "object") return value.is_object();
@@ -40,6 +41,7 @@ bool is_of(const json& value, std::string_view type) {
 std::string_view words_of(std::string_view type) {
   if (type == "string") return "a text";
   if (type == "integer") return "a whole number";
+  if (type == "number") return "a number";
   if (type == "boolean") return "true or false";
   if (type == "array") return "a list";
   return type == "object" ? "an object" : "null";
@@ -122,6 +124,8 @@ Schema integer(std::int64_t least, std::int64_t most) {
   return schema.dump();
 }
 Schema flag() { return R"({"type":"boolean"})"; }
+Schema number() { return R"({"type":"number"})"; }
+Schema members() { return R"({"type":"object","additionalProperties":true})"; }
 Schema anything() { return "{}"; }
 Schema one_of(const std::vector<std::string>& names) { return json{{"type", "string"}, {"enum", names}}.dump(); }
 Schema list_of(const Schema& element, std::size_t most) {

@@ -18,6 +18,7 @@ using Schema = std::string;
 Schema text(std::size_t least = 0, std::size_t most = 0);  ///< 0: without a bound.
 Schema instant();                                          ///< RFC 3339.
 Schema integer(std::int64_t least = 0, std::int64_t most = 0);
+Schema number();
 Schema flag();
 Schema anything();  ///< A document that is another part's: a plan, a task's result.
 Schema one_of(const std::vector<std::string>& names);
@@ -30,6 +31,8 @@ struct Member {
   Schema schema{};
   Presence presence = required;
 };
+/// Any members: the columns of a row.
+Schema members();
 /// With these members and no others.
 Schema object(const std::vector<Member>& members);
 

@@ -1,6 +1,7 @@
 // archive
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -12,8 +13,11 @@
 #include "app/cli/signals.h"
 #include "app/config/catalogue.h"
 #include "core/text.h"
+#include "io/files/folder.h"
+#include "jobs/retention/archive_contents.h"
 #include "jobs/retention/restore.h"
 #include "run/manifest/archive.h"
+#include "run/manifest/row_json.h"
 #include "run/runner.h"
 
 namespace steward::app {
@@ -58,6 +62,48 @@ Result<Job> restore_job(const Settings& settings, const retention::RestoreReques
   return job;
 }
 
+json document_of(const retention::FoundRow& row, const std::string& archive) {
+  json file = nullptr;
+  if (row.file)
+    file = {{"copy", manifest::bytes_to_json(row.file->copy)},
+            {"source", manifest::bytes_to_json(row.file->source)},
+            {"sha256", row.file->sha256},
+            {"bytes", row.file->size.count}};
+  return {{"archive", archive},
+          {"run", row.run},
+          {"task", row.task},
+          {"table", row.table},
+          {"key", manifest::bytes_to_json(row.key)},
+          {"archived", format_instant(row.archived)},
+          {"row", json::parse(row.row, nullptr, false)},
+          {"file", file},
+          {"file_missing", row.file_missing},
+          {"referring", manifest::to_json(row.referring)}};
+}
+
+/// The archives from the one on that a page begins in; its place there is left in `after`.
+Result<std::span<const object::StoreTarget>> archives_from(std::span<const object::StoreTarget> archives,
+                                                           std::string& after) {
+  if (after.empty()) return archives;
+  for (std::size_t at = 0; at < archives.size(); ++at) {
+    const std::string begin = archives[at].url + '|';
+    if (!after.starts_with(begin)) continue;
+    after.erase(0, begin.size());
+    return archives.subspan(at);
+  }
+  return fail(Kind::bad_input, fmt::format("--after {} is no place in an archive", printable(after)),
+              "Give what `next` of the page before says.");
+}
+
+/// The one that a copy is asked for from.
+Result<object::StoreTarget> archive_named(const Settings& settings, const std::string& url) {
+  for (const object::StoreTarget& archive : settings.archives)
+    if (url.empty() ? settings.archives.size() == 1 : archive.url == url) return archive;
+  return fail(Kind::bad_input,
+              url.empty() ? "there are several archives" : fmt::format("no task has the archive {}", printable(url)),
+              fmt::format("Give --archive with one of {}.", join_and(urls_of(settings.archives))));
+}
+
 }  // namespace
 
 Result<int> archive_list_command(const Output& output) {
@@ -86,6 +132,87 @@ Result<int> archive_list_command(const Output& output) {
   else
     print(table(rows, {2, 3}));
   return 0;
+}
+
+Result<int> archive_show_command(const Output& output, const ArchiveShowCommand& command) {
+  const Settings settings = TRY(settings_of_process());
+  const std::vector<object::StoreTarget> archives = TRY(archives_there(settings));
+  retention::PageRequest request{
+      .filter = {.run = command.run, .table = command.table, .key = command.key, .text = command.match},
+      .after = command.after,
+      .limit = command.limit};
+  json all = json::array();
+  std::vector<std::vector<std::string>> rows{{"TABLE", "KEY", "ARCHIVED", "FILE", "ROW"}};
+  std::uint64_t looked_at = 0;
+  std::string next;
+  for (const object::StoreTarget& archive : TRY(archives_from(archives, request.after))) {
+    const retention::RowPage page = TRY(retention::rows_of_archive(archive, request));
+    for (const retention::FoundRow& row : page.rows) {
+      all.push_back(document_of(row, archive.url));
+      const std::string file = row.file ? format_bytes(row.file->size) : row.file_missing ? "missing" : "";
+      rows.push_back({row.table, printable(row.key),
+                      format_instant(std::chrono::floor<std::chrono::seconds>(row.archived)), file,
+                      fmt::format("{:.100}", printable(row.row))});
+    }
+    looked_at += page.looked_at;
+    if (!page.next.empty()) {
+      next = archive.url + '|' + page.next;
+      break;
+    }
+    request.after.clear();
+    request.limit = command.limit - all.size();
+  }
+  if (output.json) {
+    print_json({{"rows", all}, {"looked_at", looked_at}, {"next", next.empty() ? json(nullptr) : json(next)}});
+    return 0;
+  }
+  if (all.empty())
+    print(fmt::format("None of {} rows is like that.\n", format_count(looked_at)));
+  else
+    print(table(rows, {3}));
+  if (!next.empty()) fmt::print(stderr, "There is more: --after '{}'\n", printable(next));
+  return 0;
+}
+
+namespace {
+
+Result<void> write_file(const ArchiveFileCommand& command) {
+  const Settings settings = TRY(settings_of_process());
+  object::StoreTarget archive;
+  retention::ArchivedFile file{.copy = command.copy, .sha256 = command.sha256};
+  if (command.copy.empty()) {
+    if (command.table.empty() || command.key.empty())
+      return fail(Kind::bad_input, "nothing was named", "Give --table mockups --key 17.");
+    bool found = false;
+    for (const object::StoreTarget& each : TRY(archives_there(settings))) {
+      const retention::RowPage page = TRY(retention::rows_of_archive(
+          each, {.filter = {.table = command.table, .key = command.key}, .limit = 1, .most_looked_at = UINT64_MAX}));
+      if (page.rows.empty() || !page.rows.front().file) continue;
+      archive = each;
+      file = *page.rows.front().file;
+      found = true;
+      break;
+    }
+    if (!found)
+      return fail(Kind::not_found, fmt::format("no file of {} {} is archived", command.table, printable(command.key)),
+                  "Look with `steward archive show`.");
+  } else {
+    archive = TRY(archive_named(settings, command.archive));
+  }
+  files::FileSink out(STDOUT_FILENO);
+  const auto most = command.most == 0 ? std::nullopt : std::optional(Bytes{command.most});
+  return retention::read_copy(archive, file.copy, file.sha256, most, out);
+}
+
+}  // namespace
+
+Result<int> archive_file_command(const Output& output, const ArchiveFileCommand& command) {
+  const auto written = write_file(command);
+  if (written) return 0;
+  if (!output.json) return std::unexpected(written.error());
+  // Standard output is for the file's bytes alone.
+  fmt::print(stderr, "{}\n", json{{"error", to_json(written.error())}}.dump());
+  return row_of(written.error().kind).exit_code;
 }
 
 Result<int> archive_verify_command(const Output& output) {

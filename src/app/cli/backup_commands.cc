@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -41,10 +42,13 @@ Result<std::vector<backup::PolicySpec>> policies(const Settings& settings, const
               "not-configured");
 }
 
-/// The one policy that a command is about.
-Result<backup::Policy> the_policy(const Settings& settings, const std::string& task) {
+/// The one policy that a command is about; `copy`: as it is in the second store.
+Result<backup::Policy> the_policy(const Settings& settings, const std::string& task, bool copy) {
   const std::vector<backup::PolicySpec> all = TRY(policies(settings, task));
-  if (all.size() == 1) return *all.front().policy;
+  if (all.size() == 1 && copy && !all.front().policy->copy)
+    return fail(Kind::bad_input, fmt::format("{} has no second store", all.front().name),
+                "Name one: BACKUP_COPY_TO, or copy_to in the file.");
+  if (all.size() == 1) return copy ? backup::policy_of_copies(*all.front().policy) : *all.front().policy;
   std::vector<std::string> names;
   for (const backup::PolicySpec& spec : all) names.push_back(spec.name);
   return fail(Kind::bad_input, "which backup is meant?", fmt::format("Add --task: {}.", join_or(names)));
@@ -57,37 +61,76 @@ std::string short_instant(Instant instant) { return format_instant(std::chrono::
 
 }  // namespace
 
+namespace {
+
+/// Nothing where the store is not there yet.
+Result<std::vector<backup::Backup>> backups_in(const object::StoreTarget& target, const std::string& name) {
+  const auto store = object::open(target);
+  if (!store && store.error().kind == Kind::not_found) return std::vector<backup::Backup>{};
+  if (!store) return std::unexpected(store.error());
+  return backup::list_backups(**store, name);
+}
+
+std::string tinted_standing(const Output& output, const backup::Backup& one) {
+  const Tint tint = one.is_bad() ? Tint::bad : one.restored() ? Tint::good : Tint::plain;
+  return tinted(output, tint, std::string(one.standing()));
+}
+
+/// What people are shown of one policy's backups.
+struct BackupRows {
+  bool with_copies = false;
+  std::vector<std::vector<std::string>> rows{};
+
+  void add(const Output& output, const backup::Backup& one, const std::string& here, const backup::Backup* copy) {
+    const backup::Manifest& manifest = one.manifest;
+    rows.push_back({manifest.id(), short_instant(manifest.begun), format_count(manifest.tables),
+                    format_count(manifest.rows), format_bytes(manifest.size()), here});
+    if (with_copies) rows.back().push_back(copy == nullptr ? "-" : tinted_standing(output, *copy));
+  }
+};
+
+}  // namespace
+
 Result<int> backup_list_command(const Output& output, const BackupListCommand& command) {
   const Settings settings = TRY(settings_of_process());
-  json all = json::array(), stores = json::array();
-  std::vector<std::vector<std::string>> rows{{"ID", "MADE", "TABLES", "ROWS", "BYTES", "PROVED"}};
-  for (const backup::PolicySpec& spec : TRY(policies(settings, command.task))) {
-    stores.push_back(spec.policy->store.url);
-    const auto store = object::open(spec.policy->store);
-    if (!store && store.error().kind == Kind::not_found) continue;
-    if (!store) return std::unexpected(store.error());
-    for (const backup::Backup& one : TRY(backup::list_backups(**store, spec.policy->name))) {
-      const backup::Manifest& manifest = one.manifest;
-      all.push_back(document_of(one, spec.name, spec.policy->store.url));
-      const Tint tint = one.is_bad() ? Tint::bad : one.restored() ? Tint::good : Tint::plain;
-      rows.push_back({manifest.id(), short_instant(manifest.begun), format_count(manifest.tables),
-                      format_count(manifest.rows), format_bytes(manifest.size()),
-                      tinted(output, tint, std::string(one.standing()))});
+  json all = json::array(), copies = json::array(), stores = json::array();
+  const std::vector<backup::PolicySpec> specs = TRY(policies(settings, command.task));
+  BackupRows shown{.with_copies =
+                       std::ranges::any_of(specs, [](const auto& spec) { return spec.policy->copy.has_value(); })};
+  shown.rows.push_back({"ID", "MADE", "TABLES", "ROWS", "BYTES", "PROVED"});
+  if (shown.with_copies) shown.rows.back().emplace_back("COPY");
+  for (const backup::PolicySpec& spec : specs) {
+    const backup::Policy& policy = *spec.policy;
+    stores.push_back(policy.store.url);
+    const std::vector<backup::Backup> here = TRY(backups_in(policy.store, policy.name));
+    std::vector<backup::Backup> there;
+    if (policy.copy) there = TRY(backups_in(policy.copy->store, policy.name));
+    std::map<std::string, const backup::Backup*> copy_of;
+    for (const backup::Backup& one : there) {
+      copies.push_back(document_of(one, spec.name, policy.copy->store.url));
+      copy_of[one.manifest.id()] = &one;
     }
+    for (const backup::Backup& one : here) {
+      all.push_back(document_of(one, spec.name, policy.store.url));
+      const auto copy = copy_of.find(one.manifest.id());
+      shown.add(output, one, tinted_standing(output, one), copy == copy_of.end() ? nullptr : copy->second);
+      copy_of.erase(one.manifest.id());
+    }
+    for (const auto& [id, copy] : copy_of) shown.add(output, *copy, "only the copy", copy);
   }
   if (output.json)
-    print_json({{"stores", stores}, {"backups", all}});
-  else if (rows.size() == 1)
+    print_json({{"stores", stores}, {"backups", all}, {"copies", copies}});
+  else if (shown.rows.size() == 1)
     print(fmt::format("There is no backup at {} yet: steward run backup makes one.\n",
                       join_and(stores.get<std::vector<std::string>>())));
   else
-    print(table(rows, {2, 3, 4}));
+    print(table(shown.rows, {2, 3, 4}));
   return 0;
 }
 
 Result<int> backup_verify_command(const Output& output, const BackupVerifyCommand& command) {
   const Settings settings = TRY(settings_of_process());
-  const backup::Policy policy = TRY(the_policy(settings, command.task));
+  const backup::Policy policy = TRY(the_policy(settings, command.task, command.copy));
   const auto store = TRY(object::open(as(caller("backup verify", ""), policy.store)));
   const backup::Backup one = TRY(backup::find_backup(*store, command.backup));
   const FinishBeforeLeaving finish;
@@ -133,7 +176,7 @@ Result<int> backup_verify_command(const Output& output, const BackupVerifyComman
 
 Result<int> backup_restore_command(const Output& output, const BackupRestoreCommand& command) {
   Session session = TRY(open_session_saying(output));
-  const backup::Policy policy = TRY(the_policy(session.settings, command.task));
+  const backup::Policy policy = TRY(the_policy(session.settings, command.task, command.copy));
   const Caller who = caller("backup restore", "");
   backup::RestoreRequest request{.store = as(who, policy.store),
                                  .backup = command.backup,

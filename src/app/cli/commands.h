@@ -13,7 +13,8 @@
 namespace steward::app {
 
 struct PlanCommand {
-  std::string job{};  ///< JOB or JOB/TASK
+  std::string job{};     ///< JOB or JOB/TASK
+  bool discard = false;  ///< Only to look at: it is not kept, and no run can be made from it.
 };
 Result<int> plan_command(const Output& output, const PlanCommand& command);
 
@@ -105,6 +106,22 @@ Result<int> runs_log_command(const Output& output, const std::string& run);
 Result<int> runs_cancel_command(const Output& output, const std::string& run);
 
 Result<int> archive_list_command(const Output& output);
+/// Rows in the archive, a page of them, newest first.
+struct ArchiveShowCommand {
+  std::string run{}, table{}, key{}, match{};
+  std::string after{};  ///< `next` of the page before.
+  std::size_t limit = 50;
+};
+Result<int> archive_show_command(const Output& output, const ArchiveShowCommand& command);
+/// The bytes of an archived file on standard output: of a row, or the copy of this name and hash. With --json an error
+/// alone is JSON.
+struct ArchiveFileCommand {
+  std::string table{}, key{};
+  std::string archive{};  ///< Empty: the only one.
+  std::string copy{}, sha256{};
+  std::uint64_t most = 0;  ///< Bytes; 0: any number.
+};
+Result<int> archive_file_command(const Output& output, const ArchiveFileCommand& command);
 Result<int> archive_verify_command(const Output& output);
 struct RestoreCommand {
   bool all = false;
@@ -121,6 +138,7 @@ Result<int> backup_list_command(const Output& output, const BackupListCommand& c
 struct BackupVerifyCommand {
   std::string backup = "latest";
   std::string task{}, depth = "bytes", to{}, identity{};
+  bool copy = false;  ///< Of the second store.
 };
 Result<int> backup_verify_command(const Output& output, const BackupVerifyCommand& command);
 struct BackupRestoreCommand {
@@ -128,7 +146,8 @@ struct BackupRestoreCommand {
   std::vector<std::string> tables{};
   bool plan_only = false, into_existing = false, no_compare = false, globals = false;
   bool no_owner = false, no_privileges = false;
-  int jobs = 0;  ///< 0: as many as there are processors, at most 8.
+  bool copy = false;  ///< From the second store.
+  int jobs = 0;       ///< 0: as many as there are processors, at most 8.
 };
 Result<int> backup_restore_command(const Output& output, const BackupRestoreCommand& command);
 
@@ -207,7 +226,4 @@ Result<int> config_schema_command(const Output& output, bool markdown);
 Result<int> ledger_verify_command(const Output& output);
 /// Gives the archives of the configuration to this ledger and environment.
 Result<int> ledger_adopt_command(const Output& output);
-/// The completion script for bash, zsh or fish, on standard output.
-Result<int> completion_command(const std::string& shell);
-
 }  // namespace steward::app

@@ -1,93 +1,110 @@
+#include "app/cli/completion.h"
+
 #include <fmt/format.h>
 
-#include "app/cli/commands.h"
+#include <algorithm>
+
 #include "core/text.h"
 
 namespace steward::app {
 namespace {
 
-constexpr std::string_view bash = R"(# steward completion for bash: source <(steward completion bash)
-_steward() {
-  local cur=${COMP_WORDS[COMP_CWORD]} words
-  case "${COMP_WORDS[1]}" in
-    plan|run) words="cleanup cleanup/archive-mockups cleanup/purge-signals cleanup/purge-logs cleanup/expire-objects cleanup/purge-audit-logs --json"
-      [ "${COMP_WORDS[1]}" = run ] && words="$words --plan --allow-removal --force" ;;
-    schedule) words="cleanup rotate-logs backup analyze-query-plans update-dependencies rotate-secrets -n --from --cron --time-zone --dst-gap --dst-overlap --json" ;;
-    healthcheck) words="--only --url --json" ;;
-    runs) words="show log cancel latest --job --limit --json" ;;
-    archive) words="list verify restore --all --run --table --key --json" ;;
-    hold) words="add test list release --table --key --where --path --object --prefix --reason --until --all --json" ;;
-    notify) words="list test --open --json" ;;
-    freeze) words="list lift --reason --until --all --json" ;;
-    tidy-state) words="--plan --json" ;;
-    config) words="show --json" ;;
-    ledger) words="verify adopt --json" ;;
-    completion) words="bash zsh fish" ;;
-    *) words="plan run status healthcheck schedule runs archive hold freeze notify tidy-state doctor config ledger completion --json --help --version" ;;
-  esac
-  [ "$COMP_CWORD" -eq 1 ] && words="plan run status healthcheck schedule runs archive hold freeze notify tidy-state doctor config ledger completion --json --help --version"
-  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+std::string words_of(const CommandWords& command) {
+  std::vector<std::string> words;
+  for (const auto* list : {&command.next, &command.flags})
+    for (const Word& word : *list) words.push_back(word.text);
+  return fmt::format("{}", fmt::join(words, " "));
 }
-complete -F _steward steward
-)";
 
-constexpr std::string_view zsh = R"(#compdef steward
-# steward completion for zsh: source <(steward completion zsh)
-_steward() {
-  local -a commands jobs
-  commands=(plan run status healthcheck schedule runs archive hold freeze notify tidy-state doctor config ledger completion)
-  jobs=(cleanup cleanup/archive-mockups cleanup/purge-signals cleanup/purge-logs cleanup/expire-objects cleanup/purge-audit-logs)
-  if (( CURRENT == 2 )); then compadd -- $commands --json --help --version; return; fi
-  case $words[2] in
-    plan|run) compadd -- $jobs --plan --allow-removal --force --json ;;
-    schedule) compadd -- cleanup rotate-logs backup analyze-query-plans update-dependencies rotate-secrets -n --from --cron --time-zone --dst-gap --dst-overlap --json ;;
-    healthcheck) compadd -- --only --url --json ;;
-    runs) compadd -- show log cancel latest --job --limit --json ;;
-    archive) compadd -- list verify restore --all --run --table --key --json ;;
-    hold) compadd -- add test list release --table --key --where --path --object --prefix --reason --until --all --json ;;
-    notify) compadd -- list test --open --json ;;
-    freeze) compadd -- list lift --reason --until --all --json ;;
-    tidy-state) compadd -- --plan --json ;;
-    config) compadd -- show --json ;;
-    ledger) compadd -- verify adopt --json ;;
-    completion) compadd -- bash zsh fish ;;
-  esac
+/// The branches of a `case` on the first two words behind the program's name; "archive show" stands before "archive".
+std::string branches(const std::vector<CommandWords>& commands, std::string_view act) {
+  std::string out;
+  for (const bool deep : {true, false})
+    for (const CommandWords& command : commands) {
+      if (command.command.contains(' ') != deep || command.command.empty()) continue;
+      out += fmt::format("    \"{}\"*) {} ;;\n", command.command + (deep ? "" : " "),
+                         fmt::format(fmt::runtime(act), words_of(command)));
+    }
+  for (const CommandWords& command : commands)
+    if (command.command.empty())
+      out += fmt::format("    *) {} ;;\n", fmt::format(fmt::runtime(act), words_of(command)));
+  return out;
 }
-compdef _steward steward
-)";
 
-constexpr std::string_view fish = R"(# steward completion for fish: steward completion fish | source
-complete -c steward -f
-complete -c steward -n __fish_use_subcommand -a "plan run status healthcheck schedule runs archive hold freeze notify tidy-state doctor config ledger completion"
-complete -c steward -n "__fish_seen_subcommand_from plan run" -a "cleanup cleanup/archive-mockups cleanup/purge-signals cleanup/purge-logs cleanup/expire-objects cleanup/purge-audit-logs"
-complete -c steward -n "__fish_seen_subcommand_from run" -l plan -l allow-removal -l force
-complete -c steward -n "__fish_seen_subcommand_from healthcheck" -l only -l url
-complete -c steward -n "__fish_seen_subcommand_from schedule" -a "cleanup rotate-logs backup analyze-query-plans update-dependencies rotate-secrets" -s n -l from -l cron -l time-zone -l dst-gap -l dst-overlap
-complete -c steward -n "__fish_seen_subcommand_from runs" -a "show log cancel" -l job -l limit
-complete -c steward -n "__fish_seen_subcommand_from archive" -a "list verify restore" -l all -l run -l table -l key
-complete -c steward -n "__fish_seen_subcommand_from hold" -a "add test list release" -l table -l key -l where -l path -l object -l prefix -l reason -l until -l all
-complete -c steward -n "__fish_seen_subcommand_from notify" -a "list test" -l open
-complete -c steward -n "__fish_seen_subcommand_from freeze" -a "list lift" -l reason -l until -l all
-complete -c steward -n "__fish_seen_subcommand_from tidy-state" -l plan
-complete -c steward -n "__fish_seen_subcommand_from config" -a show
-complete -c steward -n "__fish_seen_subcommand_from ledger" -a "verify adopt"
-complete -c steward -n "__fish_seen_subcommand_from completion" -a "bash zsh fish"
-complete -c steward -l json -l help -l version
-)";
+std::string bash(const std::vector<CommandWords>& commands) {
+  return "# steward completion for bash: source <(steward completion bash)\n"
+         "_steward() {\n"
+         "  local current=${COMP_WORDS[COMP_CWORD]} first= second= words=\n"
+         "  [ \"$COMP_CWORD\" -le 1 ] || first=${COMP_WORDS[1]}\n"
+         "  [ \"$COMP_CWORD\" -le 2 ] || second=${COMP_WORDS[2]}\n"
+         "  case \"$first $second\" in\n" +
+         branches(commands, "words=\"{}\"") +
+         "  esac\n"
+         "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\")\n"
+         "}\n"
+         "complete -o default -F _steward steward\n";
+}
+
+std::string zsh(const std::vector<CommandWords>& commands) {
+  return "#compdef steward\n"
+         "# steward completion for zsh: source <(steward completion zsh)\n"
+         "_steward() {\n"
+         "  local first= second=\n"
+         "  (( CURRENT > 2 )) && first=$words[2]\n"
+         "  (( CURRENT > 3 )) && second=$words[3]\n"
+         "  case \"$first $second\" in\n" +
+         branches(commands, "compadd -- {}") +
+         "  esac\n"
+         "}\n"
+         "compdef _steward steward\n";
+}
+
+/// In single quotes, as fish reads them.
+std::string quoted(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\'' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '\'';
+}
+
+/// When a command's words fit: all of its own were seen, and none of those that may follow.
+std::string condition(const CommandWords& command, bool none_of_next) {
+  if (command.command.empty()) return none_of_next ? "__fish_use_subcommand" : "";
+  std::vector<std::string> parts;
+  for (const std::string& word : split(command.command, ' ')) parts.push_back("__fish_seen_subcommand_from " + word);
+  std::vector<std::string> next;
+  for (const Word& word : command.next) next.push_back(word.text);
+  if (none_of_next && !next.empty())
+    parts.push_back(fmt::format("not __fish_seen_subcommand_from {}", fmt::join(next, " ")));
+  return fmt::format("{}", fmt::join(parts, "; and "));
+}
+
+std::string fish(const std::vector<CommandWords>& commands) {
+  std::string out = "# steward completion for fish: steward completion fish | source\ncomplete -c steward -f\n";
+  const auto line = [&](const std::string& when, std::string_view option, const Word& word) {
+    out += "complete -c steward";
+    if (!when.empty()) out += fmt::format(" -n {}", quoted(when));
+    out += fmt::format(" {} {}", option, word.text);
+    if (!word.what.empty()) out += fmt::format(" -d {}", quoted(word.what));
+    out += '\n';
+  };
+  for (const CommandWords& command : commands) {
+    for (const Word& word : command.next) line(condition(command, true), "-a", word);
+    for (const Word& flag : command.flags) line(condition(command, false), "-l", {flag.text.substr(2), flag.what});
+  }
+  return out;
+}
 
 }  // namespace
 
-Result<int> completion_command(const std::string& shell) {
-  if (shell == "bash")
-    print(bash);
-  else if (shell == "zsh")
-    print(zsh);
-  else if (shell == "fish")
-    print(fish);
-  else
-    return fail(Kind::bad_input, fmt::format("there is no completion for \"{}\"", printable(shell)),
-                "Choose bash, zsh or fish.");
-  return 0;
+Result<std::string> completion_script(const std::string& shell, const std::vector<CommandWords>& commands) {
+  if (shell == "bash") return bash(commands);
+  if (shell == "zsh") return zsh(commands);
+  if (shell == "fish") return fish(commands);
+  return fail(Kind::bad_input, fmt::format("there is no completion for \"{}\"", printable(shell)),
+              "Choose bash, zsh or fish.");
 }
 
 }  // namespace steward::app

@@ -8,8 +8,10 @@
 #include <functional>
 
 #include "app/cli/commands.h"
+#include "app/cli/completion.h"
 #include "app/cli/session.h"
 #include "app/cli/signals.h"
+#include "app/config/catalogue.h"
 #include "app/pipes/pipes.h"
 #include "core/text.h"
 
@@ -17,6 +19,36 @@ namespace steward::app {
 namespace {
 
 using Command = std::function<Result<int>(const Output&)>;
+
+/// The names that a command takes in its first place, where they are known without a configuration.
+std::vector<Word> names_for(const std::string& command) {
+  std::vector<Word> names;
+  if (command == "completion") return {{"bash", {}}, {"zsh", {}}, {"fish", {}}};
+  if (command != "plan" && command != "run" && command != "schedule" && command != "pause" && command != "resume")
+    return names;
+  for (const std::string& job : job_names()) names.push_back({job, {}});
+  if (command == "plan" || command == "run")
+    for (const char* task : {"archive-mockups", "purge-signals", "purge-logs", "expire-objects", "purge-audit-logs"})
+      names.push_back({fmt::format("cleanup/{}", task), {}});
+  return names;
+}
+
+/// What may follow each command of an application and of its commands.
+std::vector<CommandWords> words_of(const CLI::App& app, const std::string& command = {}) {
+  CommandWords own{.command = command, .next = names_for(command)};
+  std::vector<CommandWords> below;
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
+    own.next.push_back({sub->get_name(), sub->get_description()});
+    for (CommandWords& words : words_of(*sub, command.empty() ? sub->get_name() : command + ' ' + sub->get_name()))
+      below.push_back(std::move(words));
+  }
+  for (const CLI::Option* option : app.get_options([](const CLI::Option*) { return true; }))
+    for (const std::string& name : option->get_lnames())
+      if (name != "help-all") own.flags.push_back({"--" + name, option->get_description()});
+  if (!command.empty() && below.empty()) own.flags.push_back({"--json", "one JSON document on standard output"});
+  below.insert(below.begin(), std::move(own));
+  return below;
+}
 
 /// The command line as CLI11 has it, and what was chosen.
 class Grammar {
@@ -85,6 +117,8 @@ class Grammar {
     CLI::Option* against = plan->add_option("--against", against_.against,
                                             "compare with this configuration: what is removed more or less than by it")
                                ->type_name("FILE");
+    plan->add_flag("--discard", plan_.discard, "only to look at: it is not kept, and no run can be made from it")
+        ->excludes(against);
     plan->add_flag("--markdown", against_.markdown, "the comparison as Markdown, for a comment on a pull request")
         ->needs(against);
     plan->add_option("--limit", against_.limit, "exit 3 where more items than this are removed more")->needs(against);
@@ -241,6 +275,7 @@ class Grammar {
         ->capture_default_str();
     verify->add_option("--to", backup_verify_.to, "restore into this empty database, instead of a throwaway server");
     verify->add_option("--identity", backup_verify_.identity, "the file of the secret key of age");
+    verify->add_flag("--copy", backup_verify_.copy, "its copy in the second store (copy_to)");
     verify->footer("Example:\n  steward backup verify latest --depth restore");
     CLI::App* restore =
         command(backup, "restore", "bring a backup back into an empty database; says first what it would do",
@@ -253,6 +288,7 @@ class Grammar {
         ->add_option("--jobs", backup_restore_.jobs, "so many at once; else as many as there are processors, up to 8")
         ->check(CLI::Range(1, 64));
     restore->add_option("--identity", backup_restore_.identity, "the file of the secret key of age");
+    restore->add_flag("--copy", backup_restore_.copy, "from its copy in the second store (copy_to)");
     restore->add_flag("--plan", backup_restore_.plan_only, "only say what it would do");
     restore->add_flag("--into-existing", backup_restore_.into_existing, "also into a database that is not empty");
     restore->add_flag("--globals", backup_restore_.globals, "roles and tablespaces first");
@@ -265,8 +301,27 @@ class Grammar {
   }
 
   void add_archive() {
-    CLI::App* archive = group("archive", "what was archived: list, verify, restore, forget");
+    CLI::App* archive = group("archive", "what was archived: list, show, file, verify, restore, forget");
     command(archive, "list", "what lies in cold storage, by run", archive_list_command);
+    CLI::App* show = command(archive, "show", "look at rows in cold storage, the newest run's first",
+                             [this](const Output& output) { return archive_show_command(output, archive_show_); });
+    show->add_option("--run", archive_show_.run, "what this run archived");
+    show->add_option("--table", archive_show_.table, "rows of this table");
+    show->add_option("--key", archive_show_.key, "the row of this primary key");
+    show->add_option("--match", archive_show_.match, "in whose key, values or file name this stands");
+    show->add_option("--limit", archive_show_.limit, "at most so many (50)")->check(CLI::Range(1, 500));
+    show->add_option("--after", archive_show_.after, "go on behind a page: its `next`");
+    show->footer(
+        "Examples:\n  steward archive show --table mockups --match poster\n  steward archive show --run 20261123");
+    CLI::App* file = command(archive, "file", "write the bytes of an archived file, checked, to standard output",
+                             [this](const Output& output) { return archive_file_command(output, archive_file_); });
+    file->add_option("--table", archive_file_.table, "of a row of this table");
+    file->add_option("--key", archive_file_.key, "with this primary key");
+    file->add_option("--archive", archive_file_.archive, "which archive, where there are several");
+    file->add_option("--copy", archive_file_.copy, "its name there, as `archive show --json` gives it,");
+    file->add_option("--sha256", archive_file_.sha256, "and its hash")->needs("--copy");
+    file->add_option("--most", archive_file_.most, "refuse more bytes than these");
+    file->footer("Example:\n  steward archive file --table mockups --key 17 > mockup-17.png");
     command(archive, "verify", "read every copy and compare it with its manifest", archive_verify_command);
     CLI::App* restore = command(archive, "restore", "bring back files and rows; nothing is overwritten",
                                 [this](const Output& output) { return archive_restore_command(output, restore_); });
@@ -470,8 +525,11 @@ class Grammar {
         "After the loss of a ledger, or a move to another: look at `steward hold list` and `steward freeze list` "
         "first,\n"
         "and add what is missing. The ledger of before is refused from then on.");
-    CLI::App* completion = command(&app_, "completion", "a completion script for bash, zsh or fish",
-                                   [this](const Output&) { return completion_command(shell_); });
+    CLI::App* completion =
+        command(&app_, "completion", "a completion script for bash, zsh or fish", [this](const Output&) -> Result<int> {
+          print(TRY(completion_script(shell_, words_of(app_))));
+          return 0;
+        });
     completion->add_option("SHELL", shell_, "bash, zsh or fish")->required();
   }
 
@@ -490,6 +548,8 @@ class Grammar {
   BackupListCommand backup_list_{};
   BackupVerifyCommand backup_verify_{};
   BackupRestoreCommand backup_restore_{};
+  ArchiveShowCommand archive_show_{};
+  ArchiveFileCommand archive_file_{};
   RestoreCommand restore_{};
   ForgetCommand forget_{};
   HoldCommand hold_{};

@@ -12,30 +12,7 @@
 #include "run/ledger/outbox.h"
 
 namespace steward::app {
-namespace {
 using nlohmann::json;
-
-std::string_view state_of(const ledger::Delivery& delivery) {
-  if (delivery.sent) return "sent";
-  if (delivery.given_up) return "given up";
-  return delivery.attempts == 0 ? "waits" : "tried";
-}
-
-json document_of(const ledger::Delivery& delivery) {
-  return {{"delivery", delivery.id},
-          {"channel", printable(delivery.channel)},
-          {"topic", delivery.topic},
-          {"job", printable(delivery.job)},
-          {"state", state_of(delivery)},
-          {"made", format_instant(delivery.made)},
-          {"due", format_instant(delivery.due)},
-          {"attempts", delivery.attempts},
-          {"error", delivery.error.empty() ? json(nullptr) : json(printable(delivery.error))},
-          {"sent", or_null(delivery.sent)},
-          {"given_up", or_null(delivery.given_up)}};
-}
-
-}  // namespace
 
 Result<int> notify_list_command(const Output& output, const NotifyListCommand& command) {
   const Session session = TRY(open_session_saying(output));
@@ -46,7 +23,8 @@ Result<int> notify_list_command(const Output& output, const NotifyListCommand& c
     list.push_back(document_of(delivery));
     rows.push_back({format_instant(std::chrono::floor<std::chrono::seconds>(delivery.made)),
                     printable(delivery.channel), delivery.topic, printable(delivery.job),
-                    std::string(state_of(delivery)), std::to_string(delivery.attempts), printable(delivery.error)});
+                    list.back()["state"].get<std::string>(), std::to_string(delivery.attempts),
+                    printable(delivery.error)});
   }
   if (output.json)
     print_json({{"deliveries", list}});

@@ -4,8 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "app/cli/commands.h"
 #include "app/cli/dagster.h"
@@ -49,6 +54,32 @@ void take_notes_of(const Plan& plan, RunResult& result) {
       if (task.task == step.task) task.notes.insert(task.notes.begin(), step.notes.begin(), step.notes.end());
 }
 
+/// A state directory for a plan that nobody keeps, which goes with this.
+class ThrowawayState {
+ public:
+  static Result<ThrowawayState> make() {
+    std::string path = (std::filesystem::temp_directory_path() / "steward-plan-XXXXXX").string();
+    if (::mkdtemp(path.data()) == nullptr)
+      return fail(Kind::unavailable, fmt::format("cannot make {}: {}", path, std::strerror(errno)),
+                  "Set TMPDIR to a folder with room.");
+    return ThrowawayState(path, TRY(StateDirectory::open(path)));
+  }
+  ~ThrowawayState() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  ThrowawayState(ThrowawayState&& other) noexcept
+      : path_(std::exchange(other.path_, {})), state_(std::move(other.state_)) {}
+  ThrowawayState& operator=(ThrowawayState&&) = delete;
+
+  const StateDirectory& state() const { return state_; }
+
+ private:
+  ThrowawayState(std::string path, StateDirectory state) : path_(std::move(path)), state_(std::move(state)) {}
+  std::string path_;
+  StateDirectory state_;
+};
+
 /// The run's page in the dashboard, where its address is known.
 std::string page_of_run(const Settings& settings, const std::string& run) {
   std::string url = settings.serve.public_url;
@@ -79,15 +110,18 @@ Result<int> plan_command(const Output& output, const PlanCommand& command) {
   const JobName name = TRY(parse_job_name(command.job));
   const Session session = TRY(open_session_with_notes(output));
   const Job job = make_job(name.job, session.settings, session.state, caller(name.job, "plan"));
+  std::optional<ThrowawayState> throwaway;  // of one to look at: its lists of items may be as long as any
+  if (command.discard) throwaway.emplace(TRY(ThrowawayState::make()));
+  const StateDirectory& state = throwaway ? throwaway->state() : session.state;
   const Plan plan = TRY(plan_job(job, name.only, session.settings.environment, session.settings.brakes, session.clock,
-                                 session.state, session.ledger.get(), TRY(barred(session))));
-  const std::string digest = TRY(session.state.save(plan));
+                                 state, session.ledger.get(), TRY(barred(session))));
+  const std::string digest = command.discard ? "" : TRY(state.save(plan));
   if (output.json) {
     json document = to_json(plan);
-    document["digest"] = digest;
+    if (!digest.empty()) document["digest"] = digest;
     print_json(document);
   } else {
-    print(plan_text(output, plan, command.job, digest));
+    print(command.discard ? plan_text(output, plan) : plan_text(output, plan, command.job, digest));
   }
   return 0;
 }

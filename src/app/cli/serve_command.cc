@@ -9,6 +9,7 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <thread>
 
 #include "app/cli/commands.h"
 #include "app/cli/notifications.h"
@@ -19,6 +20,7 @@
 #include "core/text.h"
 #include "engine/daemon.h"
 #include "engine/keepers.h"
+#include "jobs/backup/requirements.h"
 
 namespace steward::app {
 namespace {
@@ -144,6 +146,21 @@ Result<std::unique_ptr<Web>> start_web(const Session& session, const std::string
   return nullptr;
 }
 
+/// Says which tasks will fail for want of a program, now and not at the first midnight. In a thread of its own: a
+/// database that does not answer keeps nothing waiting.
+std::jthread look_for_programs(const Settings& settings, const JobNames& only, const engine::Say& say) {
+  if (!only.empty() && !only.contains("backup")) return {};
+  return std::jthread([specs = settings.backup, &say] {
+    const Caller who = caller("serve", "");
+    for (backup::PolicySpec spec : specs) {
+      if (spec.policy) spec.policy->database = as(who, spec.policy->database);
+      for (const backup::Lack& lack : backup::lacking(spec))
+        say(Level::error, "backup",
+            fmt::format("{} will fail: {}. {}", lack.task, lack.error.message, lack.error.hint));
+    }
+  });
+}
+
 }  // namespace
 
 Result<int> serve_command(const Output&, const ServeCommand& command) {
@@ -208,6 +225,7 @@ Result<int> serve_command(const Output&, const ServeCommand& command) {
                      .changed = [&daemon] { daemon.wake(); },
                      .say = [&say](Level level, std::string_view text) { say(level, "", text); }}));
   answering = web.get();
+  const std::jthread looking = look_for_programs(session.settings, only, say);
   if (web)
     if (const auto noted = keeping.answers_at(web->url()); !noted) say(Level::warning, "", noted.error().message);
   TRY(daemon.serve(stop_of_process().get_token(), [&] {

@@ -28,16 +28,17 @@ class Status {
   explicit Status(const Session& session) : session_(session), now_(session.clock.now()) {}
 
   /// The last run of the whole job; and each run of some of its tasks since then that is the last of its kind.
-  Result<void> add(const std::string& job) {
+  /// Of one that is off or not configured, and never ran, there is nothing to say.
+  Result<void> add(const std::string& job, bool is_wanted) {
     const std::vector<ledger::Run> whole = TRY(session_.ledger->runs({.job = job, .whole = true, .limit = 1}));
     const std::optional<ledger::Run> success = TRY(session_.ledger->last_success(job));
     const std::string last_success = success ? when_text(success->started, now_) : "never";
     json parts = json::array();
     json last = nullptr;
-    if (whole.empty()) {
+    if (whole.empty() && is_wanted) {
       rows_.push_back({job, "never", "-", "-", "-", last_success});
       attention_.push_back(fmt::format("{} has never run as a whole: steward plan {}", job, job));
-    } else {
+    } else if (!whole.empty()) {
       last = TRY(add_run(whole.front(), last_success));
     }
     std::set<std::string> seen;
@@ -222,7 +223,10 @@ class Status {
 
 Result<Status> status_of(const Session& session, const Survey& survey) {
   Status status(session);
-  for (const std::string& job : job_names()) TRY(status.add(job));
+  for (const std::string& name : job_names()) {
+    const engine::ScheduledJob job = scheduled_job(session.settings, name);
+    TRY(status.add(name, job.configured && job.off_by.empty()));
+  }
   status.add_forecasts(survey);
   TRY(status.add_schedules());
   TRY(status.add_backups());

@@ -76,6 +76,36 @@ TEST_F(BackupOf, VariablesGoesPastThePoolerAndWithAKeyOfItsOwn) {
   EXPECT_THAT(error_of_variables(), HasSubstr("go together"));
 }
 
+TEST_F(BackupOf, VariablesHasCopiesWithAKeyAndRulesOfTheirOwnAndALock) {
+  variables["BACKUP_COPY_TO"] = "s3://offsite/app";
+  variables["BACKUP_COPY_KEEP"] = "monthly 24";
+  variables["BACKUP_COPY_AWS_ACCESS_KEY_ID"] = "copies";
+  variables["BACKUP_COPY_AWS_SECRET_ACCESS_KEY"] = "secret";
+  variables["BACKUP_COPY_AWS_ENDPOINT_URL"] = "https://s3.other.example";
+  variables["BACKUP_OBJECT_LOCK"] = "30 days";
+  variables["BACKUP_COPY_OBJECT_LOCK"] = "7 days";
+  const backup::PolicySpec spec = of_variables();
+  ASSERT_TRUE(spec.policy->copy);
+  EXPECT_EQ(spec.policy->copy->store.url, "s3://offsite/app");
+  EXPECT_EQ(spec.policy->copy->store.s3.access_key, "copies");
+  EXPECT_EQ(spec.policy->copy->store.s3.endpoint, "https://s3.other.example");
+  EXPECT_NE(spec.policy->store.s3.access_key, "copies");
+  EXPECT_EQ(text_of(spec.policy->copy->keep), "monthly 24");
+  EXPECT_EQ(spec.policy->locked, std::chrono::days{30});
+  EXPECT_EQ(spec.policy->copy->locked, std::chrono::days{7});
+  EXPECT_EQ(backup::policy_of_copies(*spec.policy).store.url, "s3://offsite/app");
+
+  variables["BACKUP_COPY_TO"] = spec.policy->store.url;
+  variables.erase("BACKUP_COPY_AWS_ENDPOINT_URL");
+  EXPECT_THAT(error_of_variables(), HasSubstr("it is the place of the backups themselves"));
+  variables["BACKUP_COPY_TO"] = "s3://offsite/app";
+  variables["BACKUP_COPY_AWS_SECRET_ACCESS_KEY"] = "";
+  EXPECT_THAT(error_of_variables(), HasSubstr("BACKUP_COPY_AWS_SECRET_ACCESS_KEY go together"));
+  variables["BACKUP_COPY_AWS_SECRET_ACCESS_KEY"] = "secret";
+  variables["BACKUP_OBJECT_LOCK"] = "1 month";
+  EXPECT_THAT(error_of_variables(), HasSubstr("it is no span of days"));
+}
+
 TEST_F(BackupOf, VariablesNamesWhatIsMissingAndEachMistake) {
   variables["BACKUP_BUCKET"] = "";
   EXPECT_THAT(of_variables().needs, ElementsAre("BACKUP_BUCKET"));
@@ -125,6 +155,32 @@ TEST_F(BackupOf, AFileTellsEachMistakeWithWhatToWrite) {
                           HasSubstr("that is a secret key"), HasSubstr("another policy has the folder shop"),
                           HasSubstr("\"a/b\" cannot be"), HasSubstr("keep keeps nothing")));
   for (const std::string& line : hints_and_messages()) EXPECT_EQ(line.find("QQQ"), std::string::npos);
+}
+
+TEST_F(BackupOf, AFileHasASecondStore) {
+  const std::string stores =
+      "databases: {app: postgresql://db/shop}\n"
+      "stores: {backups: {url: s3://acme, max_parts: 1000}, offsite: {url: s3://far, access_key: k, secret_key: s}}\n";
+  const Settings settings = read_text(stores +
+                                      "backup:\n"
+                                      "  app: {database: app, store: backups, object_lock: 14 days,\n"
+                                      "        copy_to: {store: offsite, keep: {last: 3}, object_lock: 2 days}}\n");
+  EXPECT_THAT(hints_and_messages(), IsEmpty());
+  const backup::Policy& policy = *settings.backup.at(0).policy;
+  EXPECT_EQ(policy.store.s3.most_parts, 1000U);
+  EXPECT_EQ(policy.locked, std::chrono::days{14});
+  ASSERT_TRUE(policy.copy);
+  EXPECT_EQ(policy.copy->store.s3.access_key, "k");
+  EXPECT_EQ(text_of(policy.copy->keep), "last 3");
+  EXPECT_EQ(policy.copy->locked, std::chrono::days{2});
+
+  read_text(
+      "databases: {app: postgresql://db/shop}\nstores: {backups: {url: s3://acme, max_parts: 7}}\n"
+      "backup:\n"
+      "  app: {database: app, store: backups, object_lock: 1 month, copy_to: {store: backups}}\n");
+  EXPECT_THAT(hints_and_messages(), ElementsAre(HasSubstr("an upload cannot be limited to 7 parts"),
+                                                HasSubstr("\"1 month\" is no span of days"),
+                                                HasSubstr("another policy has the folder shop")));
 }
 
 }  // namespace

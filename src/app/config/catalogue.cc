@@ -65,11 +65,14 @@ retention::OutOfReach out_of_reach(const Settings& settings, const StateDirector
     if (archive.url.starts_with("file://")) out.folders.push_back(path_of(archive.url));
     out.stores.push_back(archive.url);
   }
-  for (const backup::PolicySpec& spec : settings.backup) {
-    if (!spec.policy) continue;
-    const std::string& url = spec.policy->store.url;
+  const auto keep_off = [&](const std::string& url) {
     if (url.starts_with("file://")) out.folders.push_back(path_of(url));
     out.stores.push_back(url);
+  };
+  for (const backup::PolicySpec& spec : settings.backup) {
+    if (!spec.policy) continue;
+    keep_off(spec.policy->store.url);
+    if (spec.policy->copy) keep_off(spec.policy->copy->store.url);
   }
   std::vector<std::string> urls{settings.ledger_url};
   for (const auto& [name, target] : settings.databases) urls.push_back(target.url);
@@ -124,13 +127,16 @@ Job rotate_logs(const Settings& settings, const Caller& caller) {
   return job;
 }
 
-/// Up to three tasks for each policy: a backup, its proof, and what is old goes.
+/// Up to five tasks for each policy: a backup, its proof, its copy elsewhere, and what is old goes in both places.
 Job back_up(const Settings& settings, const Caller& caller) {
   Job job{.name = std::string(backup_name), .title = "dumps databases into a store, and proves that they come back"};
   for (const backup::PolicySpec& spec : settings.backup) {
     TaskSlot slot{.info = backup::backup_info(spec), .off_by = spec.off_by, .approval = spec.approval};
     TaskSlot proof{.info = backup::proof_info(spec), .off_by = spec.off_by};
     TaskSlot expire{.info = backup::expire_info(spec), .off_by = spec.off_by, .approval = spec.approval};
+    TaskSlot copy{.info = backup::copy_info(spec), .off_by = spec.off_by};
+    TaskSlot copy_expire{.info = backup::copy_expire_info(spec), .off_by = spec.off_by, .approval = spec.approval};
+    const bool copies = spec.policy && spec.policy->copy, copies_go = copies && !spec.policy->copy->keep.empty();
     if (!spec.policy) {
       slot.needs = spec.needs;
     } else if (spec.off_by.empty()) {
@@ -138,13 +144,18 @@ Job back_up(const Settings& settings, const Caller& caller) {
       policy.database = as(caller, policy.database);
       policy.store = as(caller, policy.store);
       policy.steward = caller.version;
+      if (copies) policy.copy->store = as(caller, policy.copy->store);
       slot.task = backup::back_up(slot.info, policy);
       if (policy.proof) proof.task = backup::prove_backup(proof.info, policy);
       if (!policy.keep.empty()) expire.task = backup::expire_backups(expire.info, policy);
+      if (copies) copy.task = backup::copy_backups(copy.info, policy);
+      if (copies_go) copy_expire.task = backup::expire_backups(copy_expire.info, backup::policy_of_copies(policy));
     }
     job.tasks.push_back(std::move(slot));
     if (spec.policy && spec.policy->proof) job.tasks.push_back(std::move(proof));
+    if (copies) job.tasks.push_back(std::move(copy));
     if (spec.policy && !spec.policy->keep.empty()) job.tasks.push_back(std::move(expire));
+    if (copies_go) job.tasks.push_back(std::move(copy_expire));
   }
   return job;
 }

@@ -19,6 +19,9 @@ namespace steward::app {
 namespace {
 
 /// Keys that a variable of steward's own overrides; `config show` lists them under the variable's name.
+/// Parts of an upload: fewer than these make them too large, and AWS allows no more than those.
+constexpr unsigned least_parts = 100, most_parts = 10'000;
+
 constexpr std::array<std::pair<std::string_view, std::string_view>, 5> own_keys{
     {{"state", "STEWARD_STATE_DIR"},
      {"ledger", "STEWARD_LEDGER_URL"},
@@ -281,6 +284,12 @@ class FileReader {
     if (const Node* region = node.find("region")) s3.region = region->text;
     if (const Node* addressing = node.find("addressing")) s3.virtual_host = addressing->text == "virtual";
     if (const Node* ca = node.find("ca_bundle")) s3.ca_file = path(*ca);
+    if (const Node* parts = node.find("max_parts")) {
+      std::from_chars(parts->text.data(), parts->text.data() + parts->text.size(), s3.most_parts);
+      if (s3.most_parts < least_parts || s3.most_parts > most_parts)
+        wrong(*parts, fmt::format("an upload cannot be limited to {} parts", printable(parts->text)),
+              fmt::format("Write a number from {} to {}.", least_parts, most_parts));
+    }
     const Node *access = node.find("access_key"), *secret = node.find("secret_key");
     if ((access == nullptr) != (secret == nullptr))
       wrong(access != nullptr ? *access : *secret, "access_key and secret_key go together",

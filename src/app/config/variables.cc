@@ -162,7 +162,59 @@ class Reader {
     return {};
   }
 
-  /// A key that may only write there is best: each variable of AWS's counts with BACKUP_ before its name first.
+  /// A key that may only write there is best: each variable of AWS's counts with `prefix` before its name first.
+  Result<object::StoreTarget> backup_store(const std::string& name, const std::string& value,
+                                           const std::string& prefix) {
+    object::StoreTarget target = TRY(store(name, value, /*bare_is_bucket=*/!value.starts_with('/')));
+    target.s3 = TRY(object::s3_settings_from([&](const std::string& of_aws) {
+      const auto own = environment_(prefix + of_aws);
+      return own ? own : environment_(of_aws);
+    }));
+    // Where it has none of its own, AWS's chain is asked as for every other store.
+    const auto access = environment_(prefix + "AWS_ACCESS_KEY_ID"),
+               secret = environment_(prefix + "AWS_SECRET_ACCESS_KEY");
+    if (access.has_value() != secret.has_value())
+      return fail(Kind::bad_input, fmt::format("{0}AWS_ACCESS_KEY_ID and {0}AWS_SECRET_ACCESS_KEY go together", prefix),
+                  "Set both, or neither: then AWS's chain of variables, profiles and roles is asked.");
+    if (access) {
+      target.s3.access_key = *access;
+      target.s3.secret_key = Secret(*secret);
+      target.s3.session_token = Secret(environment_(prefix + "AWS_SESSION_TOKEN").value_or(""));
+    }
+    return target;
+  }
+
+  Result<std::chrono::microseconds> backup_lock(const std::string& name, const std::string& what) {
+    const std::string value = text(name, "", what);
+    if (value.empty()) return std::chrono::microseconds{};
+    const auto age = parse_age(value);
+    const auto* span = age ? std::get_if<std::chrono::microseconds>(&age->span) : nullptr;
+    if (span == nullptr)
+      return wrong(name, value, "it is no span of days", fmt::format("Write it like {}=\"30 days\".", name));
+    return *span;
+  }
+
+  Result<void> backup_copies(backup::Policy& policy) {
+    const std::string value = text("BACKUP_COPY_TO", "", "a second store of backups, with copies of its own");
+    const std::string keep = text("BACKUP_COPY_KEEP", "", "which copies stay there; unset: all");
+    const auto locked = TRY(backup_lock("BACKUP_COPY_OBJECT_LOCK", "so long nobody can remove a copy"));
+    if (value.empty()) return {};
+    backup::CopyRule rule{.store = TRY(backup_store("BACKUP_COPY_TO", value, "BACKUP_COPY_")), .locked = locked};
+    if (rule.store.url == policy.store.url && rule.store.s3.endpoint == policy.store.s3.endpoint)
+      return wrong("BACKUP_COPY_TO", rule.store.url, "it is the place of the backups themselves",
+                   "Name another bucket, best with another provider.");
+    if (at_or_below(rule.store.url, cold_.url) || at_or_below(cold_.url, rule.store.url))
+      return wrong("BACKUP_COPY_TO", rule.store.url, fmt::format("the archive ({}) has the same place", cold_.url),
+                   "Give it a bucket, a prefix or a folder of its own.");
+    if (!keep.empty()) {
+      auto rules = backup::parse_keep(keep);
+      if (!rules) return fail_while("BACKUP_COPY_KEEP", std::move(rules).error());
+      rule.keep = *rules;
+    }
+    policy.copy = std::move(rule);
+    return {};
+  }
+
   Result<void> backup() {
     backup::PolicySpec spec{.name = "backup-database"};
     const std::string bucket = text("BACKUP_BUCKET", "", "where backups go");
@@ -179,21 +231,7 @@ class Reader {
         return fail_while("DATABASE_URL_DIRECT", std::move(url).error());
       policy.database.url = direct;
     }
-    policy.store = TRY(store("BACKUP_BUCKET", bucket, /*bare_is_bucket=*/!bucket.starts_with('/')));
-    policy.store.s3 = TRY(object::s3_settings_from([this](const std::string& name) {
-      const auto own = environment_("BACKUP_" + name);
-      return own ? own : environment_(name);
-    }));
-    // Where it has none of its own, AWS's chain is asked as for every other store.
-    const auto access = environment_("BACKUP_AWS_ACCESS_KEY_ID"), secret = environment_("BACKUP_AWS_SECRET_ACCESS_KEY");
-    if (access.has_value() != secret.has_value())
-      return fail(Kind::bad_input, "BACKUP_AWS_ACCESS_KEY_ID and BACKUP_AWS_SECRET_ACCESS_KEY go together",
-                  "Set both, or neither: then AWS's chain of variables, profiles and roles is asked.");
-    if (access) {
-      policy.store.s3.access_key = *access;
-      policy.store.s3.secret_key = Secret(*secret);
-      policy.store.s3.session_token = Secret(environment_("BACKUP_AWS_SESSION_TOKEN").value_or(""));
-    }
+    policy.store = TRY(backup_store("BACKUP_BUCKET", bucket, "BACKUP_"));
     if (at_or_below(policy.store.url, cold_.url) || at_or_below(cold_.url, policy.store.url))
       return wrong("BACKUP_BUCKET", policy.store.url, fmt::format("the archive ({}) has the same place", cold_.url),
                    "Give it a bucket, a prefix or a folder of its own.");
@@ -222,6 +260,8 @@ class Reader {
       if (!rules) return fail_while("BACKUP_KEEP", std::move(rules).error());
       policy.keep = *rules;
     }
+    policy.locked = TRY(backup_lock("BACKUP_OBJECT_LOCK", "so long nobody can remove a backup"));
+    TRY(backup_copies(policy));
     spec.policy = std::move(policy);
     settings_.backup.push_back(std::move(spec));
     return {};

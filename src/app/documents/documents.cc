@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/text.h"
+#include "engine/notify/message.h"
 #include "jobs/backup/manifest.h"
 #include "jobs/retention/conditions.h"
 
@@ -143,6 +144,27 @@ json document_of(const ledger::Token& token) {
           {"expires", or_null(token.expires)},
           {"used", or_null(token.used)},
           {"revoked", or_null(token.revoked)}};
+}
+
+json document_of(const ledger::Delivery& delivery) {
+  const auto message = notify::message_from_json(delivery.message);
+  const char* state = delivery.sent            ? "sent"
+                      : delivery.given_up      ? "given up"
+                      : delivery.attempts == 0 ? "waits"
+                                               : "tried";
+  return {{"delivery", delivery.id},
+          {"channel", printable(delivery.channel)},
+          {"topic", delivery.topic},
+          {"job", printable(delivery.job)},
+          {"title", message ? text_or_null(message->title) : json(nullptr)},
+          {"run", message ? text_or_null(message->run) : json(nullptr)},
+          {"state", state},
+          {"made", format_instant(delivery.made)},
+          {"due", format_instant(delivery.due)},
+          {"attempts", delivery.attempts},
+          {"error", text_or_null(delivery.error)},
+          {"sent", or_null(delivery.sent)},
+          {"given_up", or_null(delivery.given_up)}};
 }
 
 json document_of(const engine::Outlook& outlook) {

@@ -11,6 +11,7 @@
 #include "run/ledger/agenda.h"
 #include "run/ledger/approvals.h"
 #include "run/ledger/ledger.h"
+#include "run/ledger/outbox.h"
 #include "run/ledger/people.h"
 
 namespace steward::backup {
@@ -38,6 +39,10 @@ nlohmann::json document_of(const ledger::AuditLine& line);
 nlohmann::json document_of(const ledger::User& user);
 /// Without its hash.
 nlohmann::json document_of(const ledger::Token& token);
+
+/// A message for a channel, without its text: {"delivery", "channel", "topic", "job", "title", "run", "state": waits |
+/// tried | sent | given up, "made", "due", "attempts", "error", "sent", "given_up"}.
+nlohmann::json document_of(const ledger::Delivery& delivery);
 
 /// Of one job's schedule: the next tick, what becomes of it and why, and what became of the last.
 nlohmann::json document_of(const engine::Outlook& outlook);

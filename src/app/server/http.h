@@ -5,8 +5,10 @@
 ///     return run ? json(200, text_of(*run)) : problem(run.error());
 ///   });
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -51,6 +53,9 @@ struct Response {
   std::string body{};
   /// Set: the answer is an endless stream of this source's events, and `body` is not sent.
   std::shared_ptr<EventSource> events{};
+  /// Set: the answer is what this gives, on one of a few threads for what may take its time; nothing else of this
+  /// response is sent. It is to end soon once a stop is requested.
+  std::function<Response(const std::stop_token&)> later{};
   bool page = false;  ///< For a browser to show: it may load its own scripts, styles and images, and be cached.
 };
 

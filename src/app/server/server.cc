@@ -19,6 +19,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <functional>
+#include <stop_token>
 #include <thread>
 #include <unordered_set>
 
@@ -41,6 +43,7 @@ constexpr std::size_t most_told = 32;
 constexpr milliseconds linger_for{1'000};
 constexpr std::size_t linger_bytes = std::size_t{1} << 18;
 constexpr std::size_t events_at_once = 32;
+constexpr std::size_t threads_for_later = 4;
 
 void set_option(tcp::socket& socket, int option, int value) {
   ::setsockopt(socket.native_handle(), IPPROTO_TCP, option, &value, sizeof value);
@@ -74,6 +77,7 @@ struct Server::Core {
   void begin_stop();
   void left(Connection* connection);
   Response answer(Request& request, std::string& error) const;
+  Response late_answer(const Response& promised, std::string& error) const;
 
   Settings settings;
   Router router;
@@ -87,12 +91,14 @@ struct Server::Core {
   std::array<char, 16384> scratch{};  ///< Where bytes are read to, for a moment: an idle connection has no buffer.
   std::unordered_set<Connection*> connections;
   std::size_t told = 0;
+  std::size_t later = 0;  ///< Answers that were left for later, until they have gone out.
+  std::stop_source stop;  ///< Of those.
 
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(io);
   tcp::acceptor acceptor{io};
   asio::steady_timer pause{io}, grace{io};
-  asio::thread_pool handlers{1};
+  asio::thread_pool handlers{1}, slow{threads_for_later};
   std::thread thread;
 };
 
@@ -119,6 +125,8 @@ class Server::Connection : public std::enable_shared_from_this<Connection> {
   asio::awaitable<std::size_t> read(milliseconds within);
   asio::awaitable<bool> write(std::string_view bytes, Clock::time_point until);
   asio::awaitable<Response> answer(Request& request);
+  void begin(asio::thread_pool& threads, std::function<Response(std::string& error)> make);
+  asio::awaitable<void> answered();
   asio::awaitable<bool> respond(const Request& request, Response response, Clock::time_point since);
   asio::awaitable<void> stream(const Request& request, std::shared_ptr<EventSource> events);
   asio::awaitable<void> watch();
@@ -137,7 +145,8 @@ class Server::Connection : public std::enable_shared_from_this<Connection> {
   Doing doing_ = Doing::reads;
   bool timed_out_ = false;
   bool woken_ = false;
-  bool gone_ = false;  ///< The client of a stream.
+  bool gone_ = false;     ///< The client of a stream.
+  bool is_late_ = false;  ///< The answer is one of those that core_.later counts.
   std::atomic<bool> waking_ = false;
   std::uint64_t sent_ = 0;
   std::optional<Response> answered_;
@@ -190,6 +199,7 @@ asio::awaitable<void> Server::Core::accept() {
 
 void Server::Core::begin_stop() {
   stopping = true;
+  stop.request_stop();
   error_code ignored;
   (void)acceptor.close(ignored);
   pause.cancel();
@@ -225,6 +235,15 @@ Response Server::Core::answer(Request& request, std::string& error) const {
     return without_details(thrown.what(), error);
   } catch (...) {
     return without_details("what was thrown is no std::exception", error);
+  }
+}
+
+/// On one of the threads for what takes its time.
+Response Server::Core::late_answer(const Response& promised, std::string& error) const {
+  try {
+    return promised.later(stop.get_token());
+  } catch (const std::exception& thrown) {
+    return without_details(thrown.what(), error);
   }
 }
 
@@ -370,24 +389,42 @@ std::optional<Response> Server::Connection::own_answer(Request& request) {
   return std::nullopt;
 }
 
+/// The coroutine waits until `answered_` is set, so request and connection outlive the handler; and so for what it has
+/// left for later.
 asio::awaitable<Response> Server::Connection::answer(Request& request) {
+  begin(core_.handlers, [this, &request](std::string& error) { return core_.answer(request, error); });
+  co_await answered();
+  if (!answered_->later) co_return *std::move(answered_);
+  if (core_.later >= core_.settings.limits.later)
+    co_return problem(503, {Kind::busy, "too many of these answers are under way", "Try again in a second."});
+  ++core_.later;
+  is_late_ = true;
+  const Response promised = *std::move(answered_);
+  begin(core_.slow, [this, &promised](std::string& error) { return core_.late_answer(promised, error); });
+  co_await answered();
+  co_return *std::move(answered_);
+}
+
+/// Has `make` give the answer on one of these threads.
+void Server::Connection::begin(asio::thread_pool& threads, std::function<Response(std::string& error)> make) {
   answered_.reset();
-  // The coroutine waits until `answered_` is set, so request and connection outlive the handler.
-  asio::post(core_.handlers, [this, &request] {
+  asio::post(threads, [this, make = std::move(make)] {
     std::string error;
-    auto response = std::make_shared<Response>(core_.answer(request, error));
+    auto response = std::make_shared<Response>(make(error));
     asio::post(core_.io, [this, response, error] {
       answered_ = std::move(*response);
       error_ = error;
       pulse_.cancel();
     });
   });
+}
+
+asio::awaitable<void> Server::Connection::answered() {
   while (!answered_) {
     error_code ignored;
     pulse_.expires_at(Clock::time_point::max());
     co_await pulse_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
-  co_return *std::move(answered_);
 }
 
 /// True where the connection can take another request.
@@ -515,6 +552,8 @@ asio::awaitable<void> Server::Connection::serve() {
       response = co_await answer(request);
     }
     go_on = co_await respond(request, std::move(response), since);
+    if (is_late_) --core_.later;
+    is_late_ = false;
   }
   if (socket_.is_open()) co_await linger();
 }
@@ -558,6 +597,7 @@ void Server::stop() {
   asio::post(core_->io, [core = core_.get()] { core->begin_stop(); });
   core_->thread.join();
   core_->handlers.join();
+  core_->slow.join();
 }
 
 }  // namespace steward::server

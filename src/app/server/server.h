@@ -14,7 +14,9 @@
 ///           - Answers that the server makes itself are problem documents, like those of the handlers.
 /// Threads   One for all connections, and one for the guard, handlers and `ready`, which so run one after another: a
 /// slow
-///           one delays other answers, but not event streams and not /healthz. `log` is called on the first.
+///           one delays other answers, but not event streams and not /healthz. What a handler leaves for later
+///           (Response::later) is done by a few others, at most `later` of them waiting for it or for their clients:
+///           beyond that, 503. `log` is called on the first.
 /// Routes    GET /healthz (200: the process is alive) and GET /readyz (200, or 503 with the reason), below the base
 /// path
 ///           and without it, for anyone, whatever the Host header says: probes come by address.
@@ -36,6 +38,7 @@ namespace steward::server {
 struct Limits {
   RequestLimits request{};
   std::size_t connections = 1024;                   ///< Beyond it: 503.
+  std::size_t later = 32;                           ///< Answers of Response::later in memory or under way.
   std::chrono::milliseconds first_byte{10'000};     ///< Of a new connection.
   std::chrono::milliseconds between_bytes{10'000};  ///< Once a request has begun.
   std::chrono::milliseconds whole_request{30'000};

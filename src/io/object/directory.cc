@@ -185,6 +185,9 @@ std::unexpected<Error> DirectoryStore::write_error(std::string_view key, Error e
 
 Result<ObjectInfo> DirectoryStore::put(std::string_view key, Source& content, const PutOptions& options) {
   if (!is_key(key)) return no_key(key, "a directory cannot have a file of this name");
+  if (options.locked_until)
+    return fail(Kind::bad_input, fmt::format("{} is a folder: what is in it cannot be locked", shown_),
+                "Leave object_lock out, or use a bucket that was made with object lock.");
   // Asked before the content is read: it may be long.
   if (options.only_if_absent && stat(key)) return write_error(key, {.code = "exists"});
   const auto there = options.if_etag.empty() ? Result<ObjectInfo>{} : head(key);

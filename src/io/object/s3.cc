@@ -174,6 +174,7 @@ Result<Instant> S3Store::server_time() {
 }
 
 Result<std::unique_ptr<Store>> open_s3(const StoreTarget& target, S3Tuning tuning) {
+  if (target.s3.most_parts > 0) tuning.most_parts = target.s3.most_parts;
   S3Address address = TRY(s3_address(target.url, target.s3));
   return std::make_unique<S3Store>(target, std::move(address), std::move(tuning));
 }

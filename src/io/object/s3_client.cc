@@ -1,6 +1,7 @@
 #include "io/object/s3_client.h"
 
 #include <fmt/format.h>
+#include <openssl/evp.h>
 
 #include <algorithm>
 #include <random>
@@ -8,6 +9,7 @@
 #include <utility>
 
 #include "core/digest.h"
+#include "core/text.h"
 
 namespace steward::object {
 namespace {
@@ -55,6 +57,15 @@ std::string Attempts::told() const {
   const auto span = std::chrono::steady_clock::now() - began_;
   return fmt::format("{} attempts over {}", all_,
                      format_span(std::chrono::duration_cast<std::chrono::microseconds>(span)));
+}
+
+std::string content_md5(std::string_view body) {
+  std::string digest(16, '\0');
+  unsigned size = 0;
+  if (EVP_Digest(body.data(), body.size(), reinterpret_cast<unsigned char*>(digest.data()), &size, EVP_md5(),
+                 nullptr) != 1)
+    return {};
+  return base64(digest);
 }
 
 Error given_up(Error error, const std::string& act, const Attempts& attempts) {

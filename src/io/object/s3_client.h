@@ -21,7 +21,8 @@ namespace steward::object {
 
 /// What a person never sets and a test does.
 struct S3Tuning {
-  Bytes part_size = 16_MiB;  ///< What is larger goes up in parts of this size, or more where 10,000 would not do.
+  Bytes part_size = 16_MiB;  ///< What is larger goes up in parts of this size, or more where they would be too many.
+  unsigned most_parts = 10'000;
   std::chrono::milliseconds backoff{100};  ///< At most this before the second attempt, then twice, four times …
   std::chrono::milliseconds longest_wait{20'000};
   std::chrono::milliseconds connect_timeout{10'000};
@@ -110,6 +111,9 @@ class S3Client {
   std::optional<Credentials> fixed_{};
   CredentialChain chain_;
 };
+
+/// Base64 of the MD5, which some requests have to bear.
+std::string content_md5(std::string_view body);
 
 /// `error` of a request that was given up, with what was tried before and how often after it.
 Error given_up(Error error, const std::string& act, const Attempts& attempts);

@@ -114,6 +114,38 @@ TEST_P(S3Faults, AnUploadGoesOnWhenAPartOrItsEndGotLost) {
   }
 }
 
+/// The sizes of the parts that went through, in their order.
+std::vector<std::size_t> parts_seen(const FaultProxy& proxy) {
+  std::vector<std::size_t> sizes;
+  for (const SeenRequest& request : proxy.seen())
+    if (request.method == "PUT" && request.target.contains("partNumber=")) sizes.push_back(request.body.size());
+  return sizes;
+}
+FaultProxy::Decide no_fault() {
+  return [](const SeenRequest&) { return Fault::none(); };
+}
+
+TEST_P(S3Faults, PartsOfASizeThatIsGuessedAreEqualAndFewEnoughForAServerThatAllowsAThousand) {
+  Behind behind(GetParam(), no_fault());
+  const std::string content = random_bytes(20 << 20);
+  put(*behind.store, "k", content, {.about = 6_GiB});
+  const std::size_t part = (std::size_t{6} << 30) / 900 + 1;
+  EXPECT_THAT(parts_seen(behind.proxy), ElementsAre(part, part, content.size() - 2 * part));
+  EXPECT_TRUE(content_of(*behind.direct, "k") == content);
+}
+
+TEST_P(S3Faults, PartsGrowWhereTheGuessWasTooSmallAndStayBelowWhatTheServerAllows) {
+  S3Tuning few = test_tuning();
+  few.most_parts = 10;
+  Behind behind(GetParam(), no_fault(), few);
+  const std::string content = random_bytes(52 << 20);
+  put(*behind.store, "k", content, {.about = Bytes{1}});
+  const std::vector<std::size_t> parts = parts_seen(behind.proxy);
+  EXPECT_LE(parts.size(), 10U);
+  for (std::size_t i = 0; i < 9; ++i) EXPECT_EQ(parts[i], 5U << 20) << i;
+  EXPECT_TRUE(content_of(*behind.direct, "k") == content);
+}
+
 TEST_P(S3Faults, AnErrorUnderAStatusOf200EndsAnUploadOrIsRepeated) {
   Behind repeated(GetParam(), first(2, "POST", "?uploadId=", Fault::reply(200, internal_error)));
   const std::string content = random_bytes(6 << 20);

@@ -10,7 +10,9 @@
 namespace steward::object {
 namespace {
 
-constexpr int most_parts = 10'000;
+/// Parts of this size cost little memory: while they do, a thousand are enough also on servers that allow no more.
+constexpr Bytes cheap_part = 64_MiB;
+constexpr unsigned few_parts = 1'000;
 constexpr const char* put_word = "x-amz-meta-steward-put";
 
 std::string random_word() {
@@ -18,11 +20,33 @@ std::string random_word() {
   return fmt::format("{:08x}{:08x}{:08x}{:08x}", device(), device(), device(), device());
 }
 
-/// The size of part `number` (from 1). Of a known size all are equal; else they double every 1,000 parts, so that
-/// 10,000 of them hold more than S3 can.
-std::size_t part_size(Bytes usual, std::optional<Bytes> known, int number) {
-  const std::uint64_t least = known ? known->count / (most_parts - 1) + 1 : usual.count << ((number - 1) / 1'000);
-  return static_cast<std::size_t>(std::max(usual.count, least));
+/// The size of each of `parts` parts, where a tenth of them is left over.
+std::uint64_t least_size(Bytes all, unsigned parts) { return all.count / (parts - parts / 10) + 1; }
+
+/// The size of part `number` (from 1). Of a size that is known or guessed all are equal, unless it is more by far; else
+/// they double with every tenth of the parts, so that all of them hold more than S3 can.
+std::size_t part_size(const S3Tuning& tuning, const PutOptions& options, unsigned number) {
+  const unsigned most = tuning.most_parts;
+  const std::optional<Bytes> expected = options.size ? options.size : options.about;
+  if (!expected) return static_cast<std::size_t>(tuning.part_size.count << ((number - 1) / std::max(1U, most / 10)));
+  const std::uint64_t few = least_size(*expected, std::min(most, few_parts));
+  const std::uint64_t equal = std::max(
+      tuning.part_size.count, few <= cheap_part.count ? few : std::max(cheap_part.count, least_size(*expected, most)));
+  const unsigned meant = most - most / 10;
+  const unsigned step = std::max(1U, most / 50);
+  return static_cast<std::size_t>(number <= meant ? equal : equal << ((number - meant + step - 1) / step));
+}
+
+/// What a request that writes bears so that the object is locked.
+void add_lock(const PutOptions& options, Fields& headers) {
+  if (!options.locked_until) return;
+  headers.emplace_back("x-amz-object-lock-mode", "COMPLIANCE");
+  headers.emplace_back("x-amz-object-lock-retain-until-date",
+                       format_instant(std::chrono::floor<std::chrono::seconds>(*options.locked_until)));
+}
+/// S3 wants it with what it is to lock.
+void add_md5(const PutOptions& options, std::string_view body, Fields& headers) {
+  if (options.locked_until) headers.emplace_back("Content-MD5", content_md5(body));
 }
 
 /// Up to `size` bytes; fewer only at the end.
@@ -61,14 +85,21 @@ Result<ObjectInfo> S3Store::put(std::string_view key, Source& content, const Put
   TRY(key_to_write(key));
   const bool has_condition = options.only_if_absent || !options.if_etag.empty();
   if (has_condition && !TRY(checks_itself(options))) TRY(look_before_put(key, options));
-  const std::size_t first_size = part_size(client_.tuning().part_size, options.size, 1);
+  const std::size_t first_size = part_size(client_.tuning(), options, 1);
   // One byte more than a part tells whether there is a second one. What is known to be small gets a small buffer first;
   // a file may have grown since it was measured.
   const std::size_t likely = options.size && options.size->count < first_size ? options.size->count : first_size;
   std::string first = TRY(read_up_to(content, likely + 1));
   if (first.size() > likely) first += TRY(read_up_to(content, first_size - likely));
-  if (first.size() <= first_size) return put_whole(key, first, options);
-  return put_parts(key, std::move(first), content, options);
+  auto put =
+      first.size() <= first_size ? put_whole(key, first, options) : put_parts(key, std::move(first), content, options);
+  // "InvalidRequest: Bucket is missing Object Lock Configuration", and InvalidBucketObjectLockConfiguration elsewhere.
+  const bool has_no_lock = !put && options.locked_until &&
+                           (put.error().message.contains("Object Lock") || put.error().message.contains("ObjectLock"));
+  if (has_no_lock)
+    return fail(Kind::bad_input, put.error().message,
+                "Object lock is switched on when a bucket is made; use such a bucket, or leave object_lock out.");
+  return put;
 }
 
 std::string S3Store::if_match(std::string etag, bool bare) {
@@ -103,15 +134,18 @@ Result<ObjectInfo> S3Store::put_whole(std::string_view key, std::string_view con
   S3Call call{.act = act("write", key), .method = "PUT", .key = whole_key(key), .body = content};
   const std::string word = random_word();
   call.headers = TRY(condition_of(options));
-  if (!call.headers.empty()) call.headers.emplace_back(put_word, word);
+  const bool has_condition = !call.headers.empty();
+  if (has_condition) call.headers.emplace_back(put_word, word);
+  add_lock(options, call.headers);
+  add_md5(options, content, call.headers);
   S3Answer answer = TRY(client_.send(call));
-  if (answer.problem.code == "NotImplemented" && !call.headers.empty()) {
+  if (answer.problem.code == "NotImplemented" && has_condition && !options.locked_until) {
     TRY(look_before_put(key, options));
     call.headers.clear();
     answer = TRY(client_.send(call));
   }
   // AWS says 404 where there is nothing that could have the ETag.
-  const bool refused = !call.headers.empty() && (answer.changed() || answer.no_such_key());
+  const bool refused = has_condition && !call.headers.empty() && (answer.changed() || answer.no_such_key());
   if (refused && answer.maybe_done_before && TRY(is_own_work(std::string(key), word))) return head(key);
   if (refused) return options.only_if_absent ? already_there(call.act) : is_another(call.act);
   if (!answer.ok()) return std::unexpected(client_.refusal(answer, call));
@@ -121,11 +155,13 @@ Result<ObjectInfo> S3Store::put_whole(std::string_view key, std::string_view con
 Result<ObjectInfo> S3Store::put_parts(std::string_view key, std::string first, Source& rest,
                                       const PutOptions& options) {
   const std::string word = random_word();
+  Fields headers{{put_word, word}};
+  add_lock(options, headers);
   const S3Answer begun = TRY(client_.expect_success({.act = act("begin an upload of", key),
                                                      .method = "POST",
                                                      .key = whole_key(key),
                                                      .query = {{"uploads", ""}},
-                                                     .headers = {{put_word, word}}}));
+                                                     .headers = std::move(headers)}));
   const std::string id = TRY(read_upload_id(begun.http.body));
   Bytes sent{};
   auto parts = send_parts(key, id, std::move(first), rest, options, sent);
@@ -148,18 +184,21 @@ Result<std::vector<Part>> S3Store::send_parts(std::string_view key, const std::s
   std::string ahead(1, buffer.back());
   buffer.pop_back();
   while (!buffer.empty()) {
-    const int number = static_cast<int>(parts.size()) + 1;
-    if (number > most_parts)
+    const auto number = static_cast<unsigned>(parts.size()) + 1;
+    if (number > client_.tuning().most_parts)
       return fail(Kind::bad_input, fmt::format("cannot {}: it is larger than it was said to be", act("write", key)));
+    Fields headers;
+    add_md5(options, buffer, headers);
     const S3Answer answer =
         TRY(client_.expect_success({.act = act("write", key),
                                     .method = "PUT",
                                     .key = whole_key(key),
                                     .query = {{"partNumber", std::to_string(number)}, {"uploadId", id}},
+                                    .headers = std::move(headers),
                                     .body = buffer}));
-    parts.push_back({number, answer.http.header("etag").value_or("")});
+    parts.push_back({static_cast<int>(number), answer.http.header("etag").value_or("")});
     sent += Bytes{buffer.size()};
-    const std::size_t size = part_size(client_.tuning().part_size, options.size, number + 1);
+    const std::size_t size = part_size(client_.tuning(), options, number + 1);
     buffer = std::exchange(ahead, {});
     buffer += TRY(read_up_to(rest, size - buffer.size()));
   }

@@ -1,6 +1,4 @@
 // Removing: one, or many at once.
-#include <openssl/evp.h>
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,16 +16,6 @@ namespace {
 
 constexpr std::size_t largest_batch = 1'000;
 constexpr std::size_t smallest_batch = 100;
-
-/// Base64 of the MD5, which DeleteObjects has to bear.
-std::string content_md5(std::string_view body) {
-  std::string digest(16, '\0');
-  unsigned size = 0;
-  if (EVP_Digest(body.data(), body.size(), reinterpret_cast<unsigned char*>(digest.data()), &size, EVP_md5(),
-                 nullptr) != 1)
-    return {};
-  return base64(digest);
-}
 
 /// Calls `act(i)` for each i below `count`, on up to `threads` threads, this one among them.
 void in_parallel(std::size_t count, unsigned threads, const std::function<void(std::size_t)>& act) {

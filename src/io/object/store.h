@@ -74,8 +74,13 @@ struct PutOptions {
   bool only_if_absent = false;
   std::string if_etag{};  ///< If not empty: only in the place of the object that has it (where the store can; else a
                           ///< fresh `head` just before). Not with `only_if_absent`.
-  std::optional<Bytes> size{};        ///< If known: avoids a multipart upload for what fits one request.
+  std::optional<Bytes> size{};  ///< If known: avoids a multipart upload for what fits one request.
+  /// If guessed, and rather too much than too little: what goes up in parts has few enough of them, all of one size.
+  std::optional<Bytes> about{};
   std::optional<Instant> modified{};  ///< Directory only: the file's mtime.
+  /// S3 alone, and a bucket with object lock alone: until then nobody can remove it (compliance mode). bad_input where
+  /// there is no such thing.
+  std::optional<Instant> locked_until{};
 };
 
 /// One removal, and what became of it.
@@ -186,6 +191,7 @@ struct S3Settings {
   bool virtual_host = false;  ///< bucket.endpoint/key; else endpoint/bucket/key. Without an endpoint always virtual,
                               ///< unless the name has a dot.
   std::string ca_file{};      ///< PEM of a private CA; AWS_CA_BUNDLE.
+  unsigned most_parts = 0;    ///< That an upload may have on this server; 0: 10,000, as AWS allows.
   std::string access_key{};   ///< If empty: AWS's chain (see credentials.h).
   Secret secret_key{};
   Secret session_token{};

@@ -42,6 +42,11 @@ Result<void> check_recipient(std::string_view recipient) {
               "Write one that begins with age1, or ssh-ed25519.");
 }
 
+Result<void> expect_age() {
+  TRY(program());
+  return {};
+}
+
 Result<void> encrypt(const std::vector<std::string>& recipients, std::stop_token stop,
                      const std::function<Result<void>(Sink&)>& content, Sink& next) {
   std::vector<std::string> arguments{"--encrypt"};

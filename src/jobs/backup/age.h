@@ -17,6 +17,9 @@ inline constexpr std::string_view encrypted_suffix = ".age";
 /// Whom it is for: "age1…", "ssh-ed25519 AAAA…". bad_input for what is none.
 Result<void> check_recipient(std::string_view recipient);
 
+/// not_found, with the package, where there is no age here.
+Result<void> expect_age();
+
 /// Encrypts what `content` writes, into `next`. not_found: there is no age here.
 Result<void> encrypt(const std::vector<std::string>& recipients, std::stop_token stop,
                      const std::function<Result<void>(Sink&)>& content, Sink& next);

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -13,6 +12,7 @@
 #include "io/files/copy.h"
 #include "io/sql/database_url.h"
 #include "io/sql/sqlite_backup.h"
+#include "jobs/backup/age.h"
 #include "jobs/backup/backup.h"
 #include "jobs/backup/by_hand.h"
 #include "jobs/backup/clients.h"
@@ -21,24 +21,17 @@
 #include "jobs/backup/postgres_dump.h"
 #include "jobs/backup/sqlite_dump.h"
 #include "jobs/backup/stored_object.h"
+#include "jobs/backup/tidying.h"
 #include "run/locks.h"
 
 namespace steward::backup {
 namespace {
 
-/// What a run that failed has left is not taken for one that goes on.
-constexpr std::chrono::hours debris_after{24};
 /// As two nights in a row differ at most, mostly.
 constexpr double strange_share = 0.5;
 
-std::string_view path_variable() {
-  const char* path = std::getenv("PATH");
-  return path == nullptr ? std::string_view{} : std::string_view(path);
-}
-
 Result<Clients> clients_of(const Policy& policy, int major) {
-  const std::vector<Clients> installed = installed_clients(policy.clients, path_variable());
-  return clients_for(major, installed);
+  return clients_for(major, installed_clients(policy.clients));
 }
 
 bool is_sqlite(const Policy& policy) {
@@ -88,7 +81,13 @@ class BackUp final : public Task {
       step.planned.bytes = facts.size;
       step.strategy = fmt::format("pg_dump {} in its custom format, then zstd {}{}", clients.version, policy_.level,
                                   policy_.globals ? "; roles and tablespaces beside it" : "");
+      if (clients.major > facts.major)
+        step.notes.push_back(fmt::format(
+            "pg_dump {} is newer than the server ({}): to restore, PostgreSQL {} will be needed. postgresql-client-{} "
+            "here makes backups for its own version",
+            clients.major, facts.major, clients.major, facts.major));
     }
+    if (!policy_.recipients.empty()) TRY(expect_age());
     if (!policy_.recipients.empty())
       step.strategy += fmt::format(", encrypted to {} key{} of age", policy_.recipients.size(),
                                    policy_.recipients.size() == 1 ? "" : "s");
@@ -101,6 +100,9 @@ class BackUp final : public Task {
             : fmt::format("the last one is of {} ({}, {})",
                           format_instant(std::chrono::floor<std::chrono::seconds>(there.back().manifest.begun)),
                           format_bytes(there.back().manifest.size()), there.back().standing());
+    if (policy_.keep.empty() && !there.empty())
+      step.reason += fmt::format("; no rule removes any: {}", text_of(growth(there)));
+    if (is_locked()) step.strategy += fmt::format(", locked there for {}", format_age({policy_.locked}));
     return step;
   }
 
@@ -114,22 +116,7 @@ class BackUp final : public Task {
     auto store = object::open(policy_.store);
     if (!store && store.error().kind == Kind::not_found) return {};
     if (!store) return std::unexpected(std::move(store).error());
-    const Instant before = run.clock().now() - debris_after;
-    const std::vector<object::ObjectInfo> left = TRY(debris(**store, policy_.name, before));
-    std::uint64_t removed = 0;
-    for (const object::ObjectInfo& one : left) {
-      TRY(run.checkpoint("tidying"));
-      // A key that may not delete is as it should be: then a rule of the bucket tidies.
-      if ((*store)->remove({.key = one.key, .etag = one.etag})) ++removed;
-    }
-    if (removed > 0)
-      run.note(Level::info, fmt::format("removed {} objects of a backup that was never finished", removed));
-    const auto listed = (*store)->list_uploads([&](const object::Upload& upload) -> Result<bool> {
-      if (upload.key.starts_with(policy_.name + '/') && upload.begun < before) (void)(*store)->abort_upload(upload);
-      return true;
-    });
-    if (!listed && listed.error().kind != Kind::permission) return listed;
-    return {};
+    return tidy(**store, policy_.name, run);
   }
 
   Result<void> execute(const Step&, RunContext& run) const override {
@@ -137,6 +124,7 @@ class BackUp final : public Task {
     target.create = true;
     const auto store = TRY(object::open(target));
     Manifest manifest{.name = policy_.name, .run = run.run(), .begun = run.clock().now()};
+    if (is_locked()) manifest.locked_until = manifest.begun + policy_.locked;
     const auto contents = make(*store, manifest, run);
     if (!contents) {
       // Best done now; what cannot be removed is debris for the next run.
@@ -151,6 +139,8 @@ class BackUp final : public Task {
   }
 
  private:
+  bool is_locked() const { return policy_.locked > std::chrono::microseconds::zero(); }
+
   Result<std::vector<Backup>> backups_there() const {
     auto store = object::open(policy_.store);
     if (!store && store.error().kind == Kind::not_found) return std::vector<Backup>{};
@@ -183,7 +173,8 @@ class BackUp final : public Task {
     manifest.by_hand = by_hand(manifest, policy_.store.url);
     const std::string text = to_json(manifest).dump(2) + '\n';
     StringSource source(text);
-    TRY(store.put(manifest.key_of(manifest_key), source, {.only_if_absent = true, .size = Bytes{text.size()}}));
+    TRY(store.put(manifest.key_of(manifest_key), source,
+                  {.only_if_absent = true, .size = Bytes{text.size()}, .locked_until = manifest.locked_until}));
     return {};
   }
 
@@ -192,6 +183,10 @@ class BackUp final : public Task {
             .folder = manifest.id(),
             .key = std::string(key),
             .level = policy_.level,
+            // Compressed it is smaller than on its server's disk, but for what is small beside its overhead.
+            .about = key == postgres_dump_key || key == sqlite_dump_key ? std::optional(manifest.database_size)
+                                                                        : std::nullopt,
+            .locked_until = manifest.locked_until,
             .recipients = policy_.recipients,
             .stop = policy_.database.stop,
             .check = [&run] { return run.checkpoint("uploading"); },

@@ -1,7 +1,8 @@
 /// Backups: the job `backup`.
 ///
-/// Up to three tasks for each policy: `NAME` dumps a database into a store, `NAME.proof` proves the newest backup every
-/// week or so, and `NAME.expire` removes those that no rule keeps. What lies in the store afterwards:
+/// Up to five tasks for each policy: `NAME` dumps a database into a store, `NAME.proof` proves the newest backup every
+/// week or so, `NAME.expire` removes those that no rule keeps, `NAME.copy` copies what is new into a second store, and
+/// `NAME.copy-expire` removes what is old there. What lies in the store afterwards:
 ///
 ///   app/20261129T000000Z-4f2a91/dump.pgc.zst         pg_dump's custom format, uncompressed, in frames of zstd
 ///   app/20261129T000000Z-4f2a91/globals.sql.zst      roles and tablespaces, which belong to no database
@@ -41,6 +42,13 @@ struct ProofRule {
   std::optional<Bytes> largest{};  ///< Databases that are larger on their server are not restored.
 };
 
+/// Copies of its own in a second store.
+struct CopyRule {
+  object::StoreTarget store{};
+  Keep keep{};                         ///< There; empty: nothing is removed.
+  std::chrono::microseconds locked{};  ///< As the policy's.
+};
+
 /// What is backed up, and whereto.
 struct Policy {
   sql::Target database{};  ///< Not through a pooler of transactions.
@@ -54,12 +62,17 @@ struct Policy {
   std::string identity{};                 ///< The file of a secret key of age, where this machine may read backups.
   std::optional<ProofRule> proof{};       ///< None: what is made is not proved.
   Keep keep{};                            ///< Empty: nothing is removed.
+  std::optional<CopyRule> copy{};         ///< None: there is no second store.
+  std::chrono::microseconds locked{};     ///< S3's object lock: so long nobody can remove a backup. 0: none.
 };
 
 std::unique_ptr<Task> back_up(TaskInfo info, Policy policy);
 /// Proves the newest backup, where none was within `policy.proof->every`. A fault fails the task, and is kept beside
 /// the backup, which counts for nothing from then on.
 std::unique_ptr<Task> prove_backup(TaskInfo info, Policy policy);
+/// Copies whole backups that are newer than those in the second store, object by object, each read back there and
+/// hashed; the manifest last.
+std::unique_ptr<Task> copy_backups(TaskInfo info, Policy policy);
 /// Removes what `policy.keep` does not keep (keep.h).
 std::unique_ptr<Task> expire_backups(TaskInfo info, Policy policy);
 

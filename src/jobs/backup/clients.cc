@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <set>
 
@@ -79,17 +80,44 @@ std::vector<Clients> installed_clients(const std::string& folder, std::string_vi
   return out;
 }
 
+std::vector<Clients> installed_clients(const std::string& folder) {
+  const char* path = std::getenv("PATH");
+  return installed_clients(folder, path == nullptr ? "" : path);
+}
+
+int major_in(std::string_view version) {
+  constexpr std::string_view digits = "0123456789";
+  version.remove_prefix(std::min(version.find_first_of(digits), version.size()));
+  int major = 0;
+  std::from_chars(version.data(), version.data() + version.size(), major);
+  return major;
+}
+
 Result<Clients> clients_for(int major, std::span<const Clients> installed, bool with_server) {
-  for (const Clients& one : installed)
-    if (one.major >= major && (one.has_server || !with_server)) return one;
+  const Clients* newest = nullptr;  // of those that have what is asked for
+  for (const Clients& one : installed) {
+    if (with_server && !one.has_server) continue;
+    if (one.major >= major) return one;
+    newest = &one;
+  }
   const std::string package = fmt::format("{}-{}", with_server ? "postgresql" : "postgresql-client", major);
   const std::string_view what = with_server ? "initdb and postgres" : "pg_dump";
-  if (installed.empty())
+  if (newest == nullptr)
     return fail(Kind::not_found, fmt::format("there is no {} here", what), fmt::format("Install {}.", package));
   return fail(Kind::not_found,
               fmt::format("the server is PostgreSQL {}, and there is no {} of {} or later here (only of {})", major,
-                          what, major, installed.back().major),
+                          what, major, newest->major),
               fmt::format("Install {}.", package));
+}
+
+Result<Clients> clients_to_restore(int dumped_by, int server, std::span<const Clients> installed) {
+  if (dumped_by <= server) return clients_for(server, installed);
+  for (const Clients& one : installed)
+    if (one.major >= dumped_by) return one;
+  return fail(
+      Kind::not_found,
+      fmt::format("the backup was made by pg_dump {0}, and there is no pg_restore of {0} or later here", dumped_by),
+      fmt::format("Install postgresql-client-{}.", dumped_by));
 }
 
 }  // namespace steward::backup

@@ -116,6 +116,8 @@ class ExpireBackups final : public Task {
     for (std::size_t i = 0; i < backups.size(); ++i) {
       Judged one{.backup = backups[i], .verdict = verdicts[i], .is_exception = !verdicts[i].by_rule};
       if (!one.verdict.stays && held(store, one.backup.manifest, holds)) one = {backups[i], {.reason = "held"}, true};
+      if (!one.verdict.stays && one.backup.manifest.locked_until > now)
+        one = {backups[i], {.reason = "the store's object lock keeps it"}, true};
       out.push_back(std::move(one));
     }
     return out;

@@ -80,7 +80,8 @@ Result<StoredObject> upload(const Upload& how, const std::function<Result<void>(
                                        : encrypt(how.recipients, how.stop, make_all, conduit.in()));
   });
   Uploaded source(conduit.out(), how);
-  const auto put = how.store.put(how.folder + '/' + key, source, {.only_if_absent = true});
+  const auto put = how.store.put(how.folder + '/' + key, source,
+                                 {.only_if_absent = true, .about = how.about, .locked_until = how.locked_until});
   if (!put) conduit.abandon(put.error());
   maker.join();
   if (!put) return std::unexpected(put.error());

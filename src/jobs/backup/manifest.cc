@@ -79,27 +79,29 @@ json to_json(const Manifest& manifest) {
                        {"bytes", object.size.count},
                        {"uncompressed", object.uncompressed.count},
                        {"sha256", object.sha256}});
-  return {{"format", newest_format},
-          {"kind", kind},
-          {"id", manifest.id()},
-          {"name", manifest.name},
-          {"run", manifest.run},
-          {"database", manifest.database},
-          {"identity", manifest.identity},
-          {"server", manifest.server},
-          {"client", manifest.client},
-          {"encoding", manifest.encoding},
-          {"database_size", manifest.database_size.count},
-          {"snapshot", manifest.snapshot},
-          {"lsn", manifest.lsn},
-          {"begun", format_instant(manifest.begun)},
-          {"ended", format_instant(manifest.ended)},
-          {"objects", objects},
-          {"tables", manifest.tables},
-          {"rows", manifest.rows},
-          {"large_objects", manifest.large_objects},
-          {"steward", manifest.steward},
-          {"by_hand", manifest.by_hand}};
+  json out{{"format", newest_format},
+           {"kind", kind},
+           {"id", manifest.id()},
+           {"name", manifest.name},
+           {"run", manifest.run},
+           {"database", manifest.database},
+           {"identity", manifest.identity},
+           {"server", manifest.server},
+           {"client", manifest.client},
+           {"encoding", manifest.encoding},
+           {"database_size", manifest.database_size.count},
+           {"snapshot", manifest.snapshot},
+           {"lsn", manifest.lsn},
+           {"begun", format_instant(manifest.begun)},
+           {"ended", format_instant(manifest.ended)},
+           {"objects", objects},
+           {"tables", manifest.tables},
+           {"rows", manifest.rows},
+           {"large_objects", manifest.large_objects},
+           {"steward", manifest.steward},
+           {"by_hand", manifest.by_hand}};
+  if (manifest.locked_until) out["locked_until"] = format_instant(*manifest.locked_until);
+  return out;
 }
 
 Result<Manifest> manifest_from(std::string_view text) {
@@ -128,6 +130,7 @@ Result<Manifest> manifest_from(std::string_view text) {
                       .large_objects = document.at("large_objects").get<std::uint64_t>(),
                       .steward = document.at("steward").get<std::string>(),
                       .by_hand = document.at("by_hand").get<std::vector<std::string>>()};
+    if (document.contains("locked_until")) manifest.locked_until = instant_at(document, "locked_until");
     for (const json& object : document.at("objects"))
       manifest.objects.push_back({.key = object.at("key").get<std::string>(),
                                   .size = {object.at("bytes").get<std::uint64_t>()},
@@ -228,6 +231,38 @@ Result<void> write_proof(object::Store& store, const Manifest& manifest, const P
   const std::string key = manifest.key_of(fmt::format("{}{}.json", proof_prefix, format_compact(proof.at)));
   TRY(store.put(key, source, {.size = Bytes{text.size()}}));
   return {};
+}
+
+Growth growth(std::span<const Backup> backups) {
+  constexpr std::chrono::days month{30};
+  Growth out{.backups = backups.size()};
+  if (backups.empty()) return out;
+  const Instant newest = backups.back().manifest.begun;
+  // Each backup of the month stands for the time since the one before.
+  Bytes lately{};
+  Instant first = newest;
+  for (const Backup& one : std::views::reverse(backups)) {
+    out.bytes += one.manifest.size();
+    if (newest - one.manifest.begun > month) continue;
+    lately += one.manifest.size();
+    first = one.manifest.begun;
+  }
+  const auto span = newest - first;
+  if (span < std::chrono::days{1}) return out;
+  // The first one came before the span began.
+  for (const Backup& one : backups)
+    if (one.manifest.begun == first) lately.count -= one.manifest.size().count;
+  out.monthly = Bytes{static_cast<std::uint64_t>(static_cast<double>(lately.count) *
+                                                 static_cast<double>(std::chrono::microseconds(month).count()) /
+                                                 static_cast<double>(span.count()))};
+  return out;
+}
+
+std::string text_of(const Growth& growth) {
+  std::string out = fmt::format("{} backup{} with {}", format_count(growth.backups), growth.backups == 1 ? "" : "s",
+                                format_bytes(growth.bytes));
+  if (growth.monthly) out += fmt::format(", about {} more in a month", format_bytes(*growth.monthly));
+  return out;
 }
 
 Result<std::vector<object::ObjectInfo>> debris(object::Store& store, std::string_view name, Instant before) {

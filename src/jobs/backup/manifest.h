@@ -3,6 +3,7 @@
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,8 +42,9 @@ struct Manifest {
   Instant begun{}, ended{};
   std::vector<StoredObject> objects{};
   std::uint64_t tables = 0, rows = 0, large_objects = 0;
-  std::string steward{};               ///< The version that made it.
-  std::vector<std::string> by_hand{};  ///< The commands that restore it without steward.
+  std::optional<Instant> locked_until{};  ///< Nobody can remove it before: the store's object lock.
+  std::string steward{};                  ///< The version that made it.
+  std::vector<std::string> by_hand{};     ///< The commands that restore it without steward.
 
   /// "app/20261129T000000Z-4f2a91".
   std::string id() const { return name + '/' + run; }
@@ -91,6 +93,17 @@ Result<std::vector<Backup>> list_backups(object::Store& store, std::string_view 
 Result<Backup> find_backup(object::Store& store, std::string_view text);
 
 Result<void> write_proof(object::Store& store, const Manifest& manifest, const Proof& proof);
+
+/// So much is there, and so much more comes in a month, as far as the last month tells: nothing where there are not two
+/// backups of different days.
+struct Growth {
+  std::uint64_t backups = 0;
+  Bytes bytes{};
+  std::optional<Bytes> monthly{};
+};
+Growth growth(std::span<const Backup> backups);
+/// "31 backups with 12 GiB, about 11 GiB more in a month".
+std::string text_of(const Growth& growth);
 
 /// What one look at a store has found that is no backup: objects below a backup's folder that has no manifest, all
 /// older than `before`.

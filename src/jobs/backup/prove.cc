@@ -7,6 +7,7 @@
 #include "core/text.h"
 #include "jobs/backup/backup.h"
 #include "jobs/backup/manifest.h"
+#include "jobs/backup/requirements.h"
 #include "jobs/backup/verify.h"
 #include "run/locks.h"
 
@@ -42,6 +43,9 @@ class ProveBackup final : public Task {
         step.notes.push_back(*why);
         return step;
       }
+    if (!all.empty() && policy_.proof->depth == Depth::restore)
+      if (const auto lack = lacking_for_proof(all.back().manifest, policy_.clients))
+        step.notes.push_back(fmt::format("it will fail: {}. {}", lack->message, lack->hint));
     // The run that carries this out may make a newer one first.
     step.planned.items = 1;
     return step;

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 
@@ -70,7 +69,7 @@ class RestoreBackup final : public Task {
       TRY(restore_file(*store, manifest, path_of_target(), options.reading));
     } else {
       const PostgresFacts facts = TRY(postgres_facts(request_.to));
-      const Clients clients = TRY(clients_here(facts.major));
+      const Clients clients = TRY(clients_here(manifest, facts.major));
       if (request_.globals) TRY(restore_globals(*store, manifest, request_.to, clients, request_.options.reading));
       if (const auto refused = TRY(restore_dump(*store, manifest, request_.to, clients, options)))
         return std::unexpected(*refused);
@@ -98,10 +97,8 @@ class RestoreBackup final : public Task {
     return url ? url->path : std::string{};
   }
 
-  Result<Clients> clients_here(int major) const {
-    const char* path = std::getenv("PATH");
-    const std::vector<Clients> installed = installed_clients(request_.clients, path == nullptr ? "" : path);
-    return clients_for(major, installed);
+  Result<Clients> clients_here(const Manifest& manifest, int server) const {
+    return clients_to_restore(major_in(manifest.client), server, installed_clients(request_.clients));
   }
 
   /// Refuses what would overwrite, and what cannot go there.
@@ -119,7 +116,7 @@ class RestoreBackup final : public Task {
       return {};
     }
     const PostgresFacts facts = TRY(postgres_facts(request_.to));
-    const Clients clients = TRY(clients_here(facts.major));
+    const Clients clients = TRY(clients_here(manifest, facts.major));
     step.target = facts.shown;
     step.identity = facts.identity;
     step.strategy =
@@ -131,7 +128,7 @@ class RestoreBackup final : public Task {
   Result<Contents> contents_of_target(std::span<const TableContents> only) const {
     if (is_sqlite(request_.to)) return sqlite_contents(request_.to);
     const PostgresFacts facts = TRY(postgres_facts(request_.to));
-    const Clients clients = TRY(clients_here(facts.major));
+    const Clients clients = TRY(clients_for(facts.major, installed_clients(request_.clients)));
     return dump_postgres(request_.to, clients, {}, nullptr, only);
   }
 

@@ -113,6 +113,13 @@ class Parts {
     std::vector<std::uint64_t> blocks{};
   };
 
+  /// Data that are no rows: sequences' values, large objects. Since 17 these are made with the data, with what is said
+  /// of them and who may what; in archives of earlier majors that was done before, and pg_restore passes it over here.
+  static bool is_value(const TocEntry& entry) {
+    return entry.description == "SEQUENCE SET" || entry.description == "BLOBS" ||
+           entry.description == "BLOB METADATA" || (!entry.has_data && entry.tag.starts_with("LARGE OBJECT"));
+  }
+
   /// Which entries are loaded with which blocks: those of one block each, and one load for the values of sequences.
   Result<std::vector<Load>> loads() const {
     std::vector<Load> out;
@@ -123,8 +130,7 @@ class Parts {
     const std::vector<TocEntry>& entries = reader_.toc().entries;
     for (std::size_t i = 0; i < entries.size(); ++i) {
       const int position = static_cast<int>(i);
-      if (entries[i].description == "SEQUENCE SET" || entries[i].description == "BLOBS")
-        values.entries.push_back(position);
+      if (is_value(entries[i])) values.entries.push_back(position);
       if (entries[i].description != "TABLE DATA") continue;
       const auto offset = offsets.find(entries[i].schema + '\0' + entries[i].tag);
       if (offset == offsets.end())

@@ -43,13 +43,18 @@ class Reader {
       wrong(member.at, fmt::format("\"{}\" cannot be a task's name", printable(member.key)),
             "Use letters, digits and -, as in app-nightly.");
     spec.policy = policy(node);
-    if (!places_.emplace(spec.policy->store.url, spec.policy->name).second)
-      wrong(member.at, fmt::format("another policy has the folder {} in {}", spec.policy->name, spec.policy->store.url),
-            "Give each a name of its own: name: app-weekly.");
+    take_place(member.at, spec.policy->store.url, spec.policy->name);
+    if (spec.policy->copy) take_place(member.at, spec.policy->copy->store.url, spec.policy->name);
     return spec;
   }
 
  private:
+  void take_place(const SourcePlace& at, const std::string& store, const std::string& name) {
+    if (!places_.emplace(store, name).second)
+      wrong(at, fmt::format("another policy has the folder {} in {}", name, store),
+            "Give each a name of its own: name: app-weekly.");
+  }
+
   void wrong(const SourcePlace& at, std::string_view why, std::string hint = {}) {
     errors_.push_back(error_at(at, why, std::move(hint)));
   }
@@ -96,7 +101,22 @@ class Reader {
     if (const Node* proof = node.find("proof")) policy.proof = read_proof(*proof);
     if (const Node* keep = node.find("keep")) policy.keep = read_keep(*keep);
     if (const Node* clients = node.find("clients")) policy.clients = names_.path(*clients);
+    policy.locked = read_lock(node);
+    if (const Node* copy = node.find("copy_to")) {
+      policy.copy = CopyRule{.store = named(*copy->find("store"), "store", names_.stores), .locked = read_lock(*copy)};
+      if (const Node* keep = copy->find("keep")) policy.copy->keep = read_keep(*keep);
+    }
     return policy;
+  }
+
+  std::chrono::microseconds read_lock(const Node& node) {
+    const Node* lock = node.find("object_lock");
+    if (lock == nullptr) return {};
+    const auto age = parse_age(lock->text);
+    const auto* span = age ? std::get_if<std::chrono::microseconds>(&age->span) : nullptr;
+    if (span != nullptr) return *span;
+    wrong(lock->at, fmt::format("\"{}\" is no span of days", printable(lock->text)), "Write it like 30 days.");
+    return {};
   }
 
   static ProofRule read_proof(const Node& node) {
@@ -152,6 +172,20 @@ Shape backup_shape() {
                        .what = "all that are no older than this",
                        .shape = scalar(Scalar::age),
                        .example = "7 days"}});
+  const Field lock{.key = "object_lock",
+                   .what =
+                       "so long nobody can remove a backup, whatever key they have (compliance mode); the bucket has "
+                       "to be made with object lock",
+                   .shape = scalar(Scalar::age),
+                   .example = "30 days"};
+  const Shape copy =
+      record("copy", {{.key = "store",
+                       .what = "which, by its name under stores",
+                       .shape = text,
+                       .required = true,
+                       .example = "offsite"},
+                      {.key = "keep", .what = "which copies stay there; without it all stay", .shape = keep},
+                      lock});
   return map_of(record(
       "backup policy",
       {enabled_field(),
@@ -196,6 +230,8 @@ Shape backup_shape() {
         .what = "which backups stay, as restic has these words; without it all stay, and nothing is removed",
         .shape = keep,
         .example = "{daily: 14, weekly: 8, monthly: 12}"},
+       {.key = "copy_to", .what = "a second store, with copies of its own", .shape = copy},
+       lock,
        {.key = "clients",
         .what = "the folder of pg_dump, pg_dumpall, pg_restore and psql; else they are looked for, and those of the "
                 "server's version taken",
@@ -229,6 +265,28 @@ TaskInfo expire_info(const PolicySpec& spec) {
   if (spec.policy)
     info.title = fmt::format("backups of {} are removed but for {}", spec.policy->name, text_of(spec.policy->keep));
   return info;
+}
+
+TaskInfo copy_info(const PolicySpec& spec) {
+  TaskInfo info{.name = spec.name + ".copy", .title = "new backups are copied into a second store"};
+  if (spec.policy && spec.policy->copy)
+    info.title = fmt::format("new backups of {} are copied into {}", spec.policy->name, spec.policy->copy->store.url);
+  return info;
+}
+
+TaskInfo copy_expire_info(const PolicySpec& spec) {
+  TaskInfo info{.name = spec.name + ".copy-expire", .title = "copies that no rule keeps are removed"};
+  if (spec.policy && spec.policy->copy)
+    info.title = fmt::format("copies of {} in {} are removed but for {}", spec.policy->name,
+                             spec.policy->copy->store.url, text_of(spec.policy->copy->keep));
+  return info;
+}
+
+Policy policy_of_copies(const Policy& policy) {
+  Policy copies = policy;
+  copies.store = policy.copy->store;
+  copies.keep = policy.copy->keep;
+  return copies;
 }
 
 Result<Keep> parse_keep(std::string_view text) {

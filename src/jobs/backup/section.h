@@ -46,6 +46,10 @@ std::vector<PolicySpec> read_backup(const Node& section, const Names& names, std
 TaskInfo backup_info(const PolicySpec& spec);
 TaskInfo proof_info(const PolicySpec& spec);
 TaskInfo expire_info(const PolicySpec& spec);
+TaskInfo copy_info(const PolicySpec& spec);
+TaskInfo copy_expire_info(const PolicySpec& spec);
+/// The policy of `copy_expire_info`'s task: expire_backups' in the second store.
+Policy policy_of_copies(const Policy& policy);
 
 /// "last 3, daily 14, within 30 days". bad_input, with what is wrong.
 Result<Keep> parse_keep(std::string_view text);

@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <charconv>
-#include <cstdlib>
+#include <algorithm>
 #include <string_view>
 
 #include "core/random.h"
@@ -21,14 +20,6 @@ namespace {
 /// Of the dumped database's size on its server's disk: a restored one is smaller, and its log and sorts come on top.
 constexpr double room_factor = 1.5;
 constexpr Bytes least_room = 300_MiB;
-
-/// "PostgreSQL 15.18" -> 15.
-int major_of(std::string_view server) {
-  constexpr std::string_view mark = "PostgreSQL ";
-  int major = 0;
-  if (server.starts_with(mark)) std::from_chars(server.data() + mark.size(), server.data() + server.size(), major);
-  return major;
-}
 
 /// An error that is the backup's own goes into the proof; others end the verification.
 Result<void> note(Proof& proof, const Result<void>& found) {
@@ -93,15 +84,16 @@ Result<void> restore_into(object::Store& store, const Manifest& manifest, const 
 
 Result<void> verify_postgres(object::Store& store, const Manifest& manifest, const VerifyOptions& options,
                              Proof& proof) {
-  const char* path = std::getenv("PATH");
-  const std::vector<Clients> installed = installed_clients(options.clients, path == nullptr ? "" : path);
+  const std::vector<Clients> installed = installed_clients(options.clients);
   if (!options.to.empty()) {
     const sql::Target target{.url = options.to, .application = "steward backup verify", .stop = options.reading.stop};
     const PostgresFacts facts = TRY(postgres_facts(target));
     TRY(expect_empty(target));
-    return restore_into(store, manifest, target, TRY(clients_for(facts.major, installed)), options, false, proof);
+    return restore_into(store, manifest, target,
+                        TRY(clients_to_restore(major_in(manifest.client), facts.major, installed)), options, false,
+                        proof);
   }
-  const Clients clients = TRY(clients_for(major_of(manifest.server), installed, /*with_server=*/true));
+  const Clients clients = TRY(clients_to_prove(manifest, installed));
   const Bytes room{static_cast<std::uint64_t>(room_factor * static_cast<double>(manifest.database_size.count))};
   const ThrowawayServer server = TRY(ThrowawayServer::start(
       clients, options.scratch.empty() ? scratch_folder() : options.scratch, std::max(room, least_room),
@@ -113,6 +105,10 @@ Result<void> verify_postgres(object::Store& store, const Manifest& manifest, con
 }
 
 }  // namespace
+
+Result<Clients> clients_to_prove(const Manifest& manifest, std::span<const Clients> installed) {
+  return clients_for(std::max(major_in(manifest.server), major_in(manifest.client)), installed, /*with_server=*/true);
+}
 
 Result<Proof> verify(object::Store& store, const Backup& backup, const VerifyOptions& options, const Clock& clock) {
   const Manifest& manifest = backup.manifest;

@@ -19,6 +19,7 @@
 #include "jobs/retention/recovery.h"
 #include "jobs/retention/referring_rows.h"
 #include "jobs/retention/retention.h"
+#include "jobs/retention/returned_rows.h"
 #include "jobs/retention/row_step.h"
 #include "jobs/retention/table.h"
 #include "run/manifest/archive.h"
@@ -88,6 +89,29 @@ class Archiver {
     Item item = TRY(write(segment, number));
     const std::uint64_t gone = TRY(remove(item, segment));
     TRY(step(item, State::row_gone));
+    return gone;
+  }
+
+  /// Rows of a segment that is in the archive already, and that are back as they were, go without a second copy: this
+  /// run's manifest names that segment, too. How many went; `number` grows where there were any.
+  Result<std::uint64_t> again(const Item& archived, std::uint64_t limit, std::uint64_t& number) {
+    const Holds* holds = TRY(run_.holds());
+    Item item{.number = number,
+              .key = archived.key,
+              .copy = archived.copy,
+              .sha256 = archived.sha256,
+              .size = archived.size,
+              .rows = archived.rows};
+    const Segment segment = TRY(read_again(archived, limit, *holds, item.kept));
+    if (segment.keys.empty()) return 0;
+    ++number;
+    TRY(step(item, State::planned));
+    TRY(step(item, State::copied));
+    TRY(verify_copy(archive_.store(), item));
+    TRY(step(item, State::verified));
+    const std::uint64_t gone = TRY(remove(item, segment));
+    if (gone == 0) item.reason = "its rows stay";
+    TRY(step(item, gone == 0 ? State::undone : State::row_gone));
     return gone;
   }
 
@@ -186,6 +210,42 @@ class Archiver {
       segment.order.push_back(key);
       return bytes < bytes_in_segment;
     }));
+    return segment;
+  }
+
+  /// Up to `limit` rows of an archived segment that are in the table to the letter, and may go. `others`: the keys of
+  /// those that are there and are not among them.
+  Result<Segment> read_again(const Item& archived, std::uint64_t limit, const Holds& holds,
+                             std::vector<std::string>& others) {
+    std::vector<sql::Row> keys;
+    std::map<std::string, std::string> lines;
+    ReferringRows::ByKey referring;
+    TRY(each_archived_row(archive_.store(), archived, [&](const ArchivedRow& row) -> Result<bool> {
+      keys.push_back(TRY(row.values_of(table_.info().primary_key)));
+      const std::string key = manifest::key_text(keys.back());
+      lines[key] = manifest::row_to_json(row.columns, row.values).dump();
+      if (!row.referring.empty()) referring[key] = row.referring;
+      return true;
+    }));
+    Segment segment;
+    for (std::size_t begin = 0; begin < keys.size(); begin += table_.keys_at_once()) {
+      const auto some = std::span(keys).subspan(begin, std::min(table_.keys_at_once(), keys.size() - begin));
+      for (const sql::Row& key : TRY(table_.there(some))) others.push_back(manifest::key_text(key));
+      TRY(sql::stream(table_.db(),
+                      "select " + TRY(column_list(table_)) + " from " + table_.sql_name() + " t where " +
+                          table_.with_keys(some) + " and " + TRY(table_.removable(cutoff_, holds)),
+                      [&](const sql::Row& row) -> Result<bool> {
+                        const std::string key = manifest::key_text(key_of(table_, row));
+                        if (manifest::row_to_json(columns_, row).dump() != lines[key]) return true;
+                        if (segment.keys.size() == limit || !referring_.take(referring[key])) return true;
+                        segment.keys.push_back(key_of(table_, row));
+                        segment.order.push_back(key);
+                        segment.lines[key] = lines[key];
+                        if (!referring[key].empty()) segment.referring[key] = referring[key];
+                        return true;
+                      }));
+    }
+    std::erase_if(others, [&](const std::string& key) { return segment.lines.contains(key); });
     return segment;
   }
 
@@ -315,6 +375,14 @@ class ArchiveRows final : public Task {
     const Table table = TRY(open_table());
     Step step = TRY(row_step(table, policy_.rows.age, /*locks_rows=*/true, context));
     const std::string others = referrers_text(table.referrers());
+    const std::vector<ReturnedSegment> returned = TRY(returned_segments(table, policy_, step.cutoff, context.holds));
+    std::uint64_t known = 0;
+    for (const ReturnedSegment& one : returned) known += one.rows;
+    if (known > 0)
+      step.notes.push_back(fmt::format(
+          "{} of these rows were archived before, and are back as after a restored database: they go, and what is "
+          "still as it was is not archived a second time",
+          format_count(known)));
     step.strategy =
         fmt::format("write to {} in segments of {} rows (JSON lines, zstd), verify, then {}{}delete",
                     policy_.archive->store.url, format_count(rows_in_segment), others, others.empty() ? "" : ", ");
@@ -333,26 +401,37 @@ class ArchiveRows final : public Task {
     TRY(recover_partitions(policy_, run));
     const Table table = TRY(open_table());
     manifest::Archive archive = TRY(open_archive(run));
-    return recover_manifests(archive.store(), archive_folder(*policy_.archive, table), info_.name,
-                             table.db().identity(), run,
-                             [&](const manifest::Header&, std::vector<Item>& open, manifest::Writer&) -> Result<void> {
-                               for (Item& item : open) TRY(settle(table, archive, item));
-                               return {};
-                             });
+    return recover_manifests(
+        archive.store(), archive_folder(*policy_.archive, table), info_.name, table.db().identity(), run,
+        [&](const manifest::Header& header, std::vector<Item>& open, manifest::Writer&) -> Result<void> {
+          for (Item& item : open) TRY(settle(table, archive, header, item));
+          return {};
+        });
   }
 
   Result<void> execute(const Step& step, RunContext& run) const override {
     if (step.planned.items == 0 && step.items.empty()) return {};
     Table table = TRY(open_table());
     manifest::Archive archive = TRY(open_archive(run));
-    manifest::Writer writer =
-        manifest::Writer::begin(archive.store(), archive_folder(*policy_.archive, table), header(table, archive, run));
+    // First: what this run archives is not back.
+    const std::vector<ReturnedSegment> returned =
+        TRY(returned_segments(table, policy_, step.cutoff, *TRY(run.holds())));
+    manifest::Writer writer = manifest::Writer::begin(archive.store(), archive_folder(*policy_.archive, table),
+                                                      header(table, archive, step.cutoff, run));
     ReferringRows referring(table, step, run);
     Archiver archiver(table, archive, archive_folder(*policy_.archive, table), writer, referring, step.cutoff, run);
     // A segment is what it is, whatever it takes; the pace is between them.
     Pace pace(policy_.rows.database, table.info(), rows_in_segment, rows_in_segment, run, &archive.store());
     std::uint64_t number = 1;
     std::uint64_t left = TRY(drop_partitions(table, archiver, step, number, pace, run));
+    for (const ReturnedSegment& one : returned) {
+      if (left == 0) break;
+      pace.begin();
+      const std::uint64_t gone = TRY(archiver.again(one.item, left, number));
+      if (gone > 0) run.done(gone);
+      TRY(pace.end(gone));
+      left -= std::min(left, gone);
+    }
     for (; left > 0; ++number) {
       std::uint64_t taken = 0;
       pace.begin();
@@ -393,7 +472,8 @@ class ArchiveRows final : public Task {
     return manifest::Archive::open(policy_.archive->store, run.ledger(), run.clock(), run.environment());
   }
 
-  manifest::Header header(const Table& table, const manifest::Archive& archive, const RunContext& run) const {
+  manifest::Header header(const Table& table, const manifest::Archive& archive, Instant cutoff,
+                          const RunContext& run) const {
     return {.run = run.run(),
             .task = info_.name,
             .archive = archive.id(),
@@ -404,17 +484,22 @@ class ArchiveRows final : public Task {
             .key_columns = table.info().primary_key,
             .final_state = "row_gone",
             .referring = ReferringRows::tables(table),
-            .began = run.clock().now()};
+            .began = run.clock().now(),
+            .cutoff = cutoff};
   }
 
   /// A segment whose rows are all in the database still is undone: they are planned again. One of whose rows some are
   /// gone is what they have left behind; those that are there still are noted as kept.
-  static Result<void> settle(const Table& table, manifest::Archive& archive, Item& item) {
-    if (item.state != State::verified) {  // nothing was deleted before it was verified
+  static Result<void> settle(const Table& table, manifest::Archive& archive, const manifest::Header& header,
+                             Item& item) {
+    // Its name holds the run's id: no other manifest names it. One that an earlier run wrote stays.
+    const auto undo = [&]() -> Result<void> {
       item.state = State::undone;
       item.reason = "interrupted";
-      return archive.store().remove({.key = item.copy});  // its name holds this run's id: no other manifest names it
-    }
+      const bool is_own = item.copy.substr(item.copy.rfind('/') + 1).starts_with(header.run + '-');
+      return is_own ? archive.store().remove({.key = item.copy}) : Result<void>{};
+    };
+    if (item.state != State::verified) return undo();  // nothing was deleted before it was verified
     std::vector<sql::Row> keys;
     TRY(each_archived_row(archive.store(), item, [&](const ArchivedRow& row) -> Result<bool> {
       keys.push_back(TRY(row.values_of(table.info().primary_key)));
@@ -422,11 +507,7 @@ class ArchiveRows final : public Task {
     }));
     std::vector<std::string> there;
     for (const sql::Row& key : TRY(table.there(keys))) there.push_back(manifest::key_text(key));
-    if (there.size() == keys.size()) {
-      item.state = State::undone;
-      item.reason = "interrupted";
-      return archive.store().remove({.key = item.copy});
-    }
+    if (there.size() == keys.size()) return undo();
     item.state = State::row_gone;
     item.kept = std::move(there);
     return {};

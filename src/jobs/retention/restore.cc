@@ -249,41 +249,4 @@ std::unique_ptr<Task> restore_archived(TaskInfo info, RestoreSettings settings, 
   return std::make_unique<Restore>(std::move(info), std::move(settings), std::move(request));
 }
 
-Result<std::vector<ArchivedRun>> list_archive(const object::StoreTarget& target) {
-  const manifest::Archive archive = TRY(manifest::Archive::read(target));
-  std::vector<ArchivedRun> runs;
-  for (const manifest::Listed& listed : TRY(manifest::list(archive.store(), ""))) {
-    ArchivedRun run{.run = listed.run, .folder = listed.folder, .finished = listed.finished};
-    const manifest::Header header = TRY(manifest::read(archive.store(), listed, [&](const Item& item) -> Result<bool> {
-      if (!left_the_database(item)) return true;
-      run.items += item.rows == 0 ? 1 : item.rows - item.kept.size();
-      run.bytes += item.size;
-      return true;
-    }));
-    run.task = header.task;
-    run.table = header.table;
-    run.began = header.began;
-    runs.push_back(std::move(run));
-  }
-  return runs;
-}
-
-Result<Verified> verify_archive(const object::StoreTarget& target, const std::function<void(const Verified&)>& tick) {
-  const manifest::Archive archive = TRY(manifest::Archive::read(target));
-  Verified verified;
-  for (const manifest::Listed& listed : TRY(manifest::list(archive.store(), "")))
-    TRY(manifest::read(archive.store(), listed, [&](const Item& item) -> Result<bool> {
-      if (!left_the_database(item) || item.missing) return true;
-      const auto same = verify_copy(archive.store(), item);
-      if (!same && same.error().kind != Kind::corrupt && same.error().kind != Kind::not_found)
-        return std::unexpected(same.error());
-      ++verified.copies;
-      verified.bytes += item.size;
-      if (!same) verified.faults.push_back(same.error().message);
-      tick(verified);
-      return true;
-    }));
-  return verified;
-}
-
 }  // namespace steward::retention

@@ -14,7 +14,6 @@
 /// place. Needs     the archive alone: manifests and copies. No ledger that knows of it, and not the database that it
 /// came from.
 #pragma once
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -57,25 +56,5 @@ const Home* home_of(std::span<const Home> homes, std::string_view task, std::str
 Result<bool> has_any(const object::StoreTarget& archive, const RestoreRequest& request);
 
 std::unique_ptr<Task> restore_archived(TaskInfo info, RestoreSettings settings, RestoreRequest request);
-
-/// What `archive list` shows: one manifest.
-struct ArchivedRun {
-  std::string run{}, task{}, table{}, folder{};
-  Instant began{};
-  std::uint64_t items = 0;  ///< Rows in the archive that left the database.
-  Bytes bytes{};
-  bool finished = true;
-};
-Result<std::vector<ArchivedRun>> list_archive(const object::StoreTarget& archive);
-
-/// What `archive verify` found.
-struct Verified {
-  std::uint64_t copies = 0;
-  Bytes bytes{};
-  std::vector<std::string> faults{};  ///< One line each: missing, or different bytes.
-};
-/// Reads every copy that a manifest names and compares its hash. `tick` hears of each copy.
-Result<Verified> verify_archive(const object::StoreTarget& archive,
-                                const std::function<void(const Verified& so_far)>& tick);
 
 }  // namespace steward::retention

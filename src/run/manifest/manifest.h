@@ -49,6 +49,8 @@ struct Header {
   /// a steward that would restore the rows alone refuses.
   std::vector<std::string> referring{};
   Instant began{};
+  /// Up to when rows went; nothing in manifests of earlier versions, and of rows with files.
+  std::optional<Instant> cutoff{};
 };
 
 /// One item. What is unknown in a state is empty.

@@ -142,6 +142,7 @@ std::string line_of(const Header& header) {
                 {"file_column", bytes_to_json(header.file_column)},
                 {"final_state", bytes_to_json(header.final_state)},
                 {"began", format_instant(header.began)}};
+  if (header.cutoff) document["cutoff"] = format_instant(*header.cutoff);
   if (!header.referring.empty()) document["referring"] = to_list(header.referring);
   return document.dump();
 }
@@ -170,6 +171,9 @@ Result<Header> header_from_line(std::string_view line) {
   std::string began;
   TRY(take_bytes(document, "began", began));
   header.began = parse_instant(began).value_or(Instant{});
+  std::string cutoff;
+  TRY(take_bytes(document, "cutoff", cutoff));
+  if (const auto instant = parse_instant(cutoff)) header.cutoff = *instant;
   return header;
 }
 

@@ -1,7 +1,10 @@
 /// The list of what a run removed or moved, item by item: STATE/manifests/RUN/TASK.jsonl.
 #pragma once
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/result.h"
 #include "io/files/folder.h"
@@ -27,5 +30,37 @@ class RemovedList {
   std::string buffer_{};
   files::Handle file_{};
 };
+
+/// A line of such a list.
+struct RemovedItem {
+  enum class What { removed, moved, stayed };
+  What what = What::removed;
+  std::string name{};
+  std::string to{};       ///< Where it was moved.
+  std::string version{};  ///< Of an object: the one that went.
+  std::string reason{};   ///< Why it stayed after all.
+  std::optional<Bytes> size{};
+  std::optional<Instant> modified{};
+};
+
+/// Some of them, in the order in which they went.
+struct RemovedPage {
+  std::vector<RemovedItem> items{};
+  std::uint64_t next = 0;  ///< The byte of the list that the next page begins at.
+  bool more = false;       ///< There is something behind it.
+};
+
+/// The tasks of a run that have a list here. Empty where none has.
+Result<std::vector<std::string>> removed_lists(const StateDirectory& state, std::string_view run);
+
+/// At most `limit` of the items in whose names `match` stands, whatever the case of ASCII letters, from the byte `from`
+/// on. A page ends as well when it has read 4 MiB. not_found where there is no such list: its task removed nothing by
+/// name, or it has become too old (`tidy-state`). corrupt: a line is none.
+struct RemovedRequest {
+  std::string run{}, task{}, match{};
+  std::uint64_t from = 0;
+  std::size_t limit = 200;
+};
+Result<RemovedPage> read_removed(const StateDirectory& state, const RemovedRequest& request);
 
 }  // namespace steward::manifest

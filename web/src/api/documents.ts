@@ -1,4 +1,4 @@
-/** The documents that the API hands on as they are: a plan, a task's result, the overview. Their shapes are those of `--json`. */
+/** The API's documents by the names that pages use. All are made from the OpenAPI document: a drift is an error of the build. */
 import type { components, paths } from "./schema.gen";
 
 type Json<T> = T extends { content: { "application/json": infer J } } ? J : never;
@@ -18,118 +18,34 @@ export type AuditLine = Get<"/api/v1/audit">["lines"][number];
 export type User = Get<"/api/v1/users">["users"][number];
 export type Token = Get<"/api/v1/tokens">["tokens"][number];
 export type Operation = Get<"/api/v1/operations/{operation}">;
+export type Delivery = Get<"/api/v1/notifications">["deliveries"][number];
+export type Channel = Get<"/api/v1/notifications/channels">["channels"][number];
+export type Tonight = Get<"/api/v1/tonight">["plans"][number];
+export type Stays = Get<"/api/v1/staying">["staying"][number];
+export type RunItem = Get<"/api/v1/runs/{run}/items">["items"][number];
 export type Me = Get<"/api/v1/me">;
 export type Role = User["role"];
 export type Status = Run["status"];
 
-export interface Amount {
-  items: number;
-  bytes: number | null;
-}
-export interface Skip {
-  reason: string;
-  items: number;
-  examples: string[];
-}
-export interface Failure {
-  kind: string;
-  message: string;
-  hint?: string;
-  code?: string;
-  page?: string;
-}
-export interface Forecast {
-  trend: "unknown" | "keeping_up" | "catching_up" | "standing_still" | "losing_ground";
-  backlog: Amount;
-  nights: number | null;
-  reason: string;
-}
-export interface TaskResult {
-  task: string;
-  status: string;
-  needs: string[];
-  notes: string[];
-  planned: Amount;
-  done: Amount;
-  skipped: Skip[];
-  error: Failure | null;
-}
-export interface Step {
-  task: string;
-  status: "ready" | "not_configured" | "off" | "failed";
-  target: string;
-  age: string;
-  strategy: string;
-  filter: string;
-  reason: string;
-  cutoff: string | null;
-  final: boolean;
-  planned: Amount;
-  population: number | null;
-  oldest: string | null;
-  newest: string | null;
-  samples: { item: string; at: string | null; size: number | null }[];
-  skipped: Skip[];
-  consequences?: { target: string; what: string; rows: number }[];
-  notes: string[];
-  needs: string[];
-  brake?: Failure | null;
-  error: Failure | null;
-  forecast?: Forecast | null;
-}
-export interface Plan {
-  job: string;
-  made: string;
-  environment: string;
-  digest?: string;
-  tasks: Step[];
-}
-export interface Progress {
-  task: string;
-  done: Amount;
-  planned: Amount;
-}
-export type RunDetail = Run & { tasks: TaskResult[]; dagster_url: string | null; progress: Progress | null };
-export type ApprovalDetail = Approval & { plan: Plan | null };
-export interface Overview {
-  attention: string[];
-  backups: { job: string; task: string; newest: string | null; age_seconds: number | null; proved: string | null; proof_age_seconds: number | null; stale: boolean }[];
-  jobs: { job: string; last: Run | null; last_success: string | null; parts: Run[] }[];
-  forecasts: (Forecast & { job: string; task: string })[];
-  freezes: string[];
-  holds: number;
-  ledger: string;
-  state: { folder: string; ledger: number; run_logs: number; plans: number; removal_lists: number; other: number };
-}
-export interface ArchiveList {
-  archives: string[];
-  runs: { archive: string; began: string; bytes: number; finished: boolean; items: number; run: string; table: string; task: string }[];
-}
-/** A backup's manifest, and what is known of it. */
-export interface Backup {
-  /** "app/20261129T000000Z-4f2a91": its folder, and its run. */
-  id: string;
-  run: string;
-  task: string;
-  name: string;
-  store: string;
-  database: string;
-  server: string;
-  client: string;
-  begun: string;
-  ended: string;
-  tables: number;
-  rows: number;
-  bytes: number;
-  standing: "restored" | "read" | "not proved" | "bad";
-  /** The oldest first. */
-  proofs: { depth: "bytes" | "restore"; at: string; faults: string[] }[];
-  by_hand: string[];
-}
-export interface BackupList {
-  stores: string[];
-  backups: Backup[];
-}
+export type Amount = Progress["done"];
+export type Skip = TaskResult["skipped"][number];
+export type Failure = components["schemas"]["Plan"]["tasks"][number]["error"] & {};
+export type TaskResult = RunDetail["tasks"][number];
+export type Plan = components["schemas"]["Plan"];
+export type Step = Plan["tasks"][number];
+export type Progress = RunDetail["progress"] & {};
+export type RunDetail = Get<"/api/v1/runs/{run}">;
+export type ApprovalDetail = Get<"/api/v1/approvals/{run}">;
+export type Overview = Get<"/api/v1/overview">;
+export type ArchiveList = components["schemas"]["ArchiveList"];
+export type ArchiveVerdict = components["schemas"]["ArchiveVerdict"];
+/** Rows in cold storage. What JSON cannot hold: {"blob": base64}, {"real": "inf"}, {"bytes": base64}. */
+export type RowPage = components["schemas"]["ArchivePage"];
+export type ArchivedRow = RowPage["rows"][number];
+export type RunResult = components["schemas"]["RunResult"];
+export type ChannelTest = components["schemas"]["ChannelTest"];
+export type BackupList = components["schemas"]["BackupList"];
+export type Backup = BackupList["backups"][number];
 export interface LogLine {
   at: string;
   level: string;

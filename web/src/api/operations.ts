@@ -45,7 +45,6 @@ export function useOperation<T>(begin: () => Promise<Operation>, stale: string[]
 }
 
 const asError = (error: unknown) => (error instanceof ApiError ? error : undefined);
-function failed(error: unknown): ApiError {
-  const failure = error as Failure | null;
+function failed(failure: Failure | null): ApiError {
   return new ApiError({ status: 0, kind: failure?.kind ?? "bug", detail: failure?.message ?? "it failed without a word", ...(failure?.hint ? { hint: failure.hint } : {}), ...(failure?.code ? { code: failure.code } : {}) });
 }

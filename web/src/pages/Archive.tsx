@@ -1,17 +1,17 @@
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { api, data } from "../api/client";
-import type { ArchiveList } from "../api/documents";
+import type { ArchiveList, ArchiveVerdict } from "../api/documents";
 import { useOperation } from "../api/operations";
 import { bytes, count, plural } from "../format";
-import { Button, Field, inputLook } from "../parts/Button";
-import { Dialog } from "../parts/Dialog";
+import { Button, inputLook, linkLook } from "../parts/Button";
 import { Heading, Table } from "../parts/Page";
 import { Empty, Loading, ProblemPanel } from "../parts/Problem";
 import { Badge } from "../parts/Status";
 import { At } from "../parts/Time";
 import { archive as route } from "../routes";
 import { Allowed } from "../session";
+import { Restore, type Wanted } from "./archive/Restore";
 
 type Kept = ArchiveList["runs"][number];
 
@@ -28,8 +28,8 @@ export function Page() {
   const filter = route.useSearch();
   const navigate = useNavigate();
   const list = useOperation<ArchiveList>(() => data(api.POST("/api/v1/archive/list")));
-  const verify = useOperation<Verified>(() => data(api.POST("/api/v1/archive/verify")));
-  const [restoring, setRestoring] = useState<Restoring>();
+  const verify = useOperation<ArchiveVerdict>(() => data(api.POST("/api/v1/archive/verify")));
+  const [restoring, setRestoring] = useState<Wanted>();
   const { start } = list;
   useEffect(() => start(), []); // once, when the page opens: it reads the archive itself
   const runs = list.result?.runs ?? [];
@@ -47,6 +47,11 @@ export function Page() {
         sub={list.result && `${list.result.archives.join(", ")}: ${plural(runs.reduce((all, run) => all + run.items, 0), "item")}, ${bytes(runs.reduce((all, run) => all + run.bytes, 0))}`}
         actions={
           <>
+            <Allowed role="operator" to="Look at rows">
+              <Link to="/archive/rows" className={linkLook}>
+                Look at rows
+              </Link>
+            </Allowed>
             <Allowed role="operator" to="Verify">
               <Button busy={verify.isBusy} onClick={verify.start}>
                 Verify every copy
@@ -93,7 +98,11 @@ export function Page() {
           <Table label="Archive" head={["Table", "Archived", "Items", "Bytes", "By", ""]} numeric={[2, 3]}>
             {shown.map((run) => (
               <tr key={run.run + run.table}>
-                <td className="font-mono text-sm font-semibold">{run.table}</td>
+                <td className="font-mono text-sm font-semibold">
+                  <Link to="/archive/rows" search={{ run: run.run, table: run.table }} data-row className="link">
+                    {run.table}
+                  </Link>
+                </td>
                 <td>
                   <At at={run.began} seconds={false} />
                   {!run.finished && <Badge tone="warn">under way, or broken off</Badge>}
@@ -123,14 +132,8 @@ export function Page() {
   );
 }
 
-interface Verified {
-  copies: number;
-  bytes: number;
-  faults: string[];
-}
-
 /** What reading every copy has come to. */
-function Verdict({ verified }: { verified: Verified }) {
+function Verdict({ verified }: { verified: ArchiveVerdict }) {
   const read = `${plural(verified.copies, "copy", "copies")} read, ${bytes(verified.bytes)}`;
   if (verified.faults.length === 0)
     return (
@@ -149,81 +152,5 @@ function Verdict({ verified }: { verified: Verified }) {
         ))}
       </ul>
     </div>
-  );
-}
-
-interface Restoring {
-  kept?: Kept;
-}
-interface Restored {
-  tasks: { task: string; status: string; done: { items: number; bytes: number | null }; skipped: { reason: string; items: number }[]; error: { message: string } | null }[];
-}
-
-/** Some rows by their keys, or all that a run archived of a table. */
-function Restore({ of, tables, onClose, onDone }: { of: Restoring; tables: string[]; onClose: () => void; onDone: () => void }) {
-  const [table, setTable] = useState(of.kept?.table ?? tables[0] ?? "");
-  const [keys, setKeys] = useState("");
-  const wanted = keys.split(/[\s,]+/).filter((key) => key !== "");
-  const restore = useOperation<Restored>(() => data(api.POST("/api/v1/archive/restore", { body: { table, ...(of.kept ? { run: of.kept.run } : {}), ...(wanted.length > 0 ? { keys: wanted } : {}) } })), ["runs", "holds", "overview"]);
-  const isAll = wanted.length === 0;
-  return (
-    <Dialog
-      title="Bring back from the archive"
-      onClose={() => {
-        if (restore.result) onDone();
-        onClose();
-      }}
-    >
-      {restore.result ? (
-        <div role="status" className="space-y-2">
-          {restore.result.tasks.map((task) => (
-            <p key={task.task}>
-              <strong className="tabular-nums">{plural(task.done.items, "item")}</strong> restored. {task.skipped.map((skip) => `${count(skip.items)} not: ${skip.reason}.`).join(" ")} {task.error?.message}
-            </p>
-          ))}
-          {restore.result.tasks.some((task) => task.done.items > 0) && (
-            <p className="text-muted">What was restored is held for 30 days, so that tonight's run does not take it again. The archive keeps its copy.</p>
-          )}
-          <div className="flex justify-end">
-            <Button look="primary" onClick={() => { onDone(); onClose(); }}>
-              Done
-            </Button>
-          </div>
-        </div>
-      ) : (
-        <form
-          className="space-y-4"
-          onSubmit={(event) => {
-            event.preventDefault();
-            restore.start();
-          }}
-        >
-          {of.kept ? (
-            <p>
-              From <code className="font-mono text-[0.8125rem]">{of.kept.run}</code>, table <strong>{of.kept.table}</strong>: {plural(of.kept.items, "item")}, {bytes(of.kept.bytes)}.
-            </p>
-          ) : (
-            <Field label="Table">
-              <select className={inputLook} value={table} onChange={(event) => setTable(event.target.value)}>
-                {tables.map((each) => (
-                  <option key={each}>{each}</option>
-                ))}
-              </select>
-            </Field>
-          )}
-          <Field label="Keys" hint="Primary keys, with spaces or commas between them. Without any, all of it.">
-            <input className={inputLook} autoFocus required={!of.kept} value={keys} onChange={(event) => setKeys(event.target.value)} />
-          </Field>
-          <p className="text-sm text-muted">Files come first, then their rows, value for value. A row that is there already and equal counts as restored; what clashes is left out, with the reason.</p>
-          {restore.error && <ProblemPanel error={restore.error} />}
-          <div className="flex justify-end gap-2">
-            <Button onClick={onClose}>Not now</Button>
-            <Button type="submit" look="primary" busy={restore.isBusy}>
-              {isAll && of.kept ? `Restore ${plural(of.kept.items, "item")}` : `Restore ${plural(wanted.length, "row")}`}
-            </Button>
-          </div>
-        </form>
-      )}
-    </Dialog>
   );
 }

@@ -50,7 +50,7 @@ export function Page() {
       )}
       {list.result &&
         list.result.backups.length > 0 &&
-        tasks.map((task) => <Policy key={task} task={task} isOneOfSeveral={tasks.length > 1} freshness={known.find((each) => each.task === task)} backups={list.result?.backups.filter((each) => each.task === task) ?? []} />)}
+        tasks.map((task) => <Policy key={task} task={task} isOneOfSeveral={tasks.length > 1} freshness={known.find((each) => each.task === task)} backups={list.result?.backups.filter((each) => each.task === task) ?? []} copies={list.result?.copies.filter((each) => each.task === task) ?? []} />)}
     </>
   );
 }
@@ -67,13 +67,14 @@ function Unconfigured({ hint }: { hint: string | undefined }) {
 
 type Freshness = Overview["backups"][number];
 
-function Policy({ task, isOneOfSeveral, freshness, backups: oldestFirst }: { task: string; isOneOfSeveral: boolean; freshness: Freshness | undefined; backups: Backup[] }) {
+function Policy({ task, isOneOfSeveral, freshness, backups: oldestFirst, copies }: { task: string; isOneOfSeveral: boolean; freshness: Freshness | undefined; backups: Backup[]; copies: Backup[] }) {
   const now = Math.floor(useNow() / 60_000) * 60_000;
   const runs = useQuery(recentRuns({ job: "backup", limit: 100 })).data ?? [];
   const due = useQuery(ticks({ job: "backup", limit: 200 })).data ?? [];
   const [restoring, setRestoring] = useState<Backup>();
   const [most, setMost] = useState(shownAtOnce);
   const backups = [...oldestFirst].reverse();
+  const copiesAlone = copies.filter((copy) => !backups.some((each) => each.id === copy.id)).reverse();
   const newest = backups[0];
   const proved = backups.find((each) => each.standing === "restored");
   const total = backups.reduce((all, each) => all + each.bytes, 0);
@@ -113,6 +114,7 @@ function Policy({ task, isOneOfSeveral, freshness, backups: oldestFirst }: { tas
                 </td>
                 <td>
                   <Standing backup={backup} />
+                  {copies.length > 0 && <Copy of={copies.find((each) => each.id === backup.id)} />}
                 </td>
                 <td className="num">{count(backup.tables)}</td>
                 <td className="num">{count(backup.rows)}</td>
@@ -125,6 +127,23 @@ function Policy({ task, isOneOfSeveral, freshness, backups: oldestFirst }: { tas
               </tr>
             ))}
           </Table>
+          {copiesAlone.length > 0 && (
+            <details className="mt-3">
+              <summary className="font-medium">{plural(copiesAlone.length, "backup")} in the second store alone</summary>
+              <ul className="mt-2 space-y-1">
+                {copiesAlone.map((copy) => (
+                  <li key={copy.id} className="flex flex-wrap items-baseline gap-x-3">
+                    <span className="font-mono text-[0.8125rem]">{copy.id}</span>
+                    <Standing backup={copy} />
+                    <span className="text-muted tabular-nums">{bytes(copy.bytes)}</span>
+                    <Button look="quiet" aria-label={`Restore the copy of ${copy.id}…`} onClick={() => setRestoring(copy)}>
+                      Restore…
+                    </Button>
+                  </li>
+                ))}
+              </ul>
+            </details>
+          )}
           {backups.length > most && (
             <Button className="mt-2" onClick={() => setMost(backups.length)}>
               Show all {count(backups.length)}
@@ -132,7 +151,7 @@ function Policy({ task, isOneOfSeveral, freshness, backups: oldestFirst }: { tas
           )}
         </div>
       )}
-      {restoring && <Restore backup={restoring} isOneOfSeveral={isOneOfSeveral} onClose={() => setRestoring(undefined)} />}
+      {restoring && <Restore backup={restoring} isOneOfSeveral={isOneOfSeveral} isCopy={copies.includes(restoring)} onClose={() => setRestoring(undefined)} />}
     </Section>
   );
 }
@@ -157,6 +176,11 @@ function Standing({ backup }: { backup: Backup }) {
       )}
     </>
   );
+}
+
+/** Its copy in the second store, once there is one. */
+function Copy({ of }: { of: Backup | undefined }) {
+  return <span className="mt-1 block text-[0.8125rem] text-muted">{of ? <>its copy in {of.store}: {of.standing}</> : "not copied yet"}</span>;
 }
 
 const forms: Record<Night["is"], { look: string; sign: string; words: string }> = {
@@ -227,7 +251,7 @@ function Sizes({ of }: { of: Backup[] }) {
 }
 
 /** The commands that bring it back: nothing is restored from here, because what a restore writes into is somebody's database. */
-function Restore({ backup, isOneOfSeveral, onClose }: { backup: Backup; isOneOfSeveral: boolean; onClose: () => void }) {
+function Restore({ backup, isOneOfSeveral, isCopy, onClose }: { backup: Backup; isOneOfSeveral: boolean; isCopy: boolean; onClose: () => void }) {
   return (
     <Dialog title={`Restore ${backup.id}`} wide onClose={onClose}>
       <div className="space-y-4">
@@ -238,7 +262,7 @@ function Restore({ backup, isOneOfSeveral, onClose }: { backup: Backup; isOneOfS
         )}
         <div>
           <h3 className="mb-1 text-sm font-semibold">With steward</h3>
-          <Command text={restoreCommand(backup, isOneOfSeveral)} what="the restore command" />
+          <Command text={restoreCommand(backup, isOneOfSeveral, isCopy)} what="the restore command" />
           <p className="mt-1 text-sm text-muted">
             URL is that of an empty database. It shows first what it would do; <code className="font-mono">--table NAME</code> brings back one table.
           </p>

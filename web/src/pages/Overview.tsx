@@ -1,7 +1,7 @@
 import { useQueries, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { Freeze, Job, Overview as Document, Pause, Run, Schedule } from "../api/documents";
-import { about, freezes, jobs, overview, pauses, recentRuns, run, schedules, ticks } from "../api/queries";
+import { about, deliveries, freezes, jobs, overview, pauses, recentRuns, run, schedules, ticks } from "../api/queries";
 import { amount, bytes, plural, sumOf } from "../format";
 import { AttentionList } from "../parts/AttentionList";
 import { Heading, Section, Table } from "../parts/Page";
@@ -10,6 +10,8 @@ import { RunBars } from "../parts/RunBars";
 import { Badge, Status } from "../parts/Status";
 import { Ago, At } from "../parts/Time";
 import { Timeline } from "../parts/Timeline";
+import { Recovery } from "./overview/Recovery";
+import { Tonight } from "./overview/Tonight";
 
 export function Page() {
   const found = useQuery(overview);
@@ -51,11 +53,12 @@ function Body({ document }: { document: Document }) {
   const paused = useQuery(pauses).data ?? [];
   const frozen = useQuery(freezes).data ?? [];
   const notFired = useQuery(ticks({ fired: false, limit: 200 })).data ?? [];
-  const configured = known.filter((job) => job.configured);
+  const configured = known.filter((job) => job.configured && !job.off_by);
   const rest = known.filter((job) => !job.configured);
   const past = useQueries({ queries: configured.map((job) => recentRuns({ job: job.job, limit: 30 })) }).map((query) => query.data ?? []);
   return (
     <>
+      <Recovery backups={document.backups} />
       {document.attention.length > 0 ? (
         <Section title="Needs attention">
           <AttentionList lines={document.attention} />
@@ -98,6 +101,7 @@ function Body({ document }: { document: Document }) {
           />
         </Section>
       )}
+      <Tonight />
       {document.forecasts.length > 0 && (
         <Section title="What is left, and where it is heading">
           <Table label="Forecasts" head={["Task", "Left", "Forecast"]} numeric={[1]}>
@@ -114,7 +118,7 @@ function Body({ document }: { document: Document }) {
         </Section>
       )}
       <Section title="steward itself">
-        <Itself document={document} rest={rest} />
+        <Itself document={document} rest={rest} off={known.filter((job) => job.configured && job.off_by)} />
       </Section>
     </>
   );
@@ -194,8 +198,9 @@ function LastAmounts({ id }: { id: string }) {
   );
 }
 
-function Itself({ document, rest }: { document: Document; rest: Job[] }) {
+function Itself({ document, rest, off }: { document: Document; rest: Job[]; off: Job[] }) {
   const found = useQuery(about).data;
+  const last = useQuery(deliveries({})).data?.[0];
   const { state } = document;
   const all = state.ledger + state.run_logs + state.plans + state.removal_lists + state.other;
   return (
@@ -225,6 +230,26 @@ function Itself({ document, rest }: { document: Document; rest: Job[] }) {
                   </Link>
                 </span>
               ))}
+        </p>
+        {off.length > 0 && (
+          <>
+            <p className="mt-2 text-sm text-muted">Off</p>
+            {off.map((job) => (
+              <p key={job.job}>
+                <Link to="/jobs/$job" params={{ job: job.job }} className="link">
+                  {job.job}
+                </Link>{" "}
+                <span className="text-sm text-muted">by {job.off_by}</span>
+              </p>
+            ))}
+          </>
+        )}
+        <p className="mt-2 text-sm text-muted">Last notification</p>
+        <p>
+          <Link to="/notifications" className="link">
+            {last ? <Ago at={last.made} /> : "none yet"}
+          </Link>{" "}
+          {last && <Status is={last.state} />}
         </p>
         {document.holds > 0 && (
           <p>

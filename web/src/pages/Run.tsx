@@ -2,8 +2,8 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useRef, useState } from "react";
 import { api, data } from "../api/client";
-import type { Failure, Progress, RunDetail, TaskResult } from "../api/documents";
-import { run as runQuery } from "../api/queries";
+import type { Progress, RunDetail, TaskResult } from "../api/documents";
+import { about, run as runQuery } from "../api/queries";
 import { amount, bytes, count, span } from "../format";
 import { Button } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
@@ -14,6 +14,7 @@ import { Status } from "../parts/Status";
 import { Ago, At, Took, useNow } from "../parts/Time";
 import { run as route } from "../routes";
 import { Allowed } from "../session";
+import { Items } from "./run/Items";
 import { Log } from "./run/Log";
 import { remaining } from "./run/remaining";
 import { scopeOf } from "./run/RunTable";
@@ -44,7 +45,7 @@ export function Page() {
           )}
           {run.error !== null && (
             <div className="mb-4">
-              <FailurePanel failure={run.error as Failure} />
+              <FailurePanel failure={run.error} />
             </div>
           )}
           {run.status === "running" && run.progress && <Live progress={run.progress} />}
@@ -59,6 +60,7 @@ export function Page() {
                 ["On", `${run.host}, steward ${run.version || "–"}`],
                 ["Environment", run.environment || "–"],
                 ["Plan", run.plan ? <code key="p" className="font-mono text-[0.8125rem]" title={run.plan}>{run.plan.slice(0, 16)}</code> : "–"],
+                ["Archived", <Archived key="a" run={run} />],
                 ["Job", <Link key="j" to="/jobs/$job" params={{ job: run.job }} className="link">{run.job}</Link>],
               ]}
             />
@@ -72,12 +74,25 @@ export function Page() {
               </div>
             </Section>
           )}
+          <Items run={run} />
           <Section title="Log">
             <Log run={run} />
           </Section>
         </>
       )}
     </Loaded>
+  );
+}
+
+/** What it copied into cold storage is there row by row. */
+function Archived({ run }: { run: RunDetail }) {
+  const hasArchive = useQuery(about).data?.targets.some((target) => target.what === "archive");
+  const hasDone = run.tasks.some((task) => task.done.items > 0);
+  if (!hasArchive || !hasDone) return <>–</>;
+  return (
+    <Link to="/archive/rows" search={{ run: run.run }} className="link">
+      rows of this run
+    </Link>
   );
 }
 

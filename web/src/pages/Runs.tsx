@@ -3,7 +3,7 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useRef } from "react";
 import type { Run, Status as RunStatus } from "../api/documents";
-import { allRuns, jobs } from "../api/queries";
+import { allRuns, jobs, recentRuns } from "../api/queries";
 import { Heading } from "../parts/Page";
 import { Empty, Loaded } from "../parts/Problem";
 import { inputLook } from "../parts/Button";
@@ -19,6 +19,11 @@ export function Page() {
   const navigate = useNavigate();
   const known = useQuery(jobs).data ?? [];
   const found = useInfiniteQuery(allRuns(filter));
+  const newest = useQuery(recentRuns({ ...filter, limit: 100 })).data;
+  const { data: fetched, refetch } = found;
+  useEffect(() => {
+    if (newest && fetched && hasGap(newest, fetched.pages[0]?.runs ?? [])) void refetch();
+  }, [newest, fetched, refetch]);
   const change = (next: { job?: string | undefined; status?: RunStatus | undefined }) => {
     const merged = { ...filter, ...next };
     void navigate({ to: "/runs", search: { ...(merged.job ? { job: merged.job } : {}), ...(merged.status ? { status: merged.status } : {}) }, replace: true });
@@ -48,7 +53,7 @@ export function Page() {
       />
       <Loaded query={found} rows={10}>
         {(pages) => {
-          const runs = pages.pages.flatMap((page) => page.runs);
+          const runs = merged(newest ?? [], pages.pages.flatMap((page) => page.runs));
           if (runs.length === 0)
             return filter.job || filter.status ? (
               <Empty title="No run is like that">
@@ -71,6 +76,18 @@ export function Page() {
     </>
   );
 }
+
+/** Pages that were fetched once, with what has come or changed since. Both newest first. Pure. */
+export function merged(newest: Run[], pages: Run[]): Run[] {
+  if (newest.length === 0) return pages;
+  const known = new Set(newest.map((run) => run.run));
+  // What is as new as these and not among them has left the filter since: it is not "running" any more.
+  const oldest = newest.at(-1)!.run;
+  return [...newest, ...pages.filter((run) => !known.has(run.run) && run.run < oldest)];
+}
+
+/** So many have come meanwhile that some are in neither. Pure. */
+export const hasGap = (newest: Run[], pages: Run[]) => newest.length > 0 && pages.length > 0 && newest.at(-1)!.run > pages[0]!.run;
 
 const columns = "grid grid-cols-[auto_minmax(0,1fr)] gap-x-4 gap-y-1 sm:grid-cols-[14rem_minmax(8rem,1fr)_11rem_8rem_7rem] sm:items-center";
 

@@ -8,6 +8,10 @@ const looks = {
   quiet: "bg-transparent border-transparent text-muted hover:text-ink hover:bg-raised",
 } as const;
 
+const form = "inline-flex min-h-9 items-center justify-center gap-2 rounded-lg border px-3 py-1.5 text-sm font-medium transition-colors";
+/** A link that stands among buttons. */
+export const linkLook = `${form} ${looks.plain}`;
+
 export function Button({ look = "plain", busy = false, className = "", children, ...rest }: ButtonHTMLAttributes<HTMLButtonElement> & { look?: keyof typeof looks; busy?: boolean }) {
   return (
     <button
@@ -15,7 +19,7 @@ export function Button({ look = "plain", busy = false, className = "", children,
       {...rest}
       disabled={rest.disabled || busy}
       aria-busy={busy || undefined}
-      className={`inline-flex min-h-9 items-center justify-center gap-2 rounded-lg border px-3 py-1.5 text-sm font-medium transition-colors disabled:opacity-60 ${looks[look]} ${className}`}
+      className={`${form} disabled:opacity-60 ${looks[look]} ${className}`}
     >
       {busy && <span aria-hidden="true" className="size-3.5 animate-spin rounded-full border-2 border-current border-t-transparent" />}
       {children}

@@ -28,7 +28,7 @@ export function Section({ title, aside, children, id }: { title: string; aside?:
 /** Names and values, one under the other. */
 export function Facts({ of }: { of: [string, ReactNode][] }) {
   return (
-    <dl className="grid grid-cols-2 gap-x-6 gap-y-2 sm:grid-cols-[repeat(auto-fit,minmax(11rem,1fr))]">
+    <dl className="grid grid-cols-[repeat(auto-fit,minmax(11rem,1fr))] gap-x-6 gap-y-2">
       {of.map(([name, value]) => (
         <div key={name} className="min-w-0">
           <dt className="text-[0.8125rem] text-muted">{name}</dt>

@@ -86,7 +86,7 @@ function StepView({ job, step }: { job: string; step: Step }) {
                   <li key={sample.item} className="break-all">
                     {sample.item}
                     <span className="text-muted">
-                      {sample.size !== null && `  ${bytes(sample.size)}`} {sample.at && <At at={sample.at} />}
+                      {sample.bytes !== null && `  ${bytes(sample.bytes)}`} {sample.at && <At at={sample.at} />}
                     </span>
                   </li>
                 ))}

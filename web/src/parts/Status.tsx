@@ -33,6 +33,13 @@ const forms: Record<string, { tone: Tone; sign: string; words?: string }> = {
   read: { tone: "calm", sign: "✓", words: "read and hashed" },
   "not proved": { tone: "plain", sign: "○" },
   bad: { tone: "bad", sign: "✕" },
+  sent: { tone: "good", sign: "✓" },
+  waits: { tone: "calm", sign: "…", words: "on its way" },
+  tried: { tone: "warn", sign: "↻", words: "not yet taken" },
+  "given up": { tone: "bad", sign: "✕" },
+  removed: { tone: "plain", sign: "−" },
+  moved: { tone: "calm", sign: "→" },
+  stayed: { tone: "warn", sign: "=" },
   fired: { tone: "good", sign: "✓" },
   missed: { tone: "bad", sign: "!" },
 };

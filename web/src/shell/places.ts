@@ -7,6 +7,7 @@ export const places = [
   { to: "/archive", name: "Archive", key: "c" },
   { to: "/backups", name: "Backups", key: "b" },
   { to: "/holds", name: "Holds and freezes", key: "h" },
+  { to: "/notifications", name: "Notifications", key: "n" },
   { to: "/ledger", name: "Ledger", key: "l" },
   { to: "/people", name: "Users and tokens", key: "u" },
   { to: "/configuration", name: "Configuration", key: "s" },

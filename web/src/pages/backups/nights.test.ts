@@ -4,6 +4,16 @@ import { nights, restoreCommand } from "./nights";
 
 const now = Date.parse("2026-11-29T12:00:00Z");
 const aBackup = (begun: string, more: Partial<Backup> = {}): Backup => ({
+  format: 1,
+  kind: "backup",
+  identity: "",
+  encoding: "UTF8",
+  database_size: 1,
+  snapshot: "",
+  lsn: "",
+  objects: [],
+  large_objects: 0,
+  steward: "",
   id: `app/${begun}`,
   run: begun,
   task: "nightly",

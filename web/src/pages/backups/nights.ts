@@ -39,4 +39,4 @@ export function nights({ backups, runs, ticks, now, most = 35 }: { backups: Back
 }
 
 /** What to type to bring it back; `isOneOfSeveral`: there are more policies than one. */
-export const restoreCommand = (backup: Backup, isOneOfSeveral: boolean) => `steward backup restore ${backup.id}${isOneOfSeveral ? ` --task ${backup.task}` : ""} --to URL`;
+export const restoreCommand = (backup: Backup, isOneOfSeveral: boolean, isCopy = false) => `steward backup restore ${backup.id}${isOneOfSeveral ? ` --task ${backup.task}` : ""}${isCopy ? " --copy" : ""} --to URL`;
