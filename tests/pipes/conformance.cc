@@ -1,5 +1,6 @@
-// build/pipes_tests: what the conformance suite of Dagster's community asks of an implementation of Pipes, over the library
-// in src/app/pipes. The suite starts it with a test's name and files that say what to report; it looks at what comes out.
+// build/pipes_tests: what the conformance suite of Dagster's community asks of an implementation of Pipes, over the
+// library in src/app/pipes. The suite starts it with a test's name and files that say what to report; it looks at what
+// comes out.
 //
 //   pipes_tests --test-name NAME [--job-name NAME] [--extras FILE] [--custom-payload FILE]
 //               [--report-asset-materialization FILE] [--report-asset-check FILE]

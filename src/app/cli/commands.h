@@ -32,10 +32,10 @@ struct RunCommand {
   std::string job{};
   std::string plan{};  ///< A digest's prefix.
   std::vector<std::string> allow_removal{};
-  bool force = false;       ///< Also what was rotated just now.
-  bool full_speed = false;  ///< No throttle, for this run.
-  std::string approval{};   ///< A run that waited and was approved: it is carried out now.
-  std::string tick{};       ///< The moment of another scheduler that this run is for: no other run is, ever.
+  bool force = false;          ///< Also what was rotated just now.
+  bool full_speed = false;     ///< No throttle, for this run.
+  std::string approval{};      ///< A run that waited and was approved: it is carried out now.
+  std::string tick{};          ///< The moment of another scheduler that this run is for: no other run is, ever.
   pipes::Bootstrap dagster{};  ///< What Dagster gave this process, if it has started it.
 };
 Result<int> run_command(const Output& output, const RunCommand& command);

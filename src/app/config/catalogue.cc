@@ -244,7 +244,10 @@ std::vector<std::string> job_names() {
 
 std::string kind_of(const Settings& settings, std::string_view job, std::string_view task) {
   if (job == rotation_name) return task.ends_with(".archive") ? "purge" : "rotation";
-  if (job == backup_name) return task.ends_with(".proof") ? "proof" : task.ends_with(".expire") ? "purge" : "backup";
+  if (job == backup_name) {
+    if (!task.contains('.')) return "backup";
+    return task.ends_with(".proof") ? "proof" : task.ends_with(".copy") ? "copy" : "purge";
+  }
   const auto spec =
       std::ranges::find_if(settings.cleanup, [&](const retention::TaskSpec& one) { return one.info.name == task; });
   const bool is_known = spec != settings.cleanup.end() && spec->policy;

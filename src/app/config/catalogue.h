@@ -27,7 +27,7 @@ Job make_job(const std::string& name, const Settings& settings, const StateDirec
 /// Names of all jobs that there are, in the order in which people are shown them.
 std::vector<std::string> job_names();
 
-/// What becomes of the items of a task: "archive", "purge", "rotation", "backup" or "proof".
+/// What becomes of the items of a task: "archive", "purge", "rotation", "backup", "proof" or "copy".
 std::string kind_of(const Settings& settings, std::string_view job, std::string_view task);
 
 /// What a schedule needs to know of the job: whether anything of it is configured, who has turned it off, whether it

@@ -287,6 +287,19 @@ TEST_F(File, SaysWhereDagsterIsForLinks) {
   EXPECT_THAT(messages(), ElementsAre(testing::HasSubstr("\"dagster\" is no public URL")));
 }
 
+TEST(Catalogue, ATasksKindIsThatOfItsPartOfTheJob) {
+  const Settings none;
+  EXPECT_EQ(kind_of(none, "backup", "app"), "backup");
+  EXPECT_EQ(kind_of(none, "backup", "app.proof"), "proof");
+  EXPECT_EQ(kind_of(none, "backup", "app.copy"), "copy");
+  EXPECT_EQ(kind_of(none, "backup", "app.copy-expire"), "purge");
+  EXPECT_EQ(kind_of(none, "backup", "app.expire"), "purge");
+  EXPECT_EQ(kind_of(none, "rotate-logs", "web"), "rotation");
+  EXPECT_EQ(kind_of(none, "rotate-logs", "web.archive"), "purge");
+  EXPECT_EQ(kind_of(none, "cleanup", "archive-mockups"), "archive") << "not configured, its name tells";
+  EXPECT_EQ(kind_of(none, "cleanup", "purge-logs"), "purge");
+}
+
 TEST_F(File, SaysHowTheDaemonEndsAndWhatItsDisksAreToHave) {
   const Settings by_default = read_text(head);
   EXPECT_EQ(by_default.serve.shutdown, "leave");

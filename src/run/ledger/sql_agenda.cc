@@ -94,13 +94,13 @@ Result<bool> SqlAgenda::enter(const Tick& tick, const std::optional<Run>& queued
     entered = false;
     if (lease) TRY(check_lease(db_, *lease));
     const std::string run = queued ? queued->id : tick.run;
-    const std::int64_t inserted =
-        TRY(db_.execute("insert into @ticks (job, due, outcome, reason, since, run, decided, daemon) values (?1, ?2, "
-                        "?3, ?4, ?5, ?6, ?7, ?8) on conflict (job, due) do update set outcome = excluded.outcome, reason = "
-                        "excluded.reason, since = excluded.since, run = excluded.run, decided = excluded.decided, "
-                        "daemon = excluded.daemon where @ticks.outcome = 'left' and excluded.outcome = 'fired'",
-                        {stored(tick.job), stored(tick.due), stored(tick.outcome), stored(tick.reason),
-                         stored(tick.since), stored(run), stored(tick.decided), stored(tick.daemon)}));
+    const std::int64_t inserted = TRY(
+        db_.execute("insert into @ticks (job, due, outcome, reason, since, run, decided, daemon) values (?1, ?2, "
+                    "?3, ?4, ?5, ?6, ?7, ?8) on conflict (job, due) do update set outcome = excluded.outcome, reason = "
+                    "excluded.reason, since = excluded.since, run = excluded.run, decided = excluded.decided, "
+                    "daemon = excluded.daemon where @ticks.outcome = 'left' and excluded.outcome = 'fired'",
+                    {stored(tick.job), stored(tick.due), stored(tick.outcome), stored(tick.reason), stored(tick.since),
+                     stored(run), stored(tick.decided), stored(tick.daemon)}));
     if (inserted == 0) return {};
     if (queued) TRY(insert_run(db_, *queued));
     entered = true;
