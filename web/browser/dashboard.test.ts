@@ -137,7 +137,7 @@ describe("an administrator, from the first start on", () => {
     await dialog.getByLabel("What it is for").fill("deploys");
     await dialog.getByLabel("Role").selectOption("viewer");
     await dialog.locator("button[type=submit]").click();
-    const secret = (await page.getByRole("dialog").locator("code").first().innerText()).trim();
+    const secret = (await page.getByRole("dialog").getByText(/^steward_/).innerText()).trim();
     const ask = () => fetch(`${steward.url}/api/v1/me`, { headers: { authorization: `Bearer ${secret}` } });
     expect((await ask()).status).toBe(200);
     await page.getByRole("dialog").getByRole("button").last().click();
