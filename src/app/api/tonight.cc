@@ -10,6 +10,8 @@ namespace steward::api {
 namespace {
 
 constexpr std::chrono::hours good_for{1};
+/// What hindered a look, as a database that does not answer, may soon be over.
+constexpr std::chrono::minutes tried_again_after{1};
 /// A look at a table of a terabyte takes its time; what takes longer than this is no look.
 constexpr std::chrono::minutes longest{10};
 
@@ -25,8 +27,12 @@ Tonight::~Tonight() {
 std::optional<Tonight::Plan> Tonight::plan(const std::string& job, std::optional<Instant> changed) {
   const std::lock_guard lock(mutex_);
   const auto found = plans_.find(job);
-  const bool is_good = found != plans_.end() && clock_.now() - found->second.made < good_for &&
-                       (!changed || *changed < found->second.made);
+  bool is_good = false;
+  if (found != plans_.end()) {
+    const Plan& known = found->second;
+    const std::chrono::minutes longest_good = known.document ? std::chrono::minutes(good_for) : tried_again_after;
+    is_good = clock_.now() - known.made < longest_good && (!changed || *changed < known.made);
+  }
   if (!is_good && std::ranges::find(wanted_, job) == wanted_.end()) {
     wanted_.push_back(job);
     if (!worker_.joinable()) worker_ = std::jthread([this](const std::stop_token& stop) { work(stop); });

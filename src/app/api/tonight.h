@@ -29,8 +29,8 @@ class Tonight {
     Instant made{};
     Result<std::shared_ptr<const nlohmann::json>> document;  ///< As `steward plan JOB --json`, or why there is none.
   };
-  /// The job's last plan. Where it is older than an hour, or from before `changed` (its last run), or there is none,
-  /// another is begun.
+  /// The job's last plan. Where it is older than an hour (a minute, if it failed), or from before `changed` (its last
+  /// run), or there is none, another is begun.
   std::optional<Plan> plan(const std::string& job, std::optional<Instant> changed);
   /// Whether one is being made, or about to be.
   bool is_making(const std::string& job) const;
