@@ -132,6 +132,15 @@ TEST_P(Configured, TwoPoliciesOnOneTableArchiveToFoldersOfTheirOwnAndAllComesBac
   EXPECT_FALSE(app.files("other/audit_logs").empty());
   const json listed = app.steward({"archive", "list", "--json"}).json();
   EXPECT_EQ(listed["runs"].size(), 2U) << listed.dump(1);
+  // A page of one row each leads from one archive into the other, and to an end.
+  const json first = app.steward({"archive", "show", "--limit", "1", "--json"}).json();
+  ASSERT_EQ(first["rows"].size(), 1U) << first.dump(1);
+  const json second =
+      app.steward({"archive", "show", "--limit", "1", "--after", first["next"].get<std::string>(), "--json"}).json();
+  ASSERT_EQ(second["rows"].size(), 1U) << second.dump(1);
+  EXPECT_NE(first["rows"][0]["archive"], second["rows"][0]["archive"]);
+  EXPECT_NE(first["rows"][0]["key"], second["rows"][0]["key"]);
+  EXPECT_TRUE(second["next"].is_null()) << second.dump(1);
   const Answer restored = app.steward({"archive", "restore", "--all", "--json"});
   EXPECT_EQ(restored.exit_code, 0) << restored.out << restored.err;
   EXPECT_EQ(ids("audit_logs"), "1 2 3 ");
