@@ -116,8 +116,9 @@ TEST_F(Rotation, TwiceInAMinuteIsOnceUnlessForced) {
 }
 
 TEST_F(Rotation, ArchivesOlderThanSevenDaysByTheirNamesGoAndNothingElse) {
-  const auto named = [](int days) {
-    return rotation::name_of({.log = "web.log", .at = SystemClock().now() - std::chrono::days{days}});
+  const Instant now = SystemClock().now();
+  const auto named = [now](int days) {
+    return rotation::name_of({.log = "web.log", .at = now - std::chrono::days{days}});
   };
   app.file("logs/archive/" + named(8), "old");
   app.file("logs/archive/" + named(9) + ".gz", "older");
