@@ -250,7 +250,10 @@ class Running {
       TRY(in_.ledger.set_plan(id_, digest_, to_json(plan).dump()));
     results_ = asking_.earlier();
     for (const Step& step : plan.steps) {
-      results_.push_back(context_.cancelled() ? left_out(step) : TRY(one(step)));
+      const bool is_left_out = context_.cancelled();
+      const Instant began = in_.clock.now();
+      results_.push_back(is_left_out ? left_out(step) : TRY(one(step)));
+      if (!is_left_out) results_.back().took = in_.clock.now() - began;
       TRY(in_.ledger.record_task(id_, record_of(results_.back())));
     }
     if (const auto anew = TRY(asking_.ask_anew(TRY(in_.ledger.run(id_)), plan, results_)))

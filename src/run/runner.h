@@ -62,6 +62,7 @@ struct TaskResult {
   std::vector<Skip> skipped{};
   std::vector<std::string> notes{};
   std::optional<Error> error{};
+  std::optional<std::chrono::microseconds> took{};  ///< Of what was begun.
 };
 
 struct RunResult {

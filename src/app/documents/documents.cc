@@ -208,6 +208,8 @@ json document_of(const engine::Freshness& freshness, Instant now) {
           {"age_seconds", age(freshness.newest)},
           {"proved", or_null(freshness.proved)},
           {"proof_age_seconds", age(freshness.proved)},
+          {"proof_seconds",
+           freshness.proof_took ? json(static_cast<double>(freshness.proof_took->count()) / 1e6) : json(nullptr)},
           {"stale", freshness.is_stale(now)}};
 }
 

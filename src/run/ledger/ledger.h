@@ -105,6 +105,7 @@ struct MadeByTask {
   std::string run{};
   std::optional<Instant> began{};  ///< Of that run; none: it never has.
   std::optional<Instant> ended{};  ///< None while the run goes on.
+  std::string detail{};            ///< JSON: TaskRecord::detail of it.
   /// The first run that it had its part in. Where there is none: the newest run of the whole job, which was without it.
   std::optional<Instant> known_since{};
 };

@@ -347,8 +347,9 @@ Result<std::vector<PastTask>> past_tasks(LedgerDatabase& db, std::string_view jo
 Result<MadeByTask> made_by(LedgerDatabase& db, std::string_view job, std::string_view task) {
   MadeByTask out;
   const sql::Rows made =
-      TRY(db.query("select r.id, r.started, r.ended from @tasks t join @runs r on r.id = t.run where r.job = ?1 "
-                   "and t.task = ?2 and t.status = 'succeeded' and t.done_items > 0 order by r.started desc, r.id desc "
+      TRY(db.query("select r.id, r.started, r.ended, t.detail from @tasks t join @runs r on r.id = t.run "
+                   "where r.job = ?1 and t.task = ?2 and t.status = 'succeeded' and t.done_items > 0 order by "
+                   "r.started desc, r.id desc "
                    "limit 1",
                    {stored(job), stored(task)}));
   if (!made.rows.empty()) {
@@ -356,6 +357,7 @@ Result<MadeByTask> made_by(LedgerDatabase& db, std::string_view job, std::string
     out.run = text_of(row[0]);
     out.began = instant_of(row[1]);
     out.ended = optional_instant_of(row[2]);
+    out.detail = text_of(row[3]);
   }
   const sql::Rows first =
       TRY(db.query("select min(r.started) from @tasks t join @runs r on r.id = t.run where r.job = ?1 and t.task = ?2 "
