@@ -98,11 +98,10 @@ run_steward() { "${act}_steward" measured; }
 run_peer() { "${act}_$program" measured; }
 left() {
   if [ "$act" = dump ] && [ "${BENCH_STORE:-}" = s3 ]; then
-    "$mc" --quiet ls --recursive bench/backups | grep -cE '(manifest\.json|custom|gzip|toc\.dat)$'
-  elif [ "$act" = dump ] && [ -e "$work/pgbackrest/backup/bench/backup.info" ]; then
-    ls -d "$work"/pgbackrest/backup/bench/*F "$work"/store/*/*/manifest.json 2>/dev/null | wc -l
+    "$mc" --quiet ls --recursive bench/backups | grep -cE '(manifest\.json|custom|gzip|toc\.dat)$' || true
   elif [ "$act" = dump ]; then
-    find "$store" "$work/custom" "$work/gzip" "$work/directory" \( -name manifest.json -o -name custom -o -name gzip -o -name toc.dat \) 2>/dev/null | wc -l
+    find "$work" -path "$work/postgres" -prune -o \( -name manifest.json -o -name custom -o -name gzip -o -name toc.dat -o \
+      -name backup.manifest \) -print | wc -l
   else
     psql -qXAt "$target" -c "select (select count(*) from signals) + (select count(*) from audit_logs) + (select count(*) from mockups)"
   fi
