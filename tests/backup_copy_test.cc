@@ -28,6 +28,7 @@ struct CopiedShape {
   const char* name;
   DatabaseKind database;
   BucketKind copies;
+  S3Make make = S3Make::versity;
 };
 void PrintTo(const CopiedShape& shape, std::ostream* out) { *out << shape.name; }
 
@@ -50,12 +51,14 @@ struct Copied {
 
 class BackupCopy : public testing::TestWithParam<CopiedShape> {
  protected:
+  S3Of server{GetParam().make};
   Copied copied{GetParam().database, GetParam().copies};
   BackedUp& it = copied.it;
 };
 INSTANTIATE_TEST_SUITE_P(EndToEnd, BackupCopy,
                          testing::Values(CopiedShape{"postgres_folder", DatabaseKind::postgres, BucketKind::folder},
                                          CopiedShape{"postgres_s3", DatabaseKind::postgres, BucketKind::versity},
+                                         CopiedShape{"postgres_rgw", DatabaseKind::postgres, BucketKind::versity, S3Make::rgw},
                                          CopiedShape{"sqlite_folder", DatabaseKind::sqlite, BucketKind::folder}),
                          [](const auto& shape) { return shape.param.name; });
 
@@ -144,7 +147,10 @@ TEST(BackupCopyFaults, ASecondStoreThatDoesNotAnswerLeavesTheBackupWhole) {
   EXPECT_EQ(task(partly.json(), "backup-database.copy")["error"]["kind"], "unavailable");
 }
 
-TEST(BackupCopyFaults, ASecondStoreThatFailsInTheMiddleHasNoHalfCopy) {
+struct BackupCopyOnS3 : OnEachS3 {};
+INSTANTIATE_TEST_SUITE_P(EndToEnd, BackupCopyOnS3, testing::Values(S3Make::versity, S3Make::rgw), name_of);
+
+TEST_P(BackupCopyOnS3, ThatFailsInTheMiddleHasNoHalfCopy) {
   Copied copied(DatabaseKind::postgres, BucketKind::versity);
   BackedUp& it = copied.it;
   const std::string endpoint = it.app.environment["BACKUP_COPY_AWS_ENDPOINT_URL"];
