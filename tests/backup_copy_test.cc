@@ -172,6 +172,33 @@ TEST_P(BackupCopyOnS3, ThatFailsInTheMiddleHasNoHalfCopy) {
   EXPECT_THAT(copied.copies(), SizeIs(1));
 }
 
+TEST_P(BackupCopy, ThatIsBadIsMadeAgain) {
+  ASSERT_EQ(it.run().exit_code, 0);
+  object::StoreTarget target{.url = "file://" + it.app.path("copies")};
+  if (GetParam().copies != BucketKind::folder)
+    target = object::target_on("STEWARD_TEST_S3_VERSITY", it.app.environment["BACKUP_COPY_TO"]);
+  const auto store = object::opened(target);
+  std::string contents;
+  for (const std::string& key : object::keys_of(*store))
+    if (key.contains("contents")) contents = key;
+  StringSource other("something else");
+  ASSERT_TRUE(store->put(contents, other, {.size = Bytes{14}}));
+  EXPECT_EQ(it.app.steward({"backup", "verify", "--copy"}).exit_code, 1);
+  ASSERT_EQ(copied.copies()[0]["standing"], "bad");
+  EXPECT_EQ(task(it.app.steward({"plan", "backup", "--json"}).json(), "backup-database.copy")["planned"]["items"], 2);
+  const Answer again = copied.copy();
+  EXPECT_EQ(again.exit_code, 0) << again.out;
+  EXPECT_EQ(task(again.json(), "backup-database.copy")["done"]["items"], 1);
+  EXPECT_EQ(copied.copies()[0]["standing"], "read");
+  EXPECT_EQ(it.app.steward({"backup", "verify", "--copy", "--depth", "restore"}).exit_code, 0);
+
+  // How old the newest copy is, is watched as the backup itself.
+  const json watched = it.app.steward({"status", "--json"}).json()["backups"];
+  ASSERT_THAT(watched, SizeIs(2));
+  EXPECT_EQ(watched[1]["task"], "backup-database.copy");
+  EXPECT_FALSE(watched[1]["newest"].is_null());
+}
+
 TEST(BackupCopyFaults, EncryptedItIsCopiedWithoutAKey) {
   Copied copied;
   const Answer key = run_program({"/usr/bin/age-keygen"}, {}, copied.it.app.root());

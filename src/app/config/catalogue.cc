@@ -209,11 +209,15 @@ std::vector<Configured> policies_of(const Settings& settings, const std::string&
 
 std::vector<engine::Watched> watched_backups(const Settings& settings) {
   std::vector<engine::Watched> out;
-  for (const backup::PolicySpec& spec : settings.backup)
-    if (spec.is_configured() && spec.off_by.empty())
-      out.push_back({.task = spec.name,
-                     .proof = spec.proof() ? backup::proof_info(spec).name : std::string{},
-                     .stale_after = backup::stale_after});
+  for (const backup::PolicySpec& spec : settings.backup) {
+    if (!spec.is_configured() || !spec.off_by.empty()) continue;
+    out.push_back({.task = spec.name,
+                   .proof = spec.proof() ? backup::proof_info(spec).name : std::string{},
+                   .stale_after = backup::stale_after});
+    // Each night's is copied: a second store that has none of it for a day is no second store.
+    if (spec.policy && spec.policy->copy)
+      out.push_back({.task = backup::copy_info(spec).name, .stale_after = backup::stale_after});
+  }
   return out;
 }
 
