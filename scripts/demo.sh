@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows steward's main job at work on a small application that it makes up: plan, run, proof and restore. `./dev demo` builds first.
+# Shows steward's main job at work on a small application that it makes up: plan, run, proof and restore; then a backup of its database. `./dev demo` builds first.
 #
 #   scripts/demo.sh             on the command line
 #   scripts/demo.sh --serve     the dashboard, after five weeks with steward; Ctrl-C ends it
@@ -66,10 +66,19 @@ show ls -l media/mockups/mockup-037.png
 say "A second run finds nothing to do, and leaves what was brought back for 30 days:"
 show steward run cleanup
 
+say "And the database itself, every night: a backup, which counts for nothing until it was restored and compared."
+export BACKUP_BUCKET="file://$shop/backups"
+show steward run backup
+show steward backup verify latest --depth restore
+show steward backup list
+say "It comes back beside the one that is in use:"
+show steward backup restore latest --to sqlite:///restored.db
+show sqlite3 restored.db 'select count(*) from mockups'
+
 say "What to try next:"
 cat <<EOF
   cd demo
-  export PATH=$(dirname "$steward"):\$PATH DATABASE_URL=$DATABASE_URL MEDIA_ROOT=media LOG_DIR=logs S3_BUCKET=$S3_BUCKET STEWARD_STATE_DIR=$shop/state
+  export PATH=$(dirname "$steward"):\$PATH DATABASE_URL=$DATABASE_URL MEDIA_ROOT=media LOG_DIR=logs S3_BUCKET=$S3_BUCKET STEWARD_STATE_DIR=$shop/state BACKUP_BUCKET=$BACKUP_BUCKET
   steward doctor                      connections, rights, indexes, disk
   steward hold list                   what nothing may remove
   steward archive restore --all       everything back

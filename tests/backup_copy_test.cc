@@ -28,6 +28,7 @@ struct CopiedShape {
   const char* name;
   DatabaseKind database;
   BucketKind copies;
+  S3Make make = S3Make::versity;
 };
 void PrintTo(const CopiedShape& shape, std::ostream* out) { *out << shape.name; }
 
@@ -50,12 +51,14 @@ struct Copied {
 
 class BackupCopy : public testing::TestWithParam<CopiedShape> {
  protected:
+  S3Of server{GetParam().make};
   Copied copied{GetParam().database, GetParam().copies};
   BackedUp& it = copied.it;
 };
 INSTANTIATE_TEST_SUITE_P(EndToEnd, BackupCopy,
                          testing::Values(CopiedShape{"postgres_folder", DatabaseKind::postgres, BucketKind::folder},
                                          CopiedShape{"postgres_s3", DatabaseKind::postgres, BucketKind::versity},
+                                         CopiedShape{"postgres_rgw", DatabaseKind::postgres, BucketKind::versity, S3Make::rgw},
                                          CopiedShape{"sqlite_folder", DatabaseKind::sqlite, BucketKind::folder}),
                          [](const auto& shape) { return shape.param.name; });
 
@@ -144,7 +147,10 @@ TEST(BackupCopyFaults, ASecondStoreThatDoesNotAnswerLeavesTheBackupWhole) {
   EXPECT_EQ(task(partly.json(), "backup-database.copy")["error"]["kind"], "unavailable");
 }
 
-TEST(BackupCopyFaults, ASecondStoreThatFailsInTheMiddleHasNoHalfCopy) {
+struct BackupCopyOnS3 : OnEachS3 {};
+INSTANTIATE_TEST_SUITE_P(EndToEnd, BackupCopyOnS3, testing::Values(S3Make::versity, S3Make::rgw), name_of);
+
+TEST_P(BackupCopyOnS3, ThatFailsInTheMiddleHasNoHalfCopy) {
   Copied copied(DatabaseKind::postgres, BucketKind::versity);
   BackedUp& it = copied.it;
   const std::string endpoint = it.app.environment["BACKUP_COPY_AWS_ENDPOINT_URL"];
@@ -164,6 +170,33 @@ TEST(BackupCopyFaults, ASecondStoreThatFailsInTheMiddleHasNoHalfCopy) {
   EXPECT_THAT(object::keys_of(*object::opened(target)), IsEmpty());
   EXPECT_EQ(task(copied.copy().json(), "backup-database.copy")["done"]["items"], 1);
   EXPECT_THAT(copied.copies(), SizeIs(1));
+}
+
+TEST_P(BackupCopy, ThatIsBadIsMadeAgain) {
+  ASSERT_EQ(it.run().exit_code, 0);
+  object::StoreTarget target{.url = "file://" + it.app.path("copies")};
+  if (GetParam().copies != BucketKind::folder)
+    target = object::target_on("STEWARD_TEST_S3_VERSITY", it.app.environment["BACKUP_COPY_TO"]);
+  const auto store = object::opened(target);
+  std::string contents;
+  for (const std::string& key : object::keys_of(*store))
+    if (key.contains("contents")) contents = key;
+  StringSource other("something else");
+  ASSERT_TRUE(store->put(contents, other, {.size = Bytes{14}}));
+  EXPECT_EQ(it.app.steward({"backup", "verify", "--copy"}).exit_code, 1);
+  ASSERT_EQ(copied.copies()[0]["standing"], "bad");
+  EXPECT_EQ(task(it.app.steward({"plan", "backup", "--json"}).json(), "backup-database.copy")["planned"]["items"], 2);
+  const Answer again = copied.copy();
+  EXPECT_EQ(again.exit_code, 0) << again.out;
+  EXPECT_EQ(task(again.json(), "backup-database.copy")["done"]["items"], 1);
+  EXPECT_EQ(copied.copies()[0]["standing"], "read");
+  EXPECT_EQ(it.app.steward({"backup", "verify", "--copy", "--depth", "restore"}).exit_code, 0);
+
+  // How old the newest copy is, is watched as the backup itself.
+  const json watched = it.app.steward({"status", "--json"}).json()["backups"];
+  ASSERT_THAT(watched, SizeIs(2));
+  EXPECT_EQ(watched[1]["task"], "backup-database.copy");
+  EXPECT_FALSE(watched[1]["newest"].is_null());
 }
 
 TEST(BackupCopyFaults, EncryptedItIsCopiedWithoutAKey) {

@@ -21,11 +21,13 @@ struct Shape {
   const char* name;
   DatabaseKind database;
   BucketKind bucket;
+  S3Make make = S3Make::versity;
 };
 void PrintTo(const Shape& shape, std::ostream* out) { *out << shape.name; }
 
 class Backup : public testing::TestWithParam<Shape> {
  protected:
+  S3Of server{GetParam().make};
   BackedUp it{GetParam().database, GetParam().bucket};
   Application& app = it.app;
 };
@@ -80,6 +82,7 @@ TEST_P(Backup, IsNotRestoredOverWhatIsThere) {
 INSTANTIATE_TEST_SUITE_P(EndToEnd, Backup,
                          testing::Values(Shape{"postgres", DatabaseKind::postgres, BucketKind::folder},
                                          Shape{"postgres_s3", DatabaseKind::postgres, BucketKind::versity},
+                                         Shape{"postgres_rgw", DatabaseKind::postgres, BucketKind::versity, S3Make::rgw},
                                          Shape{"sqlite", DatabaseKind::sqlite, BucketKind::folder},
                                          Shape{"sqlite_s3", DatabaseKind::sqlite, BucketKind::versity}),
                          [](const auto& shape) { return shape.param.name; });

@@ -78,12 +78,13 @@ Result<std::vector<Freshness>> freshness(ledger::Ledger& ledger, std::span<const
 }
 
 std::string text_of(const Freshness& freshness, Instant now) {
+  const std::string_view what = freshness.task.ends_with(".copy") ? "copy" : "backup";
   if (freshness.newest)
-    return fmt::format("the newest backup by {} is {} old", freshness.task, format_span(now - *freshness.newest));
+    return fmt::format("the newest {} by {} is {} old", what, freshness.task, format_span(now - *freshness.newest));
   if (freshness.since)
-    return fmt::format("there is no backup by {}, {} after the first was to be made", freshness.task,
+    return fmt::format("there is no {} by {}, {} after the first was to be made", what, freshness.task,
                        format_span(now - *freshness.since));
-  return fmt::format("there is no backup by {} yet", freshness.task);
+  return fmt::format("there is no {} by {} yet", what, freshness.task);
 }
 
 Result<void> Staleness::look(std::span<const ScheduledJob> jobs, Instant now) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,40 @@ class ServerOf {
   int major_;
   std::string before_;
 };
+
+enum class S3Make { versity, rgw };
+inline void PrintTo(S3Make make, std::ostream* out) { *out << (make == S3Make::rgw ? "rgw" : "versity"); }
+
+/// From its construction to its end the S3 server of this process's tests is of this make: what one server forgives,
+/// another does not.
+class S3Of {
+ public:
+  explicit S3Of(S3Make make) : make_(make), before_(variable("STEWARD_TEST_S3_VERSITY")) {
+    if (make != S3Make::rgw) return;
+    const std::string url = variable("STEWARD_TEST_S3_RGW");
+    if (url.empty()) ADD_FAILURE() << "no RGW here: tests/servers/s3_rgw.sh start DIR, then source DIR/env";
+    ::setenv("STEWARD_TEST_S3_VERSITY", url.c_str(), 1);
+  }
+  ~S3Of() { ::setenv("STEWARD_TEST_S3_VERSITY", before_.c_str(), 1); }
+  S3Of(const S3Of&) = delete;
+  S3Of& operator=(const S3Of&) = delete;
+  S3Make make() const { return make_; }
+
+ private:
+  static std::string variable(const char* name) {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+  }
+  S3Make make_;
+  std::string before_;
+};
+/// For tests that are the same on both.
+struct OnEachS3 : testing::TestWithParam<S3Make> {
+  S3Of server{GetParam()};
+};
+inline std::string name_of(const testing::TestParamInfo<S3Make>& make) {
+  return make.param == S3Make::rgw ? "rgw" : "versity";
+}
 
 /// An application whose database is backed up, with variables alone.
 class BackedUp {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "app/cli/cluster_backups.h"
 #include "app/cli/commands.h"
 #include "app/cli/print_plan.h"
 #include "app/cli/progress.h"
@@ -30,7 +31,7 @@ Result<std::vector<backup::PolicySpec>> policies(const Settings& settings, const
   std::vector<std::string> known;
   for (const backup::PolicySpec& spec : settings.backup) {
     known.push_back(spec.name);
-    if (spec.policy && (task.empty() || spec.name == task)) out.push_back(spec);
+    if (spec.is_configured() && (task.empty() || spec.name == task)) out.push_back(spec);
   }
   if (!out.empty()) return out;
   if (!task.empty() && std::ranges::find(known, task) == known.end())
@@ -42,16 +43,21 @@ Result<std::vector<backup::PolicySpec>> policies(const Settings& settings, const
               "not-configured");
 }
 
-/// The one policy that a command is about; `copy`: as it is in the second store.
-Result<backup::Policy> the_policy(const Settings& settings, const std::string& task, bool copy) {
+/// The one policy that a command is about.
+Result<backup::PolicySpec> the_spec(const Settings& settings, const std::string& task) {
   const std::vector<backup::PolicySpec> all = TRY(policies(settings, task));
-  if (all.size() == 1 && copy && !all.front().policy->copy)
-    return fail(Kind::bad_input, fmt::format("{} has no second store", all.front().name),
-                "Name one: BACKUP_COPY_TO, or copy_to in the file.");
-  if (all.size() == 1) return copy ? backup::policy_of_copies(*all.front().policy) : *all.front().policy;
+  if (all.size() == 1) return all.front();
   std::vector<std::string> names;
   for (const backup::PolicySpec& spec : all) names.push_back(spec.name);
   return fail(Kind::bad_input, "which backup is meant?", fmt::format("Add --task: {}.", join_or(names)));
+}
+
+/// A dump's; `copy`: as it is in the second store.
+Result<backup::Policy> policy_of(const backup::PolicySpec& spec, bool copy) {
+  if (!copy) return *spec.policy;
+  if (spec.policy->copy) return backup::policy_of_copies(*spec.policy);
+  return fail(Kind::bad_input, fmt::format("{} has no second store", spec.name),
+              "Name one: BACKUP_COPY_TO, or copy_to in the file.");
 }
 
 constexpr int most_jobs = 8;
@@ -96,10 +102,20 @@ Result<int> backup_list_command(const Output& output, const BackupListCommand& c
   json all = json::array(), copies = json::array(), stores = json::array();
   const std::vector<backup::PolicySpec> specs = TRY(policies(settings, command.task));
   BackupRows shown{.with_copies =
-                       std::ranges::any_of(specs, [](const auto& spec) { return spec.policy->copy.has_value(); })};
+                       std::ranges::any_of(specs, [](const auto& spec) { return spec.policy && spec.policy->copy; })};
   shown.rows.push_back({"ID", "MADE", "TABLES", "ROWS", "BYTES", "PROVED"});
   if (shown.with_copies) shown.rows.back().emplace_back("COPY");
   for (const backup::PolicySpec& spec : specs) {
+    if (spec.pgbackrest) {
+      stores.push_back(backup::shown(*spec.pgbackrest));
+      std::vector<std::vector<std::string>> rows;
+      TRY(list_cluster(output, spec, all, rows));
+      for (std::vector<std::string>& row : rows) {
+        if (shown.with_copies) row.emplace_back("-");
+        shown.rows.push_back(std::move(row));
+      }
+      continue;
+    }
     const backup::Policy& policy = *spec.policy;
     stores.push_back(policy.store.url);
     const std::vector<backup::Backup> here = TRY(backups_in(policy.store, policy.name));
@@ -130,7 +146,9 @@ Result<int> backup_list_command(const Output& output, const BackupListCommand& c
 
 Result<int> backup_verify_command(const Output& output, const BackupVerifyCommand& command) {
   const Settings settings = TRY(settings_of_process());
-  const backup::Policy policy = TRY(the_policy(settings, command.task, command.copy));
+  const backup::PolicySpec spec = TRY(the_spec(settings, command.task));
+  if (spec.pgbackrest) return verify_cluster(output, spec, command);
+  const backup::Policy policy = TRY(policy_of(spec, command.copy));
   const auto store = TRY(object::open(as(caller("backup verify", ""), policy.store)));
   const backup::Backup one = TRY(backup::find_backup(*store, command.backup));
   const FinishBeforeLeaving finish;
@@ -176,7 +194,14 @@ Result<int> backup_verify_command(const Output& output, const BackupVerifyComman
 
 Result<int> backup_restore_command(const Output& output, const BackupRestoreCommand& command) {
   Session session = TRY(open_session_saying(output));
-  const backup::Policy policy = TRY(the_policy(session.settings, command.task, command.copy));
+  const backup::PolicySpec spec = TRY(the_spec(session.settings, command.task));
+  if (spec.pgbackrest) return restore_cluster(output, spec, command);
+  if (command.to.empty())
+    return fail(Kind::bad_input, "whereto is it to be restored?", "Name an empty database: --to URL.");
+  if (!command.at.empty())
+    return fail(Kind::bad_input, "a dump is of one moment, and has no other",
+                "Leave out --at. For recovery to any moment there is engine: pgbackrest.");
+  const backup::Policy policy = TRY(policy_of(spec, command.copy));
   const Caller who = caller("backup restore", "");
   backup::RestoreRequest request{.store = as(who, policy.store),
                                  .backup = command.backup,

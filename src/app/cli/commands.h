@@ -143,6 +143,7 @@ struct BackupVerifyCommand {
 Result<int> backup_verify_command(const Output& output, const BackupVerifyCommand& command);
 struct BackupRestoreCommand {
   std::string backup{}, task{}, to{}, identity{};
+  std::string at{};  ///< pgBackRest alone: the moment.
   std::vector<std::string> tables{};
   bool plan_only = false, into_existing = false, no_compare = false, globals = false;
   bool no_owner = false, no_privileges = false;

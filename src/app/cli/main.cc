@@ -281,7 +281,8 @@ class Grammar {
         command(backup, "restore", "bring a backup back into an empty database; says first what it would do",
                 [this](const Output& output) { return backup_restore_command(output, backup_restore_); });
     restore->add_option("ID", backup_restore_.backup, "which: its id, a beginning of it, or latest")->required();
-    restore->add_option("--to", backup_restore_.to, "the database: a URL")->required();
+    restore->add_option("--to", backup_restore_.to, "the database: a URL; of pgBackRest the cluster's folder");
+    restore->add_option("--at", backup_restore_.at, "pgBackRest: recovered to this moment, as 2026-11-30T01:30:00Z");
     restore->add_option("--task", backup_restore_.task, "the policy, where there are several");
     restore->add_option("--table", backup_restore_.tables, "this table alone, with its indexes; may be repeated");
     restore

@@ -58,6 +58,12 @@ object::StoreTarget as(const Caller& caller, object::StoreTarget target) {
   return target;
 }
 
+backup::PgBackRest as(const Caller& caller, backup::PgBackRest policy) {
+  if (policy.database) policy.database = as(caller, *policy.database);
+  policy.stop = caller.stop;
+  return policy;
+}
+
 retention::OutOfReach out_of_reach(const Settings& settings, const StateDirectory& state, const Caller& caller) {
   retention::OutOfReach out;
   out.folders.push_back(state.folder().path());
@@ -127,10 +133,31 @@ Job rotate_logs(const Settings& settings, const Caller& caller) {
   return job;
 }
 
+/// Up to three tasks of a stanza: whether pgBackRest has a retention, its own file alone says, so the last is always
+/// there.
+void add_cluster(Job& job, const backup::PolicySpec& spec, const Caller& caller) {
+  TaskSlot slot{.info = backup::backup_info(spec), .off_by = spec.off_by, .approval = spec.approval};
+  TaskSlot proof{.info = backup::proof_info(spec), .off_by = spec.off_by};
+  TaskSlot expire{.info = backup::expire_info(spec), .off_by = spec.off_by, .approval = spec.approval};
+  if (spec.off_by.empty()) {
+    const backup::PgBackRest policy = as(caller, *spec.pgbackrest);
+    slot.task = backup::back_up_cluster(slot.info, policy);
+    if (policy.proof) proof.task = backup::prove_cluster(proof.info, policy);
+    expire.task = backup::expire_cluster(expire.info, policy);
+  }
+  job.tasks.push_back(std::move(slot));
+  if (spec.pgbackrest->proof) job.tasks.push_back(std::move(proof));
+  job.tasks.push_back(std::move(expire));
+}
+
 /// Up to five tasks for each policy: a backup, its proof, its copy elsewhere, and what is old goes in both places.
 Job back_up(const Settings& settings, const Caller& caller) {
   Job job{.name = std::string(backup_name), .title = "dumps databases into a store, and proves that they come back"};
   for (const backup::PolicySpec& spec : settings.backup) {
+    if (spec.pgbackrest) {
+      add_cluster(job, spec, caller);
+      continue;
+    }
     TaskSlot slot{.info = backup::backup_info(spec), .off_by = spec.off_by, .approval = spec.approval};
     TaskSlot proof{.info = backup::proof_info(spec), .off_by = spec.off_by};
     TaskSlot expire{.info = backup::expire_info(spec), .off_by = spec.off_by, .approval = spec.approval};
@@ -176,17 +203,21 @@ std::vector<Configured> policies_of(const Settings& settings, const std::string&
       out.push_back({.works = spec.policy && spec.off_by.empty(), .off_by = spec.off_by});
   if (job == backup_name)
     for (const backup::PolicySpec& spec : settings.backup)
-      out.push_back({.works = spec.policy && spec.off_by.empty(), .off_by = spec.off_by});
+      out.push_back({.works = spec.is_configured() && spec.off_by.empty(), .off_by = spec.off_by});
   return out;
 }
 
 std::vector<engine::Watched> watched_backups(const Settings& settings) {
   std::vector<engine::Watched> out;
-  for (const backup::PolicySpec& spec : settings.backup)
-    if (spec.policy && spec.off_by.empty())
-      out.push_back({.task = spec.name,
-                     .proof = spec.policy->proof ? backup::proof_info(spec).name : std::string{},
-                     .stale_after = backup::stale_after});
+  for (const backup::PolicySpec& spec : settings.backup) {
+    if (!spec.is_configured() || !spec.off_by.empty()) continue;
+    out.push_back({.task = spec.name,
+                   .proof = spec.proof() ? backup::proof_info(spec).name : std::string{},
+                   .stale_after = backup::stale_after});
+    // Each night's is copied: a second store that has none of it for a day is no second store.
+    if (spec.policy && spec.policy->copy)
+      out.push_back({.task = backup::copy_info(spec).name, .stale_after = backup::stale_after});
+  }
   return out;
 }
 

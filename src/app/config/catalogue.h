@@ -39,6 +39,7 @@ std::vector<engine::ScheduledJob> scheduled_jobs(const Settings& settings);
 /// The target as this caller connects to it.
 sql::Target as(const Caller& caller, sql::Target target);
 object::StoreTarget as(const Caller& caller, object::StoreTarget target);
+backup::PgBackRest as(const Caller& caller, backup::PgBackRest policy);
 
 /// Places that are steward's, and tables whose rows need files and objects.
 retention::OutOfReach out_of_reach(const Settings& settings, const StateDirectory& state, const Caller& caller);

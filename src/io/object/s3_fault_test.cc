@@ -1,9 +1,11 @@
 // S3 when something goes wrong: answers lost, cut, refused, wrong. The server behind the proxy is a real one.
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
 #include <atomic>
+#include <map>
 
 #include "io/http/scripted_server_test_support.h"
 #include "io/object/conditionless_server_test_support.h"
@@ -144,6 +146,59 @@ TEST_P(S3Faults, PartsGrowWhereTheGuessWasTooSmallAndStayBelowWhatTheServerAllow
   EXPECT_LE(parts.size(), 10U);
   for (std::size_t i = 0; i < 9; ++i) EXPECT_EQ(parts[i], 5U << 20) << i;
   EXPECT_TRUE(content_of(*behind.direct, "k") == content);
+}
+
+/// As servers are that allow ten parts, all but the last of one size.
+FaultProxy::Decide few_equal_parts() {
+  return [sizes = std::map<int, std::size_t>()](const SeenRequest& request) mutable {
+    constexpr std::string_view mark = "partNumber=";
+    constexpr int most = 10;
+    const std::size_t at = request.target.find(mark);
+    if (request.method == "PUT" && at != std::string::npos) {
+      const int number = std::stoi(request.target.substr(at + mark.size()));
+      sizes[number] = request.body.size();
+      if (number > most)
+        return Fault::reply(400, "<Error><Code>InvalidArgument</Code><Message>Part number too large.</Message></Error>");
+    }
+    if (request.method == "POST" && request.target.contains("uploadId="))
+      for (const auto& [number, size] : sizes)
+        if (number < static_cast<int>(sizes.size()) && size != sizes[1])
+          return Fault::reply(400, "<Error><Code>InvalidPart</Code><Message>All non-trailing parts must have the same "
+                                   "length.</Message></Error>");
+    return Fault::none();
+  };
+}
+
+TEST_P(S3Faults, AServerThatTakesFewAndEqualPartsGetsThemWhereTheSizeWasGuessed) {
+  S3Tuning few = test_tuning();
+  few.most_parts = 10;
+  Behind behind(GetParam(), few_equal_parts(), few);
+  const std::string content = random_bytes(54 << 20);
+  put(*behind.store, "k", content, {.about = 60_MiB});
+  EXPECT_LE(parts_seen(behind.proxy).size(), 10U);
+  EXPECT_TRUE(content_of(*behind.direct, "k") == content);
+}
+
+TEST_P(S3Faults, WherePartsDoNotSuitTheServerItsWordsAndWhatToDoAreSaid) {
+  const std::string content = random_bytes(60 << 20);
+  const auto refused = [&](S3Tuning tuning, std::optional<Bytes> about) {
+    Behind behind(GetParam(), few_equal_parts(), std::move(tuning));
+    StringSource source(content);
+    const auto written = behind.store->put("k", source, {.about = about});
+    EXPECT_FALSE(written);
+    EXPECT_THAT(keys_of(*behind.direct), ElementsAre());
+    return written ? Error{} : written.error();
+  };
+  // Nobody has said that it allows fewer than AWS.
+  const Error too_many = refused(test_tuning(), Bytes{1});
+  EXPECT_THAT(too_many.message, testing::HasSubstr("Part number too large."));
+  EXPECT_THAT(too_many.hint, testing::HasSubstr("stores: max_parts"));
+  // It was told so, and the object is larger than was guessed: the last parts grow.
+  S3Tuning few = test_tuning();
+  few.most_parts = 10;
+  const Error unequal = refused(few, Bytes{1});
+  EXPECT_THAT(unequal.message, testing::HasSubstr("must have the same length"));
+  EXPECT_THAT(unequal.hint, testing::HasSubstr("of one size alone"));
 }
 
 TEST_P(S3Faults, AnErrorUnderAStatusOf200EndsAnUploadOrIsRepeated) {

@@ -15,6 +15,17 @@ constexpr Bytes cheap_part = 64_MiB;
 constexpr unsigned few_parts = 1'000;
 constexpr const char* put_word = "x-amz-meta-steward-put";
 
+constexpr const char* hint_of_parts =
+    "Some servers allow fewer parts than AWS (stores: max_parts), or parts of one size alone, as they are while an object "
+    "is no larger than was expected.";
+
+/// Each server has its own word for a part that it does not take.
+Error refusal_of_parts(Error error, const S3Problem& problem) {
+  for (const char* code : {"InvalidPart", "InvalidPartNumber", "InvalidArgument", "EntityTooSmall", "TooManyParts"})
+    if (problem.code == code) error.hint = hint_of_parts;
+  return error;
+}
+
 std::string random_word() {
   std::random_device device;
   return fmt::format("{:08x}{:08x}{:08x}{:08x}", device(), device(), device(), device());
@@ -186,16 +197,20 @@ Result<std::vector<Part>> S3Store::send_parts(std::string_view key, const std::s
   while (!buffer.empty()) {
     const auto number = static_cast<unsigned>(parts.size()) + 1;
     if (number > client_.tuning().most_parts)
-      return fail(Kind::bad_input, fmt::format("cannot {}: it is larger than it was said to be", act("write", key)));
+      return fail(Kind::bad_input,
+                  fmt::format("cannot {}: it is larger than was expected, and does not fit into {} parts",
+                              act("write", key), client_.tuning().most_parts),
+                  hint_of_parts);
     Fields headers;
     add_md5(options, buffer, headers);
-    const S3Answer answer =
-        TRY(client_.expect_success({.act = act("write", key),
-                                    .method = "PUT",
-                                    .key = whole_key(key),
-                                    .query = {{"partNumber", std::to_string(number)}, {"uploadId", id}},
-                                    .headers = std::move(headers),
-                                    .body = buffer}));
+    const S3Call call{.act = act("write", key),
+                      .method = "PUT",
+                      .key = whole_key(key),
+                      .query = {{"partNumber", std::to_string(number)}, {"uploadId", id}},
+                      .headers = std::move(headers),
+                      .body = buffer};
+    const S3Answer answer = TRY(client_.send(call));
+    if (!answer.ok()) return std::unexpected(refusal_of_parts(client_.refusal(answer, call), answer.problem));
     parts.push_back({static_cast<int>(number), answer.http.header("etag").value_or("")});
     sent += Bytes{buffer.size()};
     const std::size_t size = part_size(client_.tuning(), options, number + 1);
@@ -235,7 +250,7 @@ Result<ObjectInfo> S3Store::finish_parts(std::string_view key, const std::string
       return head(key);
     if (answer.changed() && options.only_if_absent) return already_there(call.act);
     if (answer.changed() && !options.if_etag.empty()) return is_another(call.act);
-    return std::unexpected(client_.refusal(answer, call));
+    return std::unexpected(refusal_of_parts(client_.refusal(answer, call), answer.problem));
   }
 }
 

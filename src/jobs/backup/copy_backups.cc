@@ -28,12 +28,17 @@ class CopyBackups final : public Task {
     step.strategy = "each object is read, its hash compared, written there, read back and hashed; the manifest last";
     if (policy_.copy->locked > std::chrono::microseconds::zero())
       step.strategy += fmt::format("; locked there for {}", format_age({policy_.copy->locked}));
-    step.filter = "whole backups that are newer than the newest there";
+    step.filter = "whole backups that are newer than the newest there, and those whose copy was found bad";
     step.reason = there.empty() ? "there is no copy yet" : "there are: " + text_of(growth(there));
     if (policy_.copy->keep.empty() && !there.empty()) step.reason += "; no rule removes any there";
     step.planned.bytes = Bytes{};
     for (const std::size_t i : to_copy(here, there, policy_.copy->keep, context.now))
       step.planned.add(1, here[i].manifest.size());
+    const std::vector<std::size_t> bad = to_repair(here, there);
+    for (const std::size_t i : bad) {
+      step.planned.add(1, here[i].manifest.size());
+      step.notes.push_back(fmt::format("the copy of {} is bad: it is made again", here[i].manifest.id()));
+    }
     // The run that carries this out makes one more first.
     step.planned.add(1, here.empty() ? Bytes{} : here.back().manifest.size());
     return step;
@@ -68,6 +73,10 @@ class CopyBackups final : public Task {
       TRY(run.checkpoint("before a copy"));
       TRY(copy(*from, *to, here[i].manifest, run));
     }
+    for (const std::size_t i : to_repair(here, there)) {
+      TRY(run.checkpoint("before a copy"));
+      TRY(repair(*from, *to, here[i].manifest, run));
+    }
     return {};
   }
 
@@ -80,9 +89,7 @@ class CopyBackups final : public Task {
   }
 
   Result<void> copy(object::Store& from, object::Store& to, Manifest manifest, RunContext& run) const {
-    manifest.locked_until.reset();
-    if (policy_.copy->locked > std::chrono::microseconds::zero())
-      manifest.locked_until = run.clock().now() + policy_.copy->locked;
+    set_lock(manifest, run);
     std::vector<std::string> written;
     const auto copied = copy_objects(from, to, manifest, written, run);
     if (!copied) {
@@ -102,16 +109,45 @@ class CopyBackups final : public Task {
     return {};
   }
 
+  /// It stays bad until all of it is good. Nothing is removed.
+  Result<void> repair(object::Store& from, object::Store& to, Manifest manifest, RunContext& run) const {
+    set_lock(manifest, run);
+    const ObjectCopy how = copying(from, to, manifest, run);
+    for (const StoredObject& object : manifest.objects) {
+      TRY(repair_object(how, object));
+      TRY(run.checkpoint("object copied"));
+    }
+    manifest.by_hand = by_hand(manifest, policy_.copy->store.url);
+    const std::string text = to_json(manifest).dump(2) + '\n';
+    StringSource source(text);
+    TRY(to.put(manifest.key_of(manifest_key), source,
+               {.size = Bytes{text.size()}, .locked_until = manifest.locked_until}));
+    TRY(write_proof(to, manifest, {.depth = Depth::bytes, .at = run.clock().now()}));
+    run.done(1);
+    run.note(Level::info, fmt::format("the copy of {} was bad, and is made again", manifest.id()));
+    return {};
+  }
+
+  void set_lock(Manifest& manifest, RunContext& run) const {
+    manifest.locked_until.reset();
+    if (policy_.copy->locked > std::chrono::microseconds::zero())
+      manifest.locked_until = run.clock().now() + policy_.copy->locked;
+  }
+
+  static ObjectCopy copying(object::Store& from, object::Store& to, const Manifest& manifest, RunContext& run) {
+    return {.from = from,
+            .to = to,
+            .folder = manifest.id(),
+            .locked_until = manifest.locked_until,
+            .check = [&run](Bytes more) {
+              run.done(0, more);
+              return run.checkpoint("copying");
+            }};
+  }
+
   static Result<void> copy_objects(object::Store& from, object::Store& to, const Manifest& manifest,
                                    std::vector<std::string>& written, RunContext& run) {
-    const ObjectCopy how{.from = from,
-                         .to = to,
-                         .folder = manifest.id(),
-                         .locked_until = manifest.locked_until,
-                         .check = [&run](Bytes more) {
-                           run.done(0, more);
-                           return run.checkpoint("copying");
-                         }};
+    const ObjectCopy how = copying(from, to, manifest, run);
     for (const StoredObject& object : manifest.objects) {
       if (TRY(copy_object(how, object))) written.push_back(object.key);
       TRY(run.checkpoint("object copied"));

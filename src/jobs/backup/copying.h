@@ -17,6 +17,9 @@ namespace steward::backup {
 std::vector<std::size_t> to_copy(std::span<const Backup> here, std::span<const Backup> there, const Keep& keep,
                                  Instant now);
 
+/// Whose copy there was found bad, and which is good here: their copies are made again. Positions in `here`. Pure.
+std::vector<std::size_t> to_repair(std::span<const Backup> here, std::span<const Backup> there);
+
 /// One object from store to store, streamed; its hash compared on the way, and again as it is read back there. corrupt:
 /// it is not what the manifest says. One that lies there already, of a run that was cut off, is only read back.
 /// `check` is asked often. True where it was written now.
@@ -26,7 +29,11 @@ struct ObjectCopy {
   std::string folder{};
   std::optional<Instant> locked_until{};
   std::function<Result<void>(Bytes more)> check{};
+  bool replace = false;  ///< What lies there.
 };
 Result<bool> copy_object(const ObjectCopy& how, const StoredObject& object);
+
+/// Writes it anew where what lies there is not what the manifest says, or nothing. True where it was written.
+Result<bool> repair_object(const ObjectCopy& how, const StoredObject& object);
 
 }  // namespace steward::backup

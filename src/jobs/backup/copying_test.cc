@@ -43,6 +43,21 @@ TEST(ToCopy, IsNoBackupWhoseProofFailed) {
   EXPECT_THAT(to_copy(here, {}, {}, noon), ElementsAre(0, 2));
 }
 
+TEST(ToRepair, IsWhatIsGoodHereAndWasFoundBadThere) {
+  const std::vector<Backup> here{of_day(3), of_day(2, 100, true), of_day(1), of_day(0)};
+  const std::vector<Backup> there{of_day(4, 100, true), of_day(3, 100, true), of_day(2, 100, true), of_day(1)};
+  EXPECT_THAT(to_repair(here, there), ElementsAre(0));
+  EXPECT_THAT(to_copy(here, there, {}, noon), ElementsAre(3)) << "what is there already is no new copy";
+  EXPECT_THAT(to_repair(here, {}), IsEmpty());
+}
+
+TEST(ToCopy, IsNotHeldUpByACopyWhoseManifestCannotBeRead) {
+  std::vector<Backup> there = of_days({2});
+  there.push_back({.manifest = {.name = "app", .run = "run1", .begun = noon}, .proofs = {{.at = noon, .faults = {"no manifest"}}}});
+  EXPECT_THAT(to_copy(of_days({2, 1, 0}), there, {}, noon), ElementsAre(2));
+  EXPECT_THAT(to_repair(of_days({2, 1, 0}), there), ElementsAre(1));
+}
+
 TEST(Growth, IsToldFromTheLastMonth) {
   EXPECT_EQ(text_of(growth({})), "0 backups with 0 B");
   EXPECT_EQ(text_of(growth(of_days({0}))), "1 backup with 100 B");

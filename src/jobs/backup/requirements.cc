@@ -5,6 +5,7 @@
 #include "io/sql/database_url.h"
 #include "jobs/backup/age.h"
 #include "jobs/backup/clients.h"
+#include "jobs/backup/pgbackrest_program.h"
 #include "jobs/backup/postgres_dump.h"
 #include "jobs/backup/verify.h"
 
@@ -22,6 +23,9 @@ bool is_restored(const Policy& policy) { return policy.proof && policy.proof->de
 
 std::vector<Lack> lacking(const PolicySpec& spec) {
   std::vector<Lack> out;
+  if (spec.pgbackrest && spec.off_by.empty())
+    if (const auto program = PgBackRestProgram::find(*spec.pgbackrest); !program)
+      out.push_back({spec.name, program.error()});
   if (!spec.policy || !spec.off_by.empty()) return out;
   const Policy& policy = *spec.policy;
   const std::string proof = proof_info(spec).name;

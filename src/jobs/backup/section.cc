@@ -6,10 +6,12 @@
 #include <charconv>
 #include <filesystem>
 #include <set>
+#include <tuple>
 
 #include "core/text.h"
 #include "io/sql/database_url.h"
 #include "jobs/backup/age.h"
+#include "jobs/backup/pgbackrest_section.h"
 #include "run/task_section.h"
 
 namespace steward::backup {
@@ -42,6 +44,13 @@ class Reader {
     if (!is_task_name(member.key))
       wrong(member.at, fmt::format("\"{}\" cannot be a task's name", printable(member.key)),
             "Use letters, digits and -, as in app-nightly.");
+    check_engine(node, fmt::format("backup policy \"{}\"", printable(member.key)), errors_);
+    if (is_pgbackrest(node)) {
+      spec.pgbackrest = cluster(node);
+      if (!stanzas_.emplace(spec.pgbackrest->config, spec.pgbackrest->stanza, spec.pgbackrest->repo).second)
+        wrong(member.at, fmt::format("another policy has the stanza {}", printable(spec.pgbackrest->stanza)));
+      return spec;
+    }
     spec.policy = policy(node);
     take_place(member.at, spec.policy->store.url, spec.policy->name);
     if (spec.policy->copy) take_place(member.at, spec.policy->copy->store.url, spec.policy->name);
@@ -72,10 +81,19 @@ class Reader {
     return {};
   }
 
+  PgBackRest cluster(const Node& node) {
+    PgBackRest cluster = read_pgbackrest(node, names_.path, errors_);
+    if (const Node* database = node.find("database"))
+      cluster.database = named(*database, "database", names_.databases);
+    if (const Node* proof = node.find("proof")) cluster.proof = read_proof(*proof);
+    return cluster;
+  }
+
   Policy policy(const Node& node) {
     Policy policy;
-    policy.database = named(*node.find("database"), "database", names_.databases);
-    policy.store = named(*node.find("store"), "store", names_.stores);
+    if (const Node* database = node.find("database"))
+      policy.database = named(*database, "database", names_.databases);
+    if (const Node* store = node.find("store")) policy.store = named(*store, "store", names_.stores);
     if (const Node* name = node.find("name")) {
       policy.name = name->text;
       if (!is_segment(policy.name))
@@ -144,6 +162,7 @@ class Reader {
   const Names& names_;
   std::vector<Error>& errors_;
   std::set<std::pair<std::string, std::string>> places_{};
+  std::set<std::tuple<std::string, std::string, unsigned>> stanzas_{};
 };
 
 }  // namespace
@@ -186,21 +205,19 @@ Shape backup_shape() {
                        .example = "offsite"},
                       {.key = "keep", .what = "which copies stay there; without it all stay", .shape = keep},
                       lock});
-  return map_of(record(
-      "backup policy",
+  std::vector<Field> fields = pgbackrest_fields();
+  const std::vector<Field> of_dumps =
       {enabled_field(),
        approval_field(),
        {.key = "database",
         .what = "which database, by its name under databases; not one behind a pooler of transactions",
         .shape = text,
-        .required = true,
         .example = "app"},
        {.key = "store",
         .what =
             "where backups go, by its name under stores; a bucket that nothing else uses, with a key of its own, is "
             "best",
         .shape = text,
-        .required = true,
         .example = "backups"},
        {.key = "name",
         .what = "the folder in the store",
@@ -236,7 +253,15 @@ Shape backup_shape() {
         .what = "the folder of pg_dump, pg_dumpall, pg_restore and psql; else they are looked for, and those of the "
                 "server's version taken",
         .shape = text,
-        .example = "/usr/lib/postgresql/16/bin"}}));
+        .example = "/usr/lib/postgresql/16/bin"}};
+  fields.insert(fields.begin(), of_dumps.begin(), of_dumps.end());
+  return map_of(record("backup policy", std::move(fields)));
+}
+
+const std::optional<ProofRule>& PolicySpec::proof() const {
+  static const std::optional<ProofRule> none;
+  if (pgbackrest) return pgbackrest->proof;
+  return policy ? policy->proof : none;
 }
 
 std::vector<PolicySpec> read_backup(const Node& section, const Names& names, std::vector<Error>& errors) {
@@ -247,21 +272,30 @@ std::vector<PolicySpec> read_backup(const Node& section, const Names& names, std
 }
 
 TaskInfo backup_info(const PolicySpec& spec) {
+  if (spec.pgbackrest)
+    return {.name = spec.name,
+            .title = fmt::format("the cluster of stanza {} is backed up by pgBackRest", spec.pgbackrest->stanza)};
   if (!spec.policy) return {.name = spec.name, .title = "the database is dumped into a store"};
   return {.name = spec.name, .title = fmt::format("{} is dumped into {}", spec.policy->name, spec.policy->store.url)};
 }
 
 TaskInfo proof_info(const PolicySpec& spec) {
   TaskInfo info{.name = spec.name + ".proof", .title = "the newest backup is proved"};
-  if (spec.policy && spec.policy->proof)
-    info.title = fmt::format("the newest backup of {} is {}, every {}", spec.policy->name,
-                             spec.policy->proof->depth == Depth::restore ? "restored and compared" : "read and hashed",
-                             format_age(spec.policy->proof->every));
+  if (const std::optional<ProofRule>& proof = spec.proof())
+    info.title =
+        fmt::format("the newest backup of {} is {}, every {}", spec.policy ? spec.policy->name : spec.pgbackrest->stanza,
+                    proof->depth == Depth::bytes ? "read and hashed"
+                    : spec.policy                ? "restored and compared"
+                                                 : "restored and read",
+                    format_age(proof->every));
   return info;
 }
 
 TaskInfo expire_info(const PolicySpec& spec) {
   TaskInfo info{.name = spec.name + ".expire", .title = "backups that no rule keeps are removed"};
+  if (spec.pgbackrest)
+    info.title = fmt::format("backups of stanza {} are removed that pgBackRest's retention does not keep",
+                             spec.pgbackrest->stanza);
   if (spec.policy)
     info.title = fmt::format("backups of {} are removed but for {}", spec.policy->name, text_of(spec.policy->keep));
   return info;

@@ -15,17 +15,22 @@
 
 #include "core/schema.h"
 #include "jobs/backup/backup.h"
+#include "jobs/backup/pgbackrest.h"
 
 namespace steward::backup {
 
 /// One policy, as it is configured: by a file, or by variables.
 struct PolicySpec {
   std::string name{};
-  std::optional<Policy> policy{};    ///< None: not configured,
+  std::optional<Policy> policy{};    ///< None: not configured, or not the engine,
+  std::optional<PgBackRest> pgbackrest{};  ///< which is this one then;
   std::vector<std::string> needs{};  ///< and these are the variables to set.
   std::string off_by{};              ///< Not empty: left off, and who said so.
   bool approval = false;             ///< What it would do waits for a person.
   SourcePlace at{};                  ///< Of its name in the file.
+
+  bool is_configured() const { return policy || pgbackrest; }
+  const std::optional<ProofRule>& proof() const;
 };
 
 /// What the section looks like.

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -51,6 +52,34 @@ maintenance_work_mem = 128MB
 logging_collector = off
 )";
 
+/// What keeps a cluster that was brought back to itself, whatever it was told to do where it came from. On the command
+/// line: there it counts more than the cluster's own files.
+constexpr std::array<std::string_view, 22> kept_to_itself{"listen_addresses=",
+                                                          "port=5432",
+                                                          "archive_mode=off",
+                                                          "archive_command=",
+                                                          "archive_library=",
+                                                          "archive_cleanup_command=",
+                                                          "recovery_end_command=",
+                                                          "primary_conninfo=",
+                                                          "primary_slot_name=",
+                                                          "synchronous_standby_names=",
+                                                          "shared_preload_libraries=",
+                                                          "session_preload_libraries=",
+                                                          "local_preload_libraries=",
+                                                          "external_pid_file=",
+                                                          "ssl=off",
+                                                          "hot_standby=off",
+                                                          "fsync=off",
+                                                          "autovacuum=off",
+                                                          "logging_collector=off",
+                                                          "log_destination=stderr",
+                                                          "shared_buffers=128MB",
+                                                          "huge_pages=off"};
+/// Transactions that are prepared for a second phase come back, too.
+constexpr std::string_view prepared_transactions = "max_prepared_transactions=10000";
+constexpr int first_with_archive_library = 15;
+
 std::unexpected<Error> cannot(std::string_view what) {
   return fail(Kind::unavailable, fmt::format("cannot {}: {}", what, std::strerror(errno)));
 }
@@ -62,10 +91,11 @@ struct User {
 };
 
 /// Whom it runs as; nothing: as this process does.
-Result<std::optional<User>> server_user() {
+Result<std::optional<User>> server_user(const std::string& wanted = {}) {
   if (geteuid() != 0) return std::nullopt;
-  for (const char* name : {"postgres", "nobody"})
-    if (const passwd* user = getpwnam(name)) return User{user->pw_uid, user->pw_gid, name};
+  for (const std::string& name : {wanted, std::string("postgres"), std::string("nobody")})
+    if (const passwd* user = name.empty() ? nullptr : getpwnam(name.c_str()); user != nullptr)
+      return User{user->pw_uid, user->pw_gid, name};
   return fail(Kind::not_found, "PostgreSQL does not run as root, and there is no user postgres or nobody");
 }
 
@@ -112,6 +142,7 @@ struct ThrowawayServer::State {
   std::string folder{};
   files::Handle lock{};
   pid_t pid = 0;
+  std::string role = "postgres";
 
   State() = default;
   State(const State&) = delete;
@@ -153,11 +184,39 @@ struct ThrowawayServer::State {
     return file ? Result<void>{} : cannot("write " + data() + "/postgresql.conf");
   }
 
-  Result<void> run(const Clients& clients, const std::optional<User>& user) {
+  /// Its own files of settings and of who may come in stay where they are, and are not read.
+  Result<std::vector<std::string>> settings_of(const GivenCluster& given, const Clients& clients) const {
+    const std::string folder_of = folder + '/';
+    std::ofstream(folder_of + "hba") << "local all all trust\n";
+    std::ofstream(folder_of + "ident").close();
+    std::ofstream(folder_of + "conf").close();
+    for (const char* name : {"hba", "ident", "conf"})
+      if (chmod((folder_of + name).c_str(), 0644) != 0) return cannot("write " + folder_of + name);
+    std::vector<std::string> out{"config_file=" + folder_of + "conf", "hba_file=" + folder_of + "hba",
+                                 "ident_file=" + folder_of + "ident", "unix_socket_directories=" + folder};
+    for (const std::string_view setting : kept_to_itself)
+      if (clients.major >= first_with_archive_library || !setting.starts_with("archive_library"))
+        out.emplace_back(setting);
+    out.emplace_back(prepared_transactions);
+    out.insert(out.end(), given.settings.begin(), given.settings.end());
+    return out;
+  }
+
+  Result<void> make_data(const std::optional<User>& user) const {
+    if (mkdir(data().c_str(), 0700) != 0) return cannot("make " + data());
+    if (user && chown(data().c_str(), user->uid, user->gid) != 0) return cannot("give away " + data());
+    return {};
+  }
+
+  Result<void> run(const Clients& clients, const std::optional<User>& user,
+                   const std::vector<std::string>& settings = {}, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> words{clients.program("postgres"), "-D", data()}, variables = environment();
+    for (const std::string& setting : settings) words.insert(words.end(), {"-c", setting});
+    variables.insert(variables.end(), more.begin(), more.end());
     const files::Handle log(open((folder + "/log").c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
     if (log.fd() < 0) return cannot("write " + folder + "/log");
-    process::Command command{.arguments = as(user, {clients.program("postgres"), "-D", data()}),
-                             .environment = environment(),
+    process::Command command{.arguments = as(user, std::move(words)),
+                             .environment = std::move(variables),
                              .directory = folder,
                              .output = log.fd(),
                              .nice = kinder};
@@ -183,36 +242,65 @@ std::string scratch_folder() {
 }
 
 sql::Target ThrowawayServer::target(const std::string& database) const {
-  return {.url = fmt::format("postgresql://postgres@/{}?host={}", percent_encode(database, false),
-                             percent_encode(state_->folder, false)),
+  return {.url = fmt::format("postgresql://{}@/{}?host={}", percent_encode(state_->role, false),
+                             percent_encode(database, false), percent_encode(state_->folder, false)),
           .application = "steward backup proof"};
+}
+
+namespace {
+
+Result<void> expect_room(const std::string& parent, Bytes room) {
+  struct statvfs disk{};
+  if (statvfs(parent.c_str(), &disk) != 0) return cannot("ask " + parent + " for its room");
+  const Bytes left{static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize};
+  if (left >= room) return {};
+  return fail(Kind::unavailable,
+              fmt::format("{} has {} left, and the proof may need {}", parent, format_bytes(left), format_bytes(room)),
+              "Set TMPDIR to a folder with more room.");
+}
+
+}  // namespace
+
+Result<void> ThrowawayServer::wait_for(const std::function<Result<void>()>& check,
+                                       std::chrono::steady_clock::time_point give_up) const {
+  while (!sql::connect(target("postgres"))) {
+    TRY(check());
+    if (state_->has_ended() || std::chrono::steady_clock::now() > give_up)
+      return fail(Kind::unavailable,
+                  fmt::format("the server for the proof did not start: {}", end_of(state_->folder + "/log")));
+    std::this_thread::sleep_for(look_every);
+  }
+  return {};
 }
 
 Result<ThrowawayServer> ThrowawayServer::start(const Clients& clients, const std::string& parent, Bytes room,
                                                const std::function<Result<void>()>& check) {
   remove_left_over(parent);
-  struct statvfs disk{};
-  if (statvfs(parent.c_str(), &disk) != 0) return cannot("ask " + parent + " for its room");
-  const Bytes left{static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize};
-  if (left < room)
-    return fail(
-        Kind::unavailable,
-        fmt::format("{} has {} left, and the proof may need {}", parent, format_bytes(left), format_bytes(room)),
-        "Set TMPDIR to a folder with more room.");
+  TRY(expect_room(parent, room));
   const auto user = TRY(server_user());
   auto state = std::make_unique<State>();
   TRY(state->make_folder(parent, user));
   TRY(state->make_cluster(clients, user));
   TRY(state->run(clients, user));
   ThrowawayServer server(std::move(state));
-  const auto give_up = std::chrono::steady_clock::now() + longest_start;
-  while (!sql::connect(server.target("postgres"))) {
-    TRY(check());
-    if (server.state_->has_ended() || std::chrono::steady_clock::now() > give_up)
-      return fail(Kind::unavailable,
-                  fmt::format("the server for the proof did not start: {}", end_of(server.state_->folder + "/log")));
-    std::this_thread::sleep_for(look_every);
-  }
+  TRY(server.wait_for(check, std::chrono::steady_clock::now() + longest_start));
+  return server;
+}
+
+Result<ThrowawayServer> ThrowawayServer::start_on(const GivenCluster& given, const Clients& clients,
+                                                  const std::string& parent, Bytes room,
+                                                  const std::function<Result<void>()>& check) {
+  remove_left_over(parent);
+  TRY(expect_room(parent, room));
+  const auto user = TRY(server_user(given.user));
+  auto state = std::make_unique<State>();
+  state->role = given.role;
+  TRY(state->make_folder(parent, user));
+  TRY(state->make_data(user));
+  TRY(given.fill(state->data()));
+  TRY(state->run(clients, user, TRY(state->settings_of(given, clients)), given.environment));
+  ThrowawayServer server(std::move(state));
+  TRY(server.wait_for(check, std::chrono::steady_clock::time_point::max()));
   return server;
 }
 

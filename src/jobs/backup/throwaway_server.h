@@ -8,9 +8,11 @@
 ///           - As root it runs as the user `postgres`, else `nobody`: PostgreSQL refuses root.
 /// Errors    not_found: no such user. unavailable: no room, initdb or postgres failed, with what they said.
 #pragma once
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/bytes.h"
 #include "core/result.h"
@@ -19,12 +21,27 @@
 
 namespace steward::backup {
 
+/// A cluster that somebody else puts there for a throwaway server to run on.
+struct GivenCluster {
+  /// Puts it into the empty folder `data`, which is the user's alone.
+  std::function<Result<void>(const std::string& data)> fill{};
+  std::string user{};                     ///< Whose it is and who runs it; empty: as this process.
+  std::string role = "postgres";          ///< A superuser of it.
+  std::vector<std::string> settings{};    ///< "restore_command=…", beyond what keeps it to itself.
+  std::vector<std::string> environment{};  ///< "NAME=value", beside PATH, for what it starts itself.
+};
+
 class ThrowawayServer {
  public:
   /// `clients`: those with a server. `parent`: the folder that its folder is made in. `room`: what has to be free
   /// there. `check` is asked while it is waited for.
   static Result<ThrowawayServer> start(const Clients& clients, const std::string& parent, Bytes room,
                                        const std::function<Result<void>()>& check);
+  /// The same on a cluster that was brought back. However it was configured, it archives nothing, connects to nobody,
+  /// loads no libraries, and lets in nobody but through its socket. It is waited for as long as it recovers; `check`
+  /// says when that is too long.
+  static Result<ThrowawayServer> start_on(const GivenCluster& given, const Clients& clients, const std::string& parent,
+                                          Bytes room, const std::function<Result<void>()>& check);
   ThrowawayServer(ThrowawayServer&&) noexcept;
   ThrowawayServer& operator=(ThrowawayServer&&) noexcept;
   ~ThrowawayServer();
@@ -37,6 +54,9 @@ class ThrowawayServer {
  private:
   struct State;
   explicit ThrowawayServer(std::unique_ptr<State> state);
+  /// Until it answers.
+  Result<void> wait_for(const std::function<Result<void>()>& check,
+                        std::chrono::steady_clock::time_point give_up) const;
   std::unique_ptr<State> state_;
 };
 

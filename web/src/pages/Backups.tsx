@@ -12,7 +12,7 @@ import { Facts, Heading, Section, Table } from "../parts/Page";
 import { Empty, Hint, Loading, ProblemPanel } from "../parts/Problem";
 import { Badge, Status } from "../parts/Status";
 import { Ago, At, useNow } from "../parts/Time";
-import { nights, restoreCommand, type Night } from "./backups/nights";
+import { nights, ofPgBackRest, restoreCommand, type Night } from "./backups/nights";
 
 const shownAtOnce = 60;
 
@@ -23,7 +23,8 @@ export function Page() {
   const { start } = list;
   useEffect(() => start(), []); // once, when the page opens: it reads the stores themselves
   const isUnconfigured = list.error?.problem.code === "not-configured";
-  const tasks = [...new Set([...known.map((each) => each.task), ...(list.result?.backups ?? []).map((each) => each.task)])];
+  // A task that copies is watched as well, and makes no backups of its own.
+  const tasks = [...new Set([...known.map((each) => each.task).filter((task) => !task.endsWith(".copy")), ...(list.result?.backups ?? []).map((each) => each.task)])];
   return (
     <>
       <Heading
@@ -107,17 +108,21 @@ function Policy({ task, isOneOfSeveral, freshness, backups: oldestFirst, copies 
             {backups.slice(0, most).map((backup) => (
               <tr key={backup.id}>
                 <td>
-                  <Link to="/runs/$run" params={{ run: backup.run }} className="link" data-row>
+                  {ofPgBackRest(backup) ? (
                     <At at={backup.begun} seconds={false} />
-                  </Link>
+                  ) : (
+                    <Link to="/runs/$run" params={{ run: backup.run }} className="link" data-row>
+                      <At at={backup.begun} seconds={false} />
+                    </Link>
+                  )}
                   <span className="block font-mono text-[0.8125rem] whitespace-nowrap text-muted">{backup.id}</span>
                 </td>
                 <td>
                   <Standing backup={backup} />
                   {copies.length > 0 && <Copy of={copies.find((each) => each.id === backup.id)} />}
                 </td>
-                <td className="num">{count(backup.tables)}</td>
-                <td className="num">{count(backup.rows)}</td>
+                <td className="num">{ofPgBackRest(backup) ? backup.objects[0]?.key : count(backup.tables)}</td>
+                <td className="num">{ofPgBackRest(backup) ? "–" : count(backup.rows)}</td>
                 <td className="num">{bytes(backup.bytes)}</td>
                 <td className="text-right">
                   <Button look="quiet" aria-label={`Restore ${backup.id}…`} onClick={() => setRestoring(backup)}>
@@ -263,9 +268,15 @@ function Restore({ backup, isOneOfSeveral, isCopy, onClose }: { backup: Backup; 
         <div>
           <h3 className="mb-1 text-sm font-semibold">With steward</h3>
           <Command text={restoreCommand(backup, isOneOfSeveral, isCopy)} what="the restore command" />
-          <p className="mt-1 text-sm text-muted">
-            URL is that of an empty database. It shows first what it would do; <code className="font-mono">--table NAME</code> brings back one table.
-          </p>
+          {ofPgBackRest(backup) ? (
+            <p className="mt-1 text-sm text-muted">
+              It prints pgBackRest's command, and does nothing itself. <code className="font-mono">--at TIME</code> is for a moment since this backup.
+            </p>
+          ) : (
+            <p className="mt-1 text-sm text-muted">
+              URL is that of an empty database. It shows first what it would do; <code className="font-mono">--table NAME</code> brings back one table.
+            </p>
+          )}
         </div>
         <div>
           <h3 className="mb-1 text-sm font-semibold">By hand, with stock programs</h3>

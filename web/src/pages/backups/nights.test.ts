@@ -61,4 +61,5 @@ it("a restore names the policy where there are several", () => {
   const backup = aBackup("20261129T000000Z-4f2a91");
   expect(restoreCommand(backup, false)).toBe("steward backup restore app/20261129T000000Z-4f2a91 --to URL");
   expect(restoreCommand(backup, true)).toBe("steward backup restore app/20261129T000000Z-4f2a91 --task nightly --to URL");
+  expect(restoreCommand({ ...backup, kind: "pgbackrest" }, false)).toBe("steward backup restore app/20261129T000000Z-4f2a91");
 });

@@ -38,5 +38,8 @@ export function nights({ backups, runs, ticks, now, most = 35 }: { backups: Back
   return out;
 }
 
+/** A whole cluster, which is neither of tables nor in a store of steward's. */
+export const ofPgBackRest = (backup: Pick<Backup, "kind">) => backup.kind === "pgbackrest";
+
 /** What to type to bring it back; `isOneOfSeveral`: there are more policies than one. */
-export const restoreCommand = (backup: Backup, isOneOfSeveral: boolean, isCopy = false) => `steward backup restore ${backup.id}${isOneOfSeveral ? ` --task ${backup.task}` : ""}${isCopy ? " --copy" : ""} --to URL`;
+export const restoreCommand = (backup: Backup, isOneOfSeveral: boolean, isCopy = false) => `steward backup restore ${backup.id}${isOneOfSeveral ? ` --task ${backup.task}` : ""}${isCopy ? " --copy" : ""}${ofPgBackRest(backup) ? "" : " --to URL"}`;
