@@ -31,6 +31,7 @@ json document_of(const ledger::Run& run) {
   return {{"run", run.id},
           {"job", run.job},
           {"scope", run.scope.empty() ? json(nullptr) : json(split(run.scope, ','))},
+          {"shard", run.shard == 0 ? json(nullptr) : json(run.shard)},
           {"status", ledger::name_of(run.status)},
           {"started", format_instant(run.started)},
           {"ended", or_null(run.ended)},

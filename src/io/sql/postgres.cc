@@ -114,7 +114,8 @@ class PostgresConnection final : public Connection {
   }
   Result<std::string> user() override { return to_text(TRY(query("select current_user", {})).rows.at(0).at(0)); }
   Result<Instant> server_time() override;
-  Result<bool> try_transaction_lock(std::string_view name) override;
+  using Connection::try_transaction_lock;
+  Result<bool> try_transaction_lock(std::string_view name, Sharing sharing) override;
 
  private:
   Result<void> end(bool commit) override;
@@ -324,13 +325,15 @@ Result<Instant> PostgresConnection::server_time() {
   return Instant(std::chrono::microseconds(to_integer(rows.rows.at(0).at(0))));
 }
 
-Result<bool> PostgresConnection::try_transaction_lock(std::string_view name) {
+Result<bool> PostgresConnection::try_transaction_lock(std::string_view name, Sharing sharing) {
   if (!in_transaction_) return fail(Kind::bug, "a transaction lock was asked for outside a transaction");
   const Sha256Bytes hash = sha256("steward:" + std::string(name));
   std::uint64_t key = 0;
   for (std::size_t i = 0; i < sizeof key; ++i) key = key << 8 | hash[i];
   const Value parameter = static_cast<std::int64_t>(key);
-  const Rows rows = TRY(query("select pg_try_advisory_xact_lock($1::bigint)", {&parameter, 1}));
+  const Rows rows = TRY(query(sharing == Sharing::alone ? "select pg_try_advisory_xact_lock($1::bigint)"
+                                                        : "select pg_try_advisory_xact_lock_shared($1::bigint)",
+                              {&parameter, 1}));
   return rows.rows.at(0).at(0) == Value{"t"};
 }
 

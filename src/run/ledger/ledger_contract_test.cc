@@ -226,9 +226,9 @@ TEST_P(LedgerContract, TheBrakeSeesWhatSuccessfulTasksRemovedNewestFirst) {
     ASSERT_TRUE(ledger->record_task(id, {.task = "other", .status = "succeeded", .done_items = 99}));
     ++items;
   }
-  EXPECT_THAT(ledger->last_removed("cleanup", "purge-signals", 10).value(), ElementsAre(14u, 11u, 10u));
-  EXPECT_THAT(ledger->last_removed("cleanup", "purge-signals", 2).value(), ElementsAre(14u, 11u));
-  EXPECT_THAT(ledger->last_removed("backup", "purge-signals", 2).value(), IsEmpty());
+  EXPECT_THAT(ledger->last_removed("cleanup", "purge-signals", 10, "").value(), ElementsAre(14u, 11u, 10u));
+  EXPECT_THAT(ledger->last_removed("cleanup", "purge-signals", 2, "").value(), ElementsAre(14u, 11u));
+  EXPECT_THAT(ledger->last_removed("backup", "purge-signals", 2, "").value(), IsEmpty());
 }
 
 TEST_P(LedgerContract, APastTaskComesWithWhatItsRunHadPlannedNewestFirst) {
