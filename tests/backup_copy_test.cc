@@ -28,6 +28,7 @@ struct CopiedShape {
   const char* name;
   DatabaseKind database;
   BucketKind copies;
+  const char* format = "custom";
 };
 void PrintTo(const CopiedShape& shape, std::ostream* out) { *out << shape.name; }
 
@@ -52,10 +53,13 @@ class BackupCopy : public testing::TestWithParam<CopiedShape> {
  protected:
   Copied copied{GetParam().database, GetParam().copies};
   BackedUp& it = copied.it;
+  void SetUp() override { it.app.environment["BACKUP_FORMAT"] = GetParam().format; }
 };
 INSTANTIATE_TEST_SUITE_P(EndToEnd, BackupCopy,
                          testing::Values(CopiedShape{"postgres_folder", DatabaseKind::postgres, BucketKind::folder},
                                          CopiedShape{"postgres_s3", DatabaseKind::postgres, BucketKind::versity},
+                                         CopiedShape{"directory", DatabaseKind::postgres, BucketKind::versity,
+                                                     "directory"},
                                          CopiedShape{"sqlite_folder", DatabaseKind::sqlite, BucketKind::folder}),
                          [](const auto& shape) { return shape.param.name; });
 

@@ -45,9 +45,22 @@ class ServerOf {
   std::string before_;
 };
 
+/// How a dump of PostgreSQL may lie in its store.
+inline const std::vector<std::string> dump_formats{"custom", "directory"};
+
+/// One of them, to be used.
+struct DumpFormat {
+  std::string name{};
+};
+inline DumpFormat in_format(const std::string& name) { return {name}; }
+
 /// An application whose database is backed up, with variables alone.
 class BackedUp {
  public:
+  explicit BackedUp(const DumpFormat& format, BucketKind bucket = BucketKind::folder)
+      : BackedUp(DatabaseKind::postgres, bucket) {
+    app.environment["BACKUP_FORMAT"] = format.name;
+  }
   explicit BackedUp(DatabaseKind database = DatabaseKind::postgres, BucketKind bucket = BucketKind::folder)
       : app(database, bucket) {
     app.environment["BACKUP_BUCKET"] =

@@ -20,6 +20,9 @@ inline constexpr std::string_view manifest_key = "manifest.json", contents_key =
                                   globals_key = "globals.sql.zst";
 /// Of a database's dump, by what it is of.
 inline constexpr std::string_view postgres_dump_key = "dump.pgc.zst", sqlite_dump_key = "database.sqlite.zst";
+/// Of a PostgreSQL dump in many objects: "dump-000000.pgc.zst" is what comes before the rows, each further one a block.
+/// Their names are in the order in which they are one archive.
+std::string postgres_part_key(std::uint32_t part);
 
 /// One object of a backup.
 struct StoredObject {
@@ -54,6 +57,9 @@ struct Manifest {
   const StoredObject* find(std::string_view key) const;
   Bytes size() const;  ///< Of all objects.
   bool is_sqlite() const { return find(sqlite_dump_key) != nullptr; }
+  bool is_in_parts() const { return find(postgres_part_key(0)) != nullptr; }
+  /// The objects that are the database's dump, one after another.
+  std::vector<const StoredObject*> dump() const;
 };
 
 nlohmann::json to_json(const Manifest& manifest);

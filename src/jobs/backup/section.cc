@@ -23,6 +23,11 @@ bool is_segment(std::string_view name) {
              std::string_view::npos;
 }
 
+bool is_sqlite(const std::string& database_url) {
+  const auto url = sql::parse_database_url(database_url);
+  return url && url->dialect == sql::Dialect::sqlite;
+}
+
 std::vector<std::pair<std::string_view, unsigned*>> counts(Keep& keep) {
   return {{"last", &keep.last},
           {"daily", &keep.daily},
@@ -91,6 +96,7 @@ class Reader {
               fmt::format("Write one from {} to {}.", lowest_level, highest_level));
     }
     policy.globals = node.text_at("globals", "true") == "true";
+    read_format(node, policy);
     if (const Node* encrypt = node.find("encrypt"))
       for (const std::string& recipient : encrypt->texts()) {
         if (const auto good = check_recipient(recipient); !good)
@@ -107,6 +113,22 @@ class Reader {
       if (const Node* keep = copy->find("keep")) policy.copy->keep = read_keep(*keep);
     }
     return policy;
+  }
+
+  void read_format(const Node& node, Policy& policy) {
+    const Node *format = node.find("format"), *jobs = node.find("jobs");
+    if (format != nullptr && format->text == "directory") policy.format = Format::directory;
+    if (jobs != nullptr) {
+      std::from_chars(jobs->text.data(), jobs->text.data() + jobs->text.size(), policy.jobs);
+      if (policy.jobs < 1 || policy.jobs > most_jobs)
+        wrong(jobs->at, fmt::format("{} tables cannot be dumped at once", printable(jobs->text)),
+              fmt::format("Write a number from 1 to {}.", most_jobs));
+      if (policy.format != Format::directory)
+        wrong(jobs->at, "jobs is for format: directory; the custom format is one stream",
+              "Add format: directory, or leave jobs out.");
+    }
+    if (policy.format == Format::directory && is_sqlite(policy.database.url))
+      wrong(format->at, "an SQLite file is dumped as one", "Leave format out.");
   }
 
   std::chrono::microseconds read_lock(const Node& node) {
@@ -217,6 +239,18 @@ Shape backup_shape() {
         .shape = scalar(Scalar::boolean),
         .fallback = "true",
         .example = "false"},
+       {.key = "format",
+        .what = "PostgreSQL: custom: one object, by one pg_dump; directory: an object for each table, several at once "
+                "from one snapshot. Stock pg_restore restores either",
+        .shape = choice({"custom", "directory"}),
+        .fallback = "custom",
+        .example = "directory"},
+       {.key = "jobs",
+        .what = "with format: directory so many tables at once; each costs the server a processor, and this machine "
+                "one and some memory (the plan says how much)",
+        .shape = number,
+        .fallback = "2",
+        .example = "4"},
        {.key = "encrypt",
         .what = "public keys of age, to which backups are encrypted: who has one of the secret keys can read them",
         .shape = list_of(text),
