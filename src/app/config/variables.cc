@@ -237,6 +237,22 @@ class Reader {
     return {};
   }
 
+  /// The folders of several databases are where that of the one is: what was backed up before goes on.
+  Result<void> backup_databases(backup::PolicySpec& spec) {
+    const std::string names =
+        text("BACKUP_DATABASES", "", "all, or names with * and ?: several databases of DATABASE_URL's server");
+    if (names.empty()) return {};
+    const auto url = sql::parse_database_url(spec.policy->database.url);
+    if (url && url->dialect == sql::Dialect::sqlite)
+      return wrong("BACKUP_DATABASES", names, "an SQLite file is one database", "Leave BACKUP_DATABASES out.");
+    backup::Selection several;
+    for (const std::string& part : split(names, ','))
+      if (const std::string_view name = trim(part); !name.empty()) several.names.emplace_back(name);
+    spec.several = std::move(several);
+    spec.policy->name.clear();
+    return {};
+  }
+
   Result<void> backup() {
     backup::PolicySpec spec{.name = "backup-database"};
     const std::string bucket = text("BACKUP_BUCKET", "", "where backups go");
@@ -286,6 +302,7 @@ class Reader {
     policy.locked = TRY(backup_lock("BACKUP_OBJECT_LOCK", "so long nobody can remove a backup"));
     TRY(backup_copies(policy));
     spec.policy = std::move(policy);
+    TRY(backup_databases(spec));
     settings_.backup.push_back(std::move(spec));
     return {};
   }

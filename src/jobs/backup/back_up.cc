@@ -23,7 +23,6 @@
 #include "jobs/backup/sqlite_dump.h"
 #include "jobs/backup/stored_object.h"
 #include "jobs/backup/tidying.h"
-#include "run/locks.h"
 
 namespace steward::backup {
 namespace {
@@ -107,11 +106,7 @@ class BackUp final : public Task {
     return step;
   }
 
-  Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
-    std::vector<std::unique_ptr<Lock>> locks;
-    locks.push_back(TRY(lock_in_database(policy_.database, "backup/" + policy_.name)));
-    return locks;
-  }
+  Result<std::vector<std::unique_ptr<Lock>>> lock() const override { return lock_policy(policy_); }
 
   Result<void> recover(RunContext& run) const override {
     auto store = object::open(policy_.store);

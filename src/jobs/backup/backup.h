@@ -58,6 +58,18 @@ enum class Format {
 /// Each table costs the server a processor while it is copied: two leave room on all but the smallest ones.
 inline constexpr std::size_t default_jobs = 2, most_jobs = 32;
 
+/// Which databases of a server a policy is for, where it is for several (several.h).
+struct Selection {
+  std::vector<std::string> names{};   ///< Globs; "all" alone: each.
+  std::vector<std::string> except{};  ///< Globs, of those that are left out.
+};
+
+/// The policy that this one is a part of: it is of one of several databases.
+struct PartOf {
+  std::string name{};    ///< Of the policy.
+  sql::Target server{};  ///< Where its lock is, one for all of them.
+};
+
 /// What is backed up, and whereto.
 struct Policy {
   sql::Target database{};  ///< Not through a pooler of transactions.
@@ -75,7 +87,11 @@ struct Policy {
   Keep keep{};                            ///< Empty: nothing is removed.
   std::optional<CopyRule> copy{};         ///< None: there is no second store.
   std::chrono::microseconds locked{};     ///< S3's object lock: so long nobody can remove a backup. 0: none.
+  std::optional<PartOf> part_of{};
 };
+
+/// The lock that keeps two runs of this policy apart.
+Result<std::vector<std::unique_ptr<Lock>>> lock_policy(const Policy& policy);
 
 std::unique_ptr<Task> back_up(TaskInfo info, Policy policy);
 /// Proves the newest backup, where none was within `policy.proof->every`. A fault fails the task, and is kept beside

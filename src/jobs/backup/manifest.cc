@@ -221,7 +221,15 @@ Result<Backup> find_backup(object::Store& store, std::string_view text) {
   if (all.empty())
     return fail(Kind::not_found, fmt::format("there is no backup at {}", store.shown()),
                 "steward run backup makes one.");
-  if (text == "latest") return std::move(all.back());
+  constexpr std::string_view latest = "latest";
+  if (text == latest && std::ranges::any_of(all, [&](const Backup& one) {
+        return one.manifest.name != all.front().manifest.name;
+      }))
+    return fail(Kind::bad_input, "there are backups of several databases", 
+                fmt::format("Say of which you mean the newest, as in {}/latest.", all.back().manifest.name));
+  if (text == latest) return std::move(all.back());
+  for (Backup& one : std::views::reverse(all))
+    if (text == one.manifest.name + '/' + std::string(latest)) return std::move(one);
   std::erase_if(all, [&](const Backup& one) {
     return !one.manifest.id().starts_with(text) && !one.manifest.run.starts_with(text);
   });

@@ -94,8 +94,8 @@ struct Backup {
 /// All that are whole, the oldest first. What lies there without a manifest is none; one whose manifest cannot be read
 /// is bad, and so is no other. refused (code "backup-newer"): one is of a newer steward.
 Result<std::vector<Backup>> list_backups(object::Store& store, std::string_view name = {});
-/// The one that `text` names: an id, its run, or a beginning of that which fits one; "latest" is the newest, of
-/// `name` alone where that is not empty. not_found, or bad_input where it fits several.
+/// The one that `text` names: an id, its run, or a beginning of that which fits one; "app/latest" is the newest of a
+/// name, "latest" the newest where all have one name. not_found, or bad_input where it fits several.
 Result<Backup> find_backup(object::Store& store, std::string_view text);
 
 Result<void> write_proof(object::Store& store, const Manifest& manifest, const Proof& proof);

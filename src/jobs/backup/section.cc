@@ -48,6 +48,7 @@ class Reader {
       wrong(member.at, fmt::format("\"{}\" cannot be a task's name", printable(member.key)),
             "Use letters, digits and -, as in app-nightly.");
     spec.policy = policy(node);
+    read_several(member, spec);
     take_place(member.at, spec.policy->store.url, spec.policy->name);
     if (spec.policy->copy) take_place(member.at, spec.policy->copy->store.url, spec.policy->name);
     return spec;
@@ -113,6 +114,22 @@ class Reader {
       if (const Node* keep = copy->find("keep")) policy.copy->keep = read_keep(*keep);
     }
     return policy;
+  }
+
+  /// "databases: all", or globs, of the server that `database` is on.
+  void read_several(const Member& member, PolicySpec& spec) {
+    const Node *names = member.value.find("databases"), *except = member.value.find("except");
+    if (names == nullptr) {
+      if (except != nullptr) wrong(except->at, "except is for databases, which is not there", "Add databases: all.");
+      return;
+    }
+    spec.several = Selection{.names = names->texts()};
+    if (except != nullptr) spec.several->except = except->texts();
+    if (spec.several->names.empty()) wrong(names->at, "databases names none", "Write all, or names and globs.");
+    if (is_sqlite(spec.policy->database.url))
+      wrong(names->at, "an SQLite file is one database", "Leave databases out.");
+    // A folder for all of them: theirs are in it.
+    if (member.value.find("name") == nullptr) spec.policy->name = spec.name;
   }
 
   void read_format(const Node& node, Policy& policy) {
@@ -224,10 +241,19 @@ Shape backup_shape() {
         .shape = text,
         .required = true,
         .example = "backups"},
+       {.key = "databases",
+        .what = "PostgreSQL: several databases of the server that database is on, each with a backup of its own: all, "
+                "or names with * and ?. Asked for at each plan",
+        .shape = list_of(text),
+        .example = "all"},
+       {.key = "except",
+        .what = "those of databases that are left out: names with * and ?",
+        .shape = list_of(text),
+        .example = "[postgres, tmp_*]"},
        {.key = "name",
-        .what = "the folder in the store",
+        .what = "the folder in the store; of several databases the one that theirs are in",
         .shape = text,
-        .fallback = "the database's name",
+        .fallback = "the database's name; of several the policy's",
         .example = "app"},
        {.key = "compress",
         .what = "zstd's level, 1 (fastest) to 19 (smallest)",
@@ -283,6 +309,12 @@ std::vector<PolicySpec> read_backup(const Node& section, const Names& names, std
 TaskInfo backup_info(const PolicySpec& spec) {
   if (!spec.policy) return {.name = spec.name, .title = "the database is dumped into a store"};
   return {.name = spec.name, .title = fmt::format("{} is dumped into {}", spec.policy->name, spec.policy->store.url)};
+}
+
+TaskInfo several_info(const PolicySpec& spec) {
+  const std::string which = join_and(spec.several->names);
+  return {.name = spec.name,
+          .title = fmt::format("each of the server's databases ({}) has a backup in {}", which, spec.policy->store.url)};
 }
 
 TaskInfo proof_info(const PolicySpec& spec) {

@@ -22,6 +22,8 @@ namespace steward::backup {
 struct PolicySpec {
   std::string name{};
   std::optional<Policy> policy{};    ///< None: not configured,
+  /// It is for these databases of the server that `policy->database` names; its folder `policy->name` has theirs.
+  std::optional<Selection> several{};
   std::vector<std::string> needs{};  ///< and these are the variables to set.
   std::string off_by{};              ///< Not empty: left off, and who said so.
   bool approval = false;             ///< What it would do waits for a person.
@@ -44,6 +46,7 @@ std::vector<PolicySpec> read_backup(const Node& section, const Names& names, std
 
 /// The tasks' names and what they do, for people.
 TaskInfo backup_info(const PolicySpec& spec);
+TaskInfo several_info(const PolicySpec& spec);
 TaskInfo proof_info(const PolicySpec& spec);
 TaskInfo expire_info(const PolicySpec& spec);
 TaskInfo copy_info(const PolicySpec& spec);
