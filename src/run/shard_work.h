@@ -46,8 +46,8 @@ struct HandedOut {
   ShardSet set{};
 };
 
-/// Plans one task of the job and hands it out. refused where its run would be (code "shards-approval": it would wait for
-/// an approval); the task's own error where it cannot be planned.
+/// Plans one task of the job and hands it out. refused where its run would be (code "shards-approval": it would wait
+/// for an approval); the task's own error where it cannot be planned.
 Result<HandedOut> hand_out(Job& job, const std::string& task, const HandOutSettings& settings, const Clock& clock,
                            const StateDirectory& state, ledger::Ledger& ledger);
 

@@ -100,9 +100,12 @@ Result<std::optional<Plan>> plan_given_with(ledger::Ledger& ledger, const std::s
 }  // namespace
 
 Result<int> plan_command(const Output& output, const PlanCommand& command) {
-  const JobName name = TRY(parse_job_name(command.job));
+  JobName name = TRY(parse_job_name(command.job));
   const Session session = TRY(open_session_with_notes(output));
-  const Job job = make_job(name.job, session.settings, session.state, caller(name.job, "plan"));
+  Caller as = caller(name.job, "plan");
+  as.asks = true;
+  const Job job = make_job(name.job, session.settings, session.state, as);
+  name.only = with_databases(session.settings, job, name.only);
   std::optional<ThrowawayState> throwaway;  // of one to look at: its lists of items may be as long as any
   if (command.discard) throwaway.emplace(TRY(ThrowawayState::make()));
   const StateDirectory& state = throwaway ? throwaway->state() : session.state;
@@ -152,7 +155,8 @@ Result<int> carry_out(const Output& output, const RunCommand& command, DagsterRu
   const std::string& id = start.id;
   Caller as = caller(name.job, id);
   as.again = command.force;
-  Job job = make_job(name.job, session.settings, session.state, as);
+  as.asks = true;
+  const Job job = make_job(name.job, session.settings, session.state, as);
   dagster.about({.job = job.name,
                  .run = id,
                  .kinds = kinds_of(job, session.settings),
@@ -160,7 +164,7 @@ Result<int> carry_out(const Output& output, const RunCommand& command, DagsterRu
                  .is_shard = command.shard > 0});
   RunSettings settings{.id = id,
                        .launch = start.launch,
-                       .only = name.only,
+                       .only = with_databases(session.settings, job, name.only),
                        .allow_removal = {command.allow_removal.begin(), command.allow_removal.end()},
                        .brakes = session.settings.brakes,
                        .approval = session.settings.schedules.at(job.name).approval,
