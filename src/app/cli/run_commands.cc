@@ -104,7 +104,7 @@ Result<int> plan_command(const Output& output, const PlanCommand& command) {
   const Session session = TRY(open_session_with_notes(output));
   Caller as = caller(name.job, "plan");
   as.asks = true;
-  const Job job = make_job(name.job, session.settings, session.state, as);
+  Job job = make_job(name.job, session.settings, session.state, as);
   name.only = with_databases(session.settings, job, name.only);
   std::optional<ThrowawayState> throwaway;  // of one to look at: its lists of items may be as long as any
   if (command.discard) throwaway.emplace(TRY(ThrowawayState::make()));
@@ -156,7 +156,7 @@ Result<int> carry_out(const Output& output, const RunCommand& command, DagsterRu
   Caller as = caller(name.job, id);
   as.again = command.force;
   as.asks = true;
-  const Job job = make_job(name.job, session.settings, session.state, as);
+  Job job = make_job(name.job, session.settings, session.state, as);
   dagster.about({.job = job.name,
                  .run = id,
                  .kinds = kinds_of(job, session.settings),

@@ -90,7 +90,7 @@ TEST_P(ApprovalsContract, ARunThatAsksWaitsAndKeepsWhatItAsked) {
   EXPECT_EQ(found.state, Answer::waiting);
   EXPECT_EQ(approvals().approvals({}).value().size(), 1u);
   EXPECT_THAT(approvals().approvals({.job = "backup"}).value(), IsEmpty());
-  EXPECT_EQ(acts().front(), "schedule approval.ask r1");
+  EXPECT_EQ(deeds().front(), "schedule approval.ask r1");
 }
 
 TEST_P(ApprovalsContract, WhoIsCancelledOrGoneAsksNothing) {
@@ -118,7 +118,7 @@ TEST_P(ApprovalsContract, AnApprovedRunIsQueuedAndItsApprovalUsedOnce) {
   EXPECT_EQ(approvals().approval("r1")->used, three + 2h);
   EXPECT_EQ(ledger->agenda().take_over(a_run("r1"), "token"), false) << "not a second time";
   EXPECT_EQ(code(approvals().approve(by("eve", "r1"))), "approval-decided");
-  EXPECT_EQ(acts().at(1), "ada approval.approve r1");
+  EXPECT_EQ(deeds().at(1), "ada approval.approve r1");
 }
 
 TEST_P(ApprovalsContract, AQueuedRunWhoseQuestionNobodyAnsweredIsNotTakenOver) {
@@ -154,7 +154,7 @@ TEST_P(ApprovalsContract, FourEyesAreTwoPeopleAndBreakGlassIsOnTheTrail) {
   glass.break_glass = true;
   EXPECT_TRUE(approvals().approve(glass));
   EXPECT_TRUE(approvals().approval("r1")->break_glass);
-  EXPECT_EQ(acts().front(), "ada approval.break-glass r1");
+  EXPECT_EQ(deeds().front(), "ada approval.break-glass r1");
   asked("r2", question);
   EXPECT_TRUE(approvals().approve(by("eve", "r2")));
 }
@@ -178,7 +178,7 @@ TEST_P(ApprovalsContract, ARejectionEndsTheRunWithItsReason) {
   EXPECT_EQ(ledger->run("r1")->ended, three + 1h);
   EXPECT_EQ(code(approvals().approve(by("ada", "r1"))), "approval-decided");
   EXPECT_EQ(code(approvals().reject(by("ada", "r1"))), "approval-decided");
-  EXPECT_EQ(acts().front(), "eve approval.reject r1");
+  EXPECT_EQ(deeds().front(), "eve approval.reject r1");
 }
 
 TEST_P(ApprovalsContract, AQuestionThatHasExpiredIsToldOnceAndAskedAgainOnce) {
@@ -214,7 +214,7 @@ TEST_P(ApprovalsContract, RemindsOnceADay) {
   EXPECT_EQ(approvals().remind(three + 24h)->size(), 1u);
   EXPECT_THAT(approvals().remind(three + 47h).value(), IsEmpty());
   EXPECT_EQ(approvals().remind(three + 49h)->size(), 1u);
-  EXPECT_EQ(acts().front(), "steward approval.remind r1");
+  EXPECT_EQ(deeds().front(), "steward approval.remind r1");
   ASSERT_TRUE(approvals().approve(by("ada", "r1", three + 50h)));
   EXPECT_THAT(approvals().remind(three + 100h).value(), IsEmpty());
 }
@@ -224,7 +224,7 @@ TEST_P(ApprovalsContract, ACancelWithdrawsTheQuestionBeforeAndAfterItsAnswer) {
   ASSERT_TRUE(ledger->request_cancel("r1", "ada", three + 1h));
   EXPECT_EQ(status("r1"), Status::cancelled);
   EXPECT_EQ(state("r1"), Answer::withdrawn);
-  EXPECT_EQ(acts().front(), "ada run.end r1");
+  EXPECT_EQ(deeds().front(), "ada run.end r1");
   EXPECT_EQ(code(approvals().approve(by("eve", "r1"))), "approval-decided");
   asked("r2");
   ASSERT_TRUE(approvals().approve(by("eve", "r2")));

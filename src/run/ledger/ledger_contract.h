@@ -29,11 +29,18 @@ struct OnEachDatabase : testing::TestWithParam<sql::Dialect> {
     ADD_FAILURE() << out.error().message;
     return nullptr;
   }
-  /// "run.begin 20261123T030000Z-4f2a91": the audit trail from its beginning.
+  /// "run.begin 20261123T030000Z-4f2a91": the audit trail, newest first.
   std::vector<std::string> acts() {
     std::vector<std::string> out;
     const std::vector<AuditLine> lines = ledger->audit_lines(100).value();
     for (const AuditLine& line : lines) out.push_back(line.act + " " + line.subject);
+    return out;
+  }
+  /// "ada run.begin 20261123T030000Z-4f2a91": with who it was.
+  std::vector<std::string> deeds() {
+    std::vector<std::string> out;
+    const std::vector<AuditLine> lines = ledger->audit_lines(100).value();
+    for (const AuditLine& line : lines) out.push_back(line.actor + " " + line.act + " " + line.subject);
     return out;
   }
   /// A connection past the ledger, as a person with psql has it.

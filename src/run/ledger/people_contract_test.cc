@@ -47,12 +47,6 @@ struct PeopleContract : OnEachDatabase {
             .made_by = "root",
             .expires = noon + 24h};
   }
-  std::vector<std::string> acts() {
-    std::vector<std::string> out;
-    const std::vector<AuditLine> lines = ledger->audit_lines(100).value();
-    for (const AuditLine& line : lines) out.push_back(fmt::format("{} {} {}", line.actor, line.act, line.subject));
-    return out;
-  }
   bool is_known(const std::string& session, Instant now = noon + 1s) {
     return people().by_session(session, 8h, now).value().has_value();
   }
@@ -72,8 +66,8 @@ TEST_P(PeopleContract, AUserIsAsItWasEnteredAndChangedAndAllOfItIsInTheTrail) {
   EXPECT_TRUE(users[1].disabled);
   EXPECT_TRUE(people().remove_user("bob", "ann", noon));
   EXPECT_EQ(kind_of(people().user("bob")), Kind::not_found);
-  EXPECT_THAT(acts(), ElementsAre("ann user.remove bob", "ann user.disable bob", "bob user.password bob",
-                                  "ann user.role bob", "root user.add bob", "root user.add ann"));
+  EXPECT_THAT(deeds(), ElementsAre("ann user.remove bob", "ann user.disable bob", "bob user.password bob",
+                                   "ann user.role bob", "root user.add bob", "root user.add ann"));
   EXPECT_TRUE(ledger->verify_audit());
 }
 
@@ -202,7 +196,7 @@ TEST_P(PeopleContract, ASetupLinkMakesOneUserOnce) {
   EXPECT_EQ(people().set_up("second", other).error().code, "setup-over");
   ASSERT_TRUE(people().set_setup_link("third", noon + 1h));
   EXPECT_EQ(people().set_up("third", other).error().code, "setup-over") << "there is a user";
-  EXPECT_THAT(acts(), ElementsAre("ann user.set-up ann"));
+  EXPECT_THAT(deeds(), ElementsAre("ann user.set-up ann"));
 }
 
 TEST_P(PeopleContract, TheSigningKeyStaysAndIsThisLedgers) {
