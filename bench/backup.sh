@@ -4,10 +4,13 @@
 #
 #   bench/backup.sh           a database of about 1 GiB; BENCH_ROWS=N for another number (of 2,400,000)
 #   BENCH_ACTS=…              some of these: dump restore
+#   BENCH_STORE=s3            to a bucket of versitygw, dumps only: the peers' go through `mc pipe`, or `mc mirror`
 #   BENCH_PEERS=…             some of these, with spaces between them:
-#                               custom     pg_dump -Fc; pg_restore, and with -j 2
-#                               gzip       pg_dump | gzip; gunzip | psql
-#                               directory  pg_dump -Fd -j 2; pg_restore -j 2
+#                               custom      pg_dump -Fc; pg_restore -j 2
+#                               gzip        pg_dump | gzip; gunzip | psql
+#                               directory   pg_dump -Fd -j 2; pg_restore -j 2
+#                               pgbackrest  a full backup of the cluster's files by two processes, with zstd; dumps, to a
+#                                           folder
 set -euo pipefail
 # shellcheck source=bench/lib/measure.sh
 . "$(dirname "$0")/lib/measure.sh"
@@ -20,6 +23,16 @@ PATH=${STEWARD_PG_BIN:-/usr/lib/postgresql/15/bin}:$PATH
 database=${STEWARD_TEST_POSTGRES/\/postgres\?/\/bench?}
 target=${STEWARD_TEST_POSTGRES/\/postgres\?/\/restored?}
 store=$work/store
+mc=$tools/mc
+if [ "${BENCH_STORE:-}" = s3 ]; then
+  acts=dump
+  start_server s3_versity
+  [ -x "$mc" ] || GOBIN=$tools GOFLAGS=-buildvcs=false GOTOOLCHAIN=auto "$(newest_go)" install github.com/minio/mc@latest
+  export MC_CONFIG_DIR=$work/mc
+  "$mc" --quiet alias set bench "$AWS_ENDPOINT_URL" "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" >/dev/null
+  "$mc" --quiet mb bench/backups >/dev/null
+  store=s3://backups
+fi
 
 psql -qX "$STEWARD_TEST_POSTGRES" -v ON_ERROR_STOP=1 -c "alter system set autovacuum = off" \
   -c "alter system set max_wal_size = '4GB'" -c "select pg_reload_conf()" -c "create database bench" >/dev/null
@@ -43,9 +56,22 @@ size=$(psql -qXAt "$database" -c "select pg_size_pretty(pg_database_size(current
 all=$(psql -qXAt "$database" -c "select (select count(*) from signals) + (select count(*) from audit_logs) + (select count(*) from mockups)")
 
 dump_steward() { DATABASE_URL=$database BACKUP_BUCKET=$store "$@" "$steward" run backup; }
-dump_custom() { "$@" pg_dump -Fc -d "$database" -f "$work/custom"; }
-dump_gzip() { "$@" bash -c "set -o pipefail; pg_dump -d '$database' | gzip >'$work/gzip'"; }
-dump_directory() { "$@" pg_dump -Fd -j 2 -d "$database" -f "$work/directory"; }
+# Where a peer's bytes go: the rest of its pipe.
+into() { if [ "${BENCH_STORE:-}" = s3 ]; then echo "| '$mc' --quiet pipe bench/backups/$1"; else echo ">'$work/$1'"; fi; }
+dump_custom() { "$@" bash -c "set -o pipefail; pg_dump -Fc -d '$database' $(into custom)"; }
+dump_gzip() { "$@" bash -c "set -o pipefail; pg_dump -d '$database' | gzip $(into gzip)"; }
+dump_directory() {
+  local away=true
+  if [ "${BENCH_STORE:-}" = s3 ]; then away="'$mc' --quiet mirror '$work/directory' bench/backups/directory"; fi
+  "$@" bash -c "pg_dump -Fd -j 2 -d '$database' -f '$work/directory' && $away"
+}
+dump_pgbackrest() { "$@" setpriv --reuid postgres --regid postgres --init-groups -- pgbackrest "${pgbackrest[@]}" backup; }
+pgbackrest=(
+  --stanza=bench --pg1-path="$work/postgres/data" --pg1-user=postgres --pg1-socket-path="$STEWARD_TEST_POSTGRES_SOCKET"
+  --pg1-port="$(psql -qXAt "$STEWARD_TEST_POSTGRES" -c "show port")" --repo1-path="$work/pgbackrest" --lock-path="$work/pgbackrest/lock"
+  --log-path="$work/pgbackrest" --log-level-file=off --log-level-console=warn --type=full --no-archive-check --start-fast
+  --compress-type=zst --compress-level=1 --process-max=2
+)
 
 restore_steward() {
   DATABASE_URL=$database BACKUP_BUCKET=$store "$@" "$steward" backup restore latest --to "$target" --no-compare
@@ -56,7 +82,12 @@ restore_directory() { "$@" pg_restore -j 2 -d "$target" "$work/directory"; }
 
 prepare() {
   if [ "$act" = dump ]; then
-    rm -rf "$store" "$work/custom" "$work/gzip" "$work/directory"
+    rm -rf "$work/store" "$work/custom" "$work/gzip" "$work/directory" "$work/pgbackrest"
+    if [ "${BENCH_STORE:-}" = s3 ]; then "$mc" --quiet rm --recursive --force bench/backups >/dev/null 2>&1 || true; fi
+    if [ "$program" = pgbackrest ]; then
+      install -d -o postgres "$work/pgbackrest"
+      setpriv --reuid postgres --regid postgres --init-groups -- pgbackrest "${pgbackrest[@]:0:7}" --no-online stanza-create
+    fi
     sync
     return
   fi
@@ -66,8 +97,11 @@ prepare() {
 run_steward() { "${act}_steward" measured; }
 run_peer() { "${act}_$program" measured; }
 left() {
-  if [ "$act" = dump ]; then
-    find "$store" "$work/custom" "$work/gzip" "$work/directory" \( -name manifest.json -o -name custom -o -name gzip -o -name toc.dat \) 2>/dev/null | wc -l
+  if [ "$act" = dump ] && [ "${BENCH_STORE:-}" = s3 ]; then
+    "$mc" --quiet ls --recursive bench/backups | grep -cE '(manifest\.json|custom|gzip|toc\.dat)$' || true
+  elif [ "$act" = dump ]; then
+    find "$work" -path "$work/postgres" -prune -o \( -name manifest.json -o -name custom -o -name gzip -o -name toc.dat -o \
+      -name backup.manifest \) -print | wc -l
   else
     psql -qXAt "$target" -c "select (select count(*) from signals) + (select count(*) from audit_logs) + (select count(*) from mockups)"
   fi
@@ -77,6 +111,7 @@ name_of() {
     dump-custom) echo "pg_dump -Fc" ;;
     dump-gzip) echo "pg_dump | gzip" ;;
     dump-directory) echo "pg_dump -Fd -j 2" ;;
+    dump-pgbackrest) echo "pgbackrest backup" ;;
     restore-custom) echo "pg_restore -j 2 of -Fc" ;;
     restore-gzip) echo "gunzip | psql" ;;
     restore-directory) echo "pg_restore -j 2 of -Fd" ;;
@@ -88,9 +123,10 @@ for act in $acts; do
   if [ "$act" = restore ]; then
     rm -rf "$store" "$work/custom" "$work/gzip" "$work/directory"
     fresh_state
-    for program in steward $peers; do "dump_$program" env >/dev/null; done
+    for program in steward ${peers/pgbackrest/}; do "dump_$program" env >/dev/null; done
   fi
   for program in $peers; do
+    if [ "$act-$program" = restore-pgbackrest ]; then continue; fi
     peer=$(name_of)
     echo "backup ($act): a database of $size, $all rows"
     expected_left=1

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 #include <thread>
+#include <tuple>
 
 #include "harness/backed_up.h"
 
@@ -32,10 +33,11 @@ std::string plain_dump(const Application& app, int major, const std::string& url
   return out;
 }
 
-struct BackupContentOf : testing::TestWithParam<int> {
-  ServerOf server{GetParam()};
-  BackedUp it;
-  BackupContentOf() { it.app.environment["PATH"] = ServerOf::programs(GetParam()) + ":/usr/bin:/bin"; }
+struct BackupContentOf : testing::TestWithParam<std::tuple<int, std::string>> {
+  const int major = std::get<0>(GetParam());
+  ServerOf server{major};
+  BackedUp it{in_format(std::get<1>(GetParam()))};
+  BackupContentOf() { it.app.environment["PATH"] = ServerOf::programs(major) + ":/usr/bin:/bin"; }
 
   /// Runs statements with the major's own psql.
   void psql(std::string script) {
@@ -43,12 +45,12 @@ struct BackupContentOf : testing::TestWithParam<int> {
         {{"provider = icu, locale = 'de-DE'", "provider = libc, locale = 'C'"},
          {"pgcrypto", "vector"},
          {"x xml", "x text"}}};
-    if (GetParam() != 15)  // what the servers from PyPI are built without
+    if (major != 15)  // what the servers from PyPI are built without
       for (const auto& [what, instead] : not_everywhere)
         if (const std::size_t at = script.find(what); at != std::string::npos) script.replace(at, what.size(), instead);
     it.app.file("script.sql", script);
-    const Answer done = run_program({ServerOf::programs(GetParam()) + "/psql", "-X", "-q", "-v", "ON_ERROR_STOP=1",
-                                     "-f", it.app.path("script.sql"), "-d", it.app.environment["DATABASE_URL"]},
+    const Answer done = run_program({ServerOf::programs(major) + "/psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f",
+                                     it.app.path("script.sql"), "-d", it.app.environment["DATABASE_URL"]},
                                     {{"PATH", "/usr/bin:/bin"}}, it.app.root());
     ASSERT_EQ(done.exit_code, 0) << done.err;
   }
@@ -61,12 +63,15 @@ struct BackupContentOf : testing::TestWithParam<int> {
       const std::string to = it.empty_database();
       const Answer restored = it.restore(to, {"--jobs", jobs});
       ASSERT_EQ(restored.exit_code, 0) << restored.out << restored.err;
-      EXPECT_EQ(plain_dump(it.app, GetParam(), to), plain_dump(it.app, GetParam(), it.url())) << jobs << " at once";
+      EXPECT_EQ(plain_dump(it.app, major, to), plain_dump(it.app, major, it.url())) << jobs << " at once";
     }
   }
 };
-INSTANTIATE_TEST_SUITE_P(Major, BackupContentOf, testing::Values(15, 16, 18),
-                         [](const auto& major) { return std::to_string(major.param); });
+INSTANTIATE_TEST_SUITE_P(Major, BackupContentOf,
+                         testing::Combine(testing::Values(15, 16, 18), testing::ValuesIn(dump_formats)),
+                         [](const auto& one) {
+                           return std::to_string(std::get<0>(one.param)) + "_" + std::get<1>(one.param);
+                         });
 
 TEST_P(BackupContentOf, EveryKindOfThingAndColumnComesBackAsItWas) {
   psql(R"(
@@ -130,7 +135,7 @@ column" text, "quote""d" int);
 }
 
 TEST_P(BackupContentOf, WhatNewerMajorsAloneHaveComesBackToo) {
-  if (GetParam() == 18) {
+  if (major == 18) {
     psql(R"(
       create table newer (id uuid default uuidv7() primary key, n int, twice int generated always as (n * 2) virtual,
         during int4range, constraint n_there not null n, unique (id, during));
@@ -148,8 +153,13 @@ TEST_P(BackupContentOf, WhatNewerMajorsAloneHaveComesBackToo) {
   expect_all_of_it_back();
 }
 
-TEST(BackupContent, OfADatabaseThatIsWrittenMeanwhileIsOneMoment) {
-  BackedUp it;
+struct BackupContentIn : testing::TestWithParam<std::string> {
+  BackedUp it{in_format(GetParam())};
+};
+INSTANTIATE_TEST_SUITE_P(Format, BackupContentIn, testing::ValuesIn(dump_formats),
+                         [](const auto& format) { return format.param; });
+
+TEST_P(BackupContentIn, OfADatabaseThatIsWrittenMeanwhileIsOneMoment) {
   it.app.sql(
       "create table a (n bigint); create table b (n bigint); insert into a values (0); insert into b values (0)");
   it.app.sql("create table much as select i, repeat('x', 200) as t from generate_series(1, 200000) i");
@@ -208,8 +218,7 @@ TEST(BackupContent, OfASqliteFileThatIsWrittenMeanwhileIsOneMoment) {
   EXPECT_EQ(rows_of(to, "a"), rows_of(to, "b"));
 }
 
-TEST(BackupContent, OfAnEmptyDatabaseComesBackToo) {
-  BackedUp it;
+TEST_P(BackupContentIn, OfAnEmptyDatabaseComesBackToo) {
   it.app.sql("drop schema public cascade; create schema public");
   ASSERT_EQ(it.run().exit_code, 0);
   EXPECT_EQ(it.verify("restore").exit_code, 0);
@@ -217,8 +226,7 @@ TEST(BackupContent, OfAnEmptyDatabaseComesBackToo) {
   EXPECT_EQ(it.restore(it.empty_database()).exit_code, 0);
 }
 
-TEST(BackupContent, OfOneTableIsRestoredAloneWithWhatIsItsOwnAndWithoutReadingTheOthers) {
-  BackedUp it;
+TEST_P(BackupContentIn, OfOneTableIsRestoredAloneWithWhatIsItsOwnAndWithoutReadingTheOthers) {
   it.app.sql("create type mood as enum ('sad', 'ok')");
   it.app.sql("create table orders (id serial primary key, m mood default 'ok', at date)");
   it.app.sql("create index on orders (at)");

@@ -29,6 +29,7 @@ struct CopiedShape {
   DatabaseKind database;
   BucketKind copies;
   S3Make make = S3Make::versity;
+  const char* format = "custom";
 };
 void PrintTo(const CopiedShape& shape, std::ostream* out) { *out << shape.name; }
 
@@ -54,13 +55,16 @@ class BackupCopy : public testing::TestWithParam<CopiedShape> {
   S3Of server{GetParam().make};
   Copied copied{GetParam().database, GetParam().copies};
   BackedUp& it = copied.it;
+  void SetUp() override { it.app.environment["BACKUP_FORMAT"] = GetParam().format; }
 };
-INSTANTIATE_TEST_SUITE_P(EndToEnd, BackupCopy,
-                         testing::Values(CopiedShape{"postgres_folder", DatabaseKind::postgres, BucketKind::folder},
-                                         CopiedShape{"postgres_s3", DatabaseKind::postgres, BucketKind::versity},
-                                         CopiedShape{"postgres_rgw", DatabaseKind::postgres, BucketKind::versity, S3Make::rgw},
-                                         CopiedShape{"sqlite_folder", DatabaseKind::sqlite, BucketKind::folder}),
-                         [](const auto& shape) { return shape.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    EndToEnd, BackupCopy,
+    testing::Values(CopiedShape{"postgres_folder", DatabaseKind::postgres, BucketKind::folder},
+                    CopiedShape{"postgres_s3", DatabaseKind::postgres, BucketKind::versity},
+                    CopiedShape{"postgres_rgw", DatabaseKind::postgres, BucketKind::versity, S3Make::rgw},
+                    CopiedShape{"directory", DatabaseKind::postgres, BucketKind::versity, S3Make::versity, "directory"},
+                    CopiedShape{"sqlite_folder", DatabaseKind::sqlite, BucketKind::folder}),
+    [](const auto& shape) { return shape.param.name; });
 
 TEST_P(BackupCopy, IsMadeVerifiedShownAndRestoresWhereTheFirstStoreIsLost) {
   it.app.sql("insert into audit_logs (id, username) values (1, 'ann'), (2, 'bea')");

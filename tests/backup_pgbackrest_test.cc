@@ -37,7 +37,8 @@ TEST(PgBackRest, MakesAFullBackupProvesItByARestoreAndGoesOnIncrementally) {
   EXPECT_GT(task(first.json(), "app")["done"]["bytes"].get<std::int64_t>(), 10'000'000) << "the cluster was copied";
   EXPECT_THAT(notes_of(task(first.json(), "app")), HasSubstr("new backup label"));
   EXPECT_EQ(task(first.json(), "app.proof")["done"]["items"], 1);
-  EXPECT_THAT(notes_of(task(first.json(), "app.proof")), AllOf(HasSubstr("restored and recovered"), HasSubstr("rows read")));
+  EXPECT_THAT(notes_of(task(first.json(), "app.proof")),
+              AllOf(HasSubstr("restored and recovered"), HasSubstr("rows read")));
   json all = it.list();
   ASSERT_THAT(all, SizeIs(1));
   EXPECT_EQ(all[0]["kind"], "pgbackrest");
@@ -78,7 +79,8 @@ TEST(PgBackRest, ItsOwnErrorIsShownWithItsNumberAndItsHints) {
   EXPECT_EQ(failed.exit_code, 1) << failed.out;
   const json error = task(failed.json(), "app")["error"];
   EXPECT_THAT(error["message"].get<std::string>(),
-              AllOf(HasSubstr("pgBackRest cannot back up stanza app: unable to find primary cluster"), HasSubstr("(error 056)")));
+              AllOf(HasSubstr("pgBackRest cannot back up stanza app: unable to find primary cluster"),
+                    HasSubstr("(error 056)")));
   EXPECT_EQ(error["hint"], "are all available clusters in recovery?");
 }
 
@@ -167,8 +169,8 @@ TEST(PgBackRest, ExpiresByItsOwnRetentionAloneAndAFreezeOrAHoldStopsIt) {
   ASSERT_THAT(it.list(), SizeIs(3)) << "and expire nothing";
   ASSERT_EQ(it.app->steward({"freeze", "lift"}).exit_code, 0);
 
-  const Answer hold = it.app->steward({"hold", "add", "--path", it.repository + "/backup/app/" + oldest + "/", "--prefix",
-                                       "--reason", "case 12", "--json"});
+  const Answer hold = it.app->steward({"hold", "add", "--path", it.repository + "/backup/app/" + oldest + "/",
+                                       "--prefix", "--reason", "case 12", "--json"});
   ASSERT_EQ(hold.exit_code, 0) << hold.err;
   const Answer held = it.run("app.expire");
   EXPECT_EQ(held.exit_code, 0);
@@ -187,9 +189,10 @@ TEST(PgBackRest, ExpiresByItsOwnRetentionAloneAndAFreezeOrAHoldStopsIt) {
 class RestoredServer {
  public:
   explicit RestoredServer(std::string data) : data_(std::move(data)) {
-    OwnStanza::postgres(fmt::format("/usr/lib/postgresql/15/bin/pg_ctl start --silent --wait --timeout=60 -D {0} --log={0}.log "
-                                    "-o \"-c listen_addresses= -c unix_socket_directories=/tmp -c port=5999 -c archive_mode=off\"",
-                                    data_));
+    OwnStanza::postgres(
+        fmt::format("/usr/lib/postgresql/15/bin/pg_ctl start --silent --wait --timeout=60 -D {0} --log={0}.log "
+                    "-o \"-c listen_addresses= -c unix_socket_directories=/tmp -c port=5999 -c archive_mode=off\"",
+                    data_));
   }
   ~RestoredServer() {
     OwnStanza::postgres(fmt::format("/usr/lib/postgresql/15/bin/pg_ctl stop --silent --mode=immediate -D {}", data_));
@@ -215,7 +218,8 @@ TEST(PgBackRest, RestorePrintsTheCommandThatBringsBackAnyMoment) {
       it.value("select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')");
   it.app->sql("drop table kept; select pg_switch_wal()");
   const std::string wal = it.value("select pg_walfile_name(pg_current_wal_lsn() - 1)");
-  await([&] { return it.value("select coalesce(max(last_archived_wal), '') from pg_stat_archiver") >= wal; }, "it is archived");
+  await([&] { return it.value("select coalesce(max(last_archived_wal), '') from pg_stat_archiver") >= wal; },
+        "it is archived");
 
   const std::string data = it.folder + "/restored";
   const Answer printed = it.app->steward({"backup", "restore", "latest", "--at", moment, "--to", data, "--json"});
@@ -230,7 +234,8 @@ TEST(PgBackRest, RestorePrintsTheCommandThatBringsBackAnyMoment) {
     EXPECT_EQ(server.value(database, "select count(*) from kept"), "2");
     EXPECT_EQ(server.value(database, "select pg_is_in_recovery()::text"), "false");
   }
-  EXPECT_THAT(it.value("select count(*) from pg_class where relname = 'kept'"), "0") << "nothing was done to the cluster";
+  EXPECT_THAT(it.value("select count(*) from pg_class where relname = 'kept'"), "0")
+      << "nothing was done to the cluster";
 
   EXPECT_THAT(it.app->steward({"backup", "restore", "latest"}).out, HasSubstr("--delta restore"));
   const Answer early = it.app->steward({"backup", "restore", "latest", "--at", "2020-01-01T00:00:00Z"});
@@ -254,16 +259,18 @@ TEST(PgBackRest, WhereItIsMissingOrMayNotBecomeItsUserIsSaidInOneLine) {
   app.environment["STEWARD_STATE_DIR"] = app.path("state-of-nobody");
   fs::create_directories(app.path("state-of-nobody"));
   OwnStanza::postgres("chown -R nobody " + app.root(), true);
-  const Answer other = run_program({"/usr/bin/setpriv", "--reuid=nobody", "--clear-groups", steward_binary(), "plan", "backup", "--json"},
-                                   app.environment, app.root());
+  const Answer other = run_program(
+      {"/usr/bin/setpriv", "--reuid=nobody", "--clear-groups", steward_binary(), "plan", "backup", "--json"},
+      app.environment, app.root());
   EXPECT_THAT(task(other.json(), "app")["error"]["message"].get<std::string>(),
               HasSubstr("pgBackRest is to run as postgres, and this is uid"));
 }
 
 /// A backup waits for the server's own, slow checkpoint: long enough for anything.
 bool waits_for_a_checkpoint(const OwnStanza& it) {
-  return it.value("select count(*) from pg_stat_activity where application_name like 'pgBackRest%' and query like "
-                  "'%pg_backup_start%' and state = 'active'") != "0";
+  return it.value(
+             "select count(*) from pg_stat_activity where application_name like 'pgBackRest%' and query like "
+             "'%pg_backup_start%' and state = 'active'") != "0";
 }
 
 TEST(PgBackRest, OneThatIsKilledLeavesNoBackupAndKeepsNoneFromTheNext) {

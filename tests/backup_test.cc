@@ -22,6 +22,7 @@ struct Shape {
   DatabaseKind database;
   BucketKind bucket;
   S3Make make = S3Make::versity;
+  const char* format = "custom";
 };
 void PrintTo(const Shape& shape, std::ostream* out) { *out << shape.name; }
 
@@ -30,6 +31,7 @@ class Backup : public testing::TestWithParam<Shape> {
   S3Of server{GetParam().make};
   BackedUp it{GetParam().database, GetParam().bucket};
   Application& app = it.app;
+  void SetUp() override { app.environment["BACKUP_FORMAT"] = GetParam().format; }
 };
 
 TEST_P(Backup, OfTwoVariablesIsProvedByARestoreAndRestoresToTheSameContent) {
@@ -79,13 +81,16 @@ TEST_P(Backup, IsNotRestoredOverWhatIsThere) {
   EXPECT_THAT(refused.out, HasSubstr("target-not-empty"));
 }
 
-INSTANTIATE_TEST_SUITE_P(EndToEnd, Backup,
-                         testing::Values(Shape{"postgres", DatabaseKind::postgres, BucketKind::folder},
-                                         Shape{"postgres_s3", DatabaseKind::postgres, BucketKind::versity},
-                                         Shape{"postgres_rgw", DatabaseKind::postgres, BucketKind::versity, S3Make::rgw},
-                                         Shape{"sqlite", DatabaseKind::sqlite, BucketKind::folder},
-                                         Shape{"sqlite_s3", DatabaseKind::sqlite, BucketKind::versity}),
-                         [](const auto& shape) { return shape.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    EndToEnd, Backup,
+    testing::Values(Shape{"postgres", DatabaseKind::postgres, BucketKind::folder},
+                    Shape{"postgres_s3", DatabaseKind::postgres, BucketKind::versity},
+                    Shape{"postgres_rgw", DatabaseKind::postgres, BucketKind::versity, S3Make::rgw},
+                    Shape{"directory", DatabaseKind::postgres, BucketKind::folder, S3Make::versity, "directory"},
+                    Shape{"directory_s3", DatabaseKind::postgres, BucketKind::versity, S3Make::versity, "directory"},
+                    Shape{"sqlite", DatabaseKind::sqlite, BucketKind::folder},
+                    Shape{"sqlite_s3", DatabaseKind::sqlite, BucketKind::versity}),
+    [](const auto& shape) { return shape.param.name; });
 
 TEST(BackupSettings, WithoutThemNameTheVariables) {
   const Application app(DatabaseKind::postgres);
@@ -104,10 +109,11 @@ std::string make_key(const Application& app, const std::string& name) {
   return key.out.substr(0, key.out.find('\n'));
 }
 
-struct Encrypted : testing::TestWithParam<DatabaseKind> {};
+struct Encrypted : testing::TestWithParam<Shape> {};
 
 TEST_P(Encrypted, ToTwoKeysItIsReadWithEitherAndWithNoOther) {
-  BackedUp it(GetParam());
+  BackedUp it(GetParam().database);
+  it.app.environment["BACKUP_FORMAT"] = GetParam().format;
   const std::string ours = make_key(it.app, "ours.key"), safe = make_key(it.app, "safe.key");
   make_key(it.app, "other.key");
   it.app.environment["BACKUP_AGE_RECIPIENTS"] = ours + ", " + safe;
@@ -138,11 +144,23 @@ TEST_P(Encrypted, ToTwoKeysItIsReadWithEitherAndWithNoOther) {
   EXPECT_EQ(it.list()[0]["standing"], "restored") << "a key that is none, or another's, says nothing of the backup";
 }
 
-INSTANTIATE_TEST_SUITE_P(EndToEnd, Encrypted, testing::Values(DatabaseKind::postgres, DatabaseKind::sqlite),
-                         [](const auto& kind) { return kind.param == DatabaseKind::postgres ? "postgres" : "sqlite"; });
+INSTANTIATE_TEST_SUITE_P(EndToEnd, Encrypted,
+                         testing::Values(Shape{"postgres", DatabaseKind::postgres, BucketKind::folder},
+                                         Shape{"directory", DatabaseKind::postgres, BucketKind::folder, "directory"},
+                                         Shape{"sqlite", DatabaseKind::sqlite, BucketKind::folder}),
+                         [](const auto& shape) { return shape.param.name; });
 
-TEST(EncryptedBackup, IsRestoredByStockProgramsAlone) {
-  BackedUp it;
+/// Of either format.
+struct EncryptedBackup : testing::TestWithParam<std::string> {
+  BackedUp it{in_format(GetParam())};
+};
+struct EmergencyPage : EncryptedBackup {};
+INSTANTIATE_TEST_SUITE_P(Format, EncryptedBackup, testing::ValuesIn(dump_formats),
+                         [](const auto& format) { return format.param; });
+INSTANTIATE_TEST_SUITE_P(Format, EmergencyPage, testing::ValuesIn(dump_formats),
+                         [](const auto& format) { return format.param; });
+
+TEST_P(EncryptedBackup, IsRestoredByStockProgramsAlone) {
   it.app.environment["BACKUP_AGE_RECIPIENTS"] = make_key(it.app, "KEY.txt");
   it.app.sql("insert into audit_logs (id, username) values (1, 'ann')");
   ASSERT_EQ(it.run().exit_code, 0);
@@ -159,8 +177,7 @@ TEST(EncryptedBackup, IsRestoredByStockProgramsAlone) {
   EXPECT_THAT(rows_of(to, "audit_logs"), SizeIs(1));
 }
 
-TEST(EncryptedBackup, OneTableOfItIsRestoredAlone) {
-  BackedUp it;
+TEST_P(EncryptedBackup, OneTableOfItIsRestoredAlone) {
   it.app.environment["BACKUP_AGE_RECIPIENTS"] = make_key(it.app, "ours.key");
   it.app.environment["BACKUP_AGE_IDENTITY"] = "ours.key";
   it.app.sql("insert into audit_logs (id, username) values (1, 'ann'); insert into signals (id) values (1), (2)");
@@ -169,9 +186,10 @@ TEST(EncryptedBackup, OneTableOfItIsRestoredAlone) {
   const Answer restored = it.restore(to, {"--table", "signals"});
   EXPECT_EQ(restored.exit_code, 0) << restored.out;
   EXPECT_THAT(rows_of(to, "signals"), SizeIs(2));
+  EXPECT_EQ(it.restore(it.empty_database(), {"--jobs", "3"}).exit_code, 0);
 }
 
-TEST(EncryptedBackup, ToASecretKeyIsRefusedBeforeAnythingIsDone) {
+TEST(EncryptedBackupSettings, ToASecretKeyIsRefusedBeforeAnythingIsDone) {
   BackedUp it;
   it.app.environment["BACKUP_AGE_RECIPIENTS"] = "AGE-SECRET-KEY-1QQQ";
   const Answer refused = it.run();
@@ -181,8 +199,7 @@ TEST(EncryptedBackup, ToASecretKeyIsRefusedBeforeAnythingIsDone) {
 
 // --- the emergency page
 
-TEST(EmergencyPage, IsFollowedToTheLetterWithStockProgramsAlone) {
-  BackedUp it;
+TEST_P(EmergencyPage, IsFollowedToTheLetterWithStockProgramsAlone) {
   it.app.sql("insert into audit_logs (id, username) values (1, 'ann')");
   ASSERT_EQ(it.run().exit_code, 0);
   std::ifstream page(STEWARD_SOURCES "/docs/emergency-restore.md");

@@ -47,9 +47,7 @@ TEST_F(Crontab, LogsBesideTheScriptGoToTheirArchive) {
   EXPECT_EQ(app.content("app/logs/archive/" + app.files("app/logs/archive")[0]), "one\n");
 }
 
-TEST_F(Crontab, WhatIsGivenGoesOnToTheProgram) {
-  EXPECT_EQ(task(cron(" --json").json(), "logs")["done"]["items"], 1);
-}
+TEST_F(Crontab, WhatIsGivenGoesOnToTheProgram) { EXPECT_EQ(task(cron(" --json").json(), "logs")["done"]["items"], 1); }
 
 TEST_F(Crontab, ExitCodesAreHandedThrough) {
   const int fd = ::open(app.path("app/logs").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -26,10 +26,11 @@ die() {
 
 work=$(mktemp -d "${BENCH_DIR:-/tmp}/steward-bench-XXXXXX")
 chmod 755 "$work" # the user postgres has to get in
-server=
-# server NAME: starts it, and its variables into this environment.
+servers=()
+# start_server NAME: starts it, and its variables into this environment.
 start_server() {
-  server=$1
+  local server=$1
+  servers+=("$server")
   "$repository/tests/servers/$server.sh" install >"$work/$server.log" 2>&1 || { cat "$work/$server.log" >&2; die "no $server"; }
   mkdir "$work/$server"
   chmod 755 "$work/$server"
@@ -38,7 +39,8 @@ start_server() {
   . "$work/$server/env"
 }
 clean_up() {
-  if [ -n "$server" ]; then "$repository/tests/servers/$server.sh" stop "$work/$server" >/dev/null 2>&1 || true; fi
+  local server
+  for server in "${servers[@]}"; do "$repository/tests/servers/$server.sh" stop "$work/$server" >/dev/null 2>&1 || true; done
   rm -rf "$work"
 }
 trap clean_up EXIT

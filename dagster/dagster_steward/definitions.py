@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from dagster_steward.catalogue import Catalogue, CatalogueError, Job, Task, ask, read_catalogue
+from dagster_steward.fanout import SHARD_RETRIES, FanoutOptions, fanout_job
 from dagster_steward.running import APPROVAL_TAG, TICK_TAG, Program, run_steward
 
 logger = logging.getLogger("dagster_steward")
@@ -66,6 +67,9 @@ class _Options:
     hooks: Set[dg.HookDefinition]
     retry_policy: dg.RetryPolicy | None
     schedules: Mapping[str, str | None]
+    fanout_executor: dg.ExecutorDefinition
+    fanout_pool: str
+    fanout_retry_policy: dg.RetryPolicy
 
     def key(self, job: Job, task: Task) -> dg.AssetKey:
         return dg.AssetKey([*self.key_prefix, job.name, task.name])
@@ -122,6 +126,28 @@ def _job_of(job: Job, options: _Options) -> Any:
         executor_def=dg.in_process_executor,
         tags={**options.tags, "steward/job": job.name},
         hooks=set(options.hooks),
+    )
+
+
+def _fanout_of(job: Job, options: _Options) -> dg.JobDefinition | None:
+    """The same work in shards; of jobs that purge anything."""
+    # What an archive forgets has no shards, and its name is not one that a person would give.
+    purges = tuple(task.name for task in job.ready if task.kind == "purge" and "." not in task.name)
+    if job.name != "cleanup" or not purges:
+        return None
+    keys = {task.name: options.key(job, task) for task in job.tasks}
+    return fanout_job(
+        "cleanup_fanout_job",
+        FanoutOptions(
+            program=options.program,
+            job=job.name,
+            purges=purges,
+            asset_key=lambda task: keys[task],
+            executor=options.fanout_executor,
+            pool=options.fanout_pool,
+            retry_policy=options.fanout_retry_policy,
+        ),
+        {**options.tags, "steward/job": job.name},
     )
 
 
@@ -204,6 +230,7 @@ def _definitions_of(catalogue: Catalogue, chosen: Sequence[str] | None, options:
     assets: list[Any] = []
     jobs: list[Any] = []
     schedules: list[Any] = []
+    fanouts: list[dg.JobDefinition] = []
     ours: dict[str, Any] = {}
     for job in catalogue.jobs:
         if chosen is not None and job.name not in chosen:
@@ -217,6 +244,9 @@ def _definitions_of(catalogue: Catalogue, chosen: Sequence[str] | None, options:
         schedule = _schedule_of(job, jobs[-1], options)
         if schedule is not None:
             schedules.append(schedule)
+        fanout = _fanout_of(job, options)
+        if fanout is not None:
+            fanouts.append(fanout)
         if job.owner == "dagster":  # what steward fires itself, its own daemon goes on with
             ours[job.name] = jobs[-1]
     metadata: dict[str, Any] = {"steward/version": catalogue.version}
@@ -227,7 +257,7 @@ def _definitions_of(catalogue: Catalogue, chosen: Sequence[str] | None, options:
     if catalogue.stale:
         metadata["steward/stale"] = catalogue.stale
     sensors = [_sensor_of(ours, options)] if ours else []
-    return dg.Definitions(assets=assets, jobs=jobs, schedules=schedules, sensors=sensors, metadata=metadata)
+    return dg.Definitions(assets=assets, jobs=[*jobs, *fanouts], schedules=schedules, sensors=sensors, metadata=metadata)
 
 
 def _nothing_but_why(error: CatalogueError, options: _Options) -> dg.Definitions:
@@ -254,6 +284,9 @@ def steward_definitions(
     owners: Sequence[str] = (),
     hooks: Set[dg.HookDefinition] = frozenset(),
     retry_policy: dg.RetryPolicy | None = None,
+    fanout_executor: dg.ExecutorDefinition | None = None,
+    fanout_pool: str = "steward_shards",
+    fanout_retry_policy: dg.RetryPolicy | None = None,
     cache: str | Path | None = None,
 ) -> dg.Definitions:
     """Make jobs, schedules, assets and checks of steward's catalogue. Never raises for what is wrong with steward.
@@ -271,6 +304,10 @@ def steward_definitions(
         owners: Of the assets, as Dagster has them: ``team:storage``, an address.
         hooks: For the jobs.
         retry_policy: For the one step that a job has.
+        fanout_executor: Where the shards of ``cleanup_fanout_job`` run: ``k8s_job_executor`` of dagster-k8s, say. None:
+            the multiprocess executor, on one machine.
+        fanout_pool: The concurrency pool of the shards, whose limit is the instance's to say.
+        fanout_retry_policy: For each shard; None: four times, after 20, 40, 80 and 160 seconds.
         cache: The file with the copy of the last catalogue; None: below ``~/.cache/dagster-steward``.
     """
     path = str(config) if config is not None else None
@@ -288,6 +325,9 @@ def steward_definitions(
         hooks=hooks,
         retry_policy=retry_policy,
         schedules=dict(schedules or {}),
+        fanout_executor=fanout_executor or dg.multiprocess_executor,
+        fanout_pool=fanout_pool,
+        fanout_retry_policy=fanout_retry_policy or SHARD_RETRIES,
     )
     try:
         catalogue = read_catalogue(binary, path, env, Path(cache) if cache is not None else None)

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,26 +99,22 @@ def _failure(job: str, code: int, ended: Mapping[str, Any]) -> dg.Failure:
     return dg.Failure(said, metadata, code not in FINAL_EXIT_CODES)
 
 
-def run_steward(
-    context: dg.AssetExecutionContext,
+def _carry_out(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext,
     program: Program,
-    job: str,
-    tasks: Sequence[str],
-    asset_prefix: Sequence[str],
-) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    """Carry out a job, or these tasks of it, and give what steward reports.
+    words: Sequence[str],
+    extras: Mapping[str, Any],
+    heard: Callable[[Any, dg.PipesSession], None],
+) -> tuple[int, dg.PipesSession]:
+    """Start steward, hear it to its end, and stop it where Dagster stops: its exit code, and what it has said.
 
-    What has succeeded is given also where the run as a whole has not; then it ends in a Failure.
+    ``heard`` is called once it has ended, also where this step was interrupted.
     """
-    name = f"{job}/{','.join(tasks)}" if tasks else job
-    flags = what_it_is_for(context.run, context.retry_number)
-    # What was approved has its tasks from the run that has asked.
-    words = ["run", job if APPROVAL_TAG in context.run.tags and flags else name, *flags]
     with dg.open_pipes_session(
         context=context,
         context_injector=dg.PipesTempFileContextInjector(),
         message_reader=dg.PipesTempFileMessageReader(),
-        extras={"asset_prefix": list(asset_prefix)},
+        extras=dict(extras),
     ) as session:
         # In a session of its own: a Ctrl-C at a terminal reaches Dagster, which asks steward to stop. Both at once
         # would be two signals, and the second means at once.
@@ -136,9 +132,44 @@ def run_steward(
             raise
         finally:
             _await_last_words(session)
-            run = _said(session, "began").get("run")
-            if run is not None:
-                context.instance.add_run_tags(context.run.run_id, {RUN_TAG: str(run)})
+            heard(context, session)
+    return code, session
+
+
+def _tag_with_run(context: dg.AssetExecutionContext, session: dg.PipesSession) -> None:
+    run = _said(session, "began").get("run")
+    if run is not None:
+        context.instance.add_run_tags(context.run.run_id, {RUN_TAG: str(run)})
+
+
+def run_steward(
+    context: dg.AssetExecutionContext,
+    program: Program,
+    job: str,
+    tasks: Sequence[str],
+    asset_prefix: Sequence[str],
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    """Carry out a job, or these tasks of it, and give what steward reports.
+
+    What has succeeded is given also where the run as a whole has not; then it ends in a Failure.
+    """
+    name = f"{job}/{','.join(tasks)}" if tasks else job
+    flags = what_it_is_for(context.run, context.retry_number)
+    # What was approved has its tasks from the run that has asked.
+    words = ["run", job if APPROVAL_TAG in context.run.tags and flags else name, *flags]
+    code, session = _carry_out(context, program, words, {"asset_prefix": list(asset_prefix)}, _tag_with_run)
     yield from session.get_reported_results()
     if code != 0:
         raise _failure(job, code, _said(session, "ended"))
+
+
+def run_shard(
+    context: dg.OpExecutionContext, program: Program, job: str, task: str, digest: str, shard: int
+) -> str | None:
+    """Carry out one shard of a plan that was handed out; gives steward's run."""
+    words = ["run", f"{job}/{task}", "--plan", digest, "--shard", str(shard)]
+    code, session = _carry_out(context, program, words, {}, lambda _context, _session: None)
+    if code != 0:
+        raise _failure(f"{job}/{task}, shard {shard},", code, _said(session, "ended"))
+    run = _said(session, "began").get("run")
+    return str(run) if run is not None else None

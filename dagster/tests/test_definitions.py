@@ -28,7 +28,7 @@ def jobs_of(definitions: dg.Definitions) -> list[str]:
 def test_a_job_has_the_name_that_teams_know_and_an_asset_for_each_task(shop: Shop) -> None:
     definitions = shop.definitions()
     dg.Definitions.validate_loadable(definitions)
-    assert jobs_of(definitions) == ["cleanup_job"]
+    assert jobs_of(definitions) == ["cleanup_job", "cleanup_fanout_job"]
     specs = specs_of(definitions)
     assert {
         "steward/cleanup/archive-orders",

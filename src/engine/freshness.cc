@@ -10,6 +10,7 @@
 #include "engine/outlook.h"
 #include "run/ledger/agenda.h"
 #include "run/ledger/outbox.h"
+#include "run/runner.h"
 
 namespace steward::engine {
 namespace {
@@ -40,7 +41,11 @@ Result<Freshness> freshness_of(ledger::Ledger& ledger, const ScheduledJob& job, 
   Freshness out{.job = job.name, .task = watched.task, .is_proved = !watched.proof.empty()};
   const ledger::MadeByTask made = TRY(ledger.made_by(job.name, watched.task));
   out.newest = made.began;
-  if (out.is_proved) out.proved = TRY(ledger.made_by(job.name, watched.proof)).began;
+  if (out.is_proved) {
+    const ledger::MadeByTask proof = TRY(ledger.made_by(job.name, watched.proof));
+    out.proved = proof.began;
+    out.proof_took = task_result_from(nlohmann::json::parse(proof.detail, nullptr, false)).took;
+  }
   if (!out.newest) {
     out.since = made.known_since;
     if (!out.since) out.since = TRY(first_tick(ledger, job.name));

@@ -29,11 +29,12 @@ namespace steward::engine {
 
 struct Freshness {
   std::string job{}, task{};
-  std::optional<Instant> newest{};    ///< When the run began that made it.
-  bool is_proved = false;             ///< A task proves them.
-  std::optional<Instant> proved{};    ///< When the newest run began that proved one.
-  std::optional<Instant> since{};     ///< Where there is none: since when there should be.
-  std::optional<Instant> stale_at{};  ///< It is stale from then on; none: it is not waited for.
+  std::optional<Instant> newest{};                        ///< When the run began that made it.
+  bool is_proved = false;                                 ///< A task proves them.
+  std::optional<Instant> proved{};                        ///< When the newest run began that proved one.
+  std::optional<std::chrono::microseconds> proof_took{};  ///< That proof, where its run has said so.
+  std::optional<Instant> since{};                         ///< Where there is none: since when there should be.
+  std::optional<Instant> stale_at{};                      ///< It is stale from then on; none: it is not waited for.
   bool is_stale(Instant now) const { return stale_at && now >= *stale_at; }
 };
 

@@ -28,8 +28,10 @@ struct FreshnessTest : testing::Test {
     ASSERT_TRUE(ledger->record_task(
         id, {.task = "app", .status = task, .done_items = task == "succeeded" ? std::uint64_t{1} : 0}));
     if (!proof.empty()) {
-      ASSERT_TRUE(ledger->record_task(
-          id, {.task = "app.proof", .status = "succeeded", .done_items = proof == "proved" ? std::uint64_t{1} : 0}));
+      ASSERT_TRUE(ledger->record_task(id, {.task = "app.proof",
+                                           .status = "succeeded",
+                                           .done_items = proof == "proved" ? std::uint64_t{1} : 0,
+                                           .detail = proof == "proved" ? R"({"seconds":90.5})" : ""}));
     }
     ASSERT_TRUE(ledger->end_run(id, Status::succeeded, started + took, ""));
   }
@@ -76,6 +78,7 @@ TEST_F(FreshnessTest, IsTheAgeOfTheNewestSuccessAndOfTheNewestProof) {
   run(midnight, 5min, "failed");
   EXPECT_EQ(found(midnight).newest, midnight - 24h);
   EXPECT_EQ(found(midnight).proved, midnight - 48h);
+  EXPECT_EQ(found(midnight).proof_took, 90'500ms);
   EXPECT_EQ(text_of(found(midnight + 3h), midnight + 3h), "the newest backup by app is 27 h old");
   jobs[0].watched[0].proof.clear();
   EXPECT_EQ(found(midnight).proved, std::nullopt);

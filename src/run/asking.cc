@@ -52,6 +52,13 @@ Result<bool> has_one_approver(ledger::Ledger& ledger) {
   return approvers == 1;
 }
 
+Result<Question> question_for(ledger::Ledger& ledger, std::string_view job, const Step& step, bool required,
+                              bool unattended) {
+  std::optional<Step> before;
+  if (unattended) before = TRY(last_carried_out(ledger, job, step.task));
+  return question_of(step, required, unattended, before ? &*before : nullptr);
+}
+
 Asking::Asking(ledger::Ledger& ledger, const Clock& clock, const RunSettings& settings)
     : ledger_(ledger), clock_(clock), settings_(settings) {}
 
@@ -81,10 +88,8 @@ Result<std::optional<std::string>> Asking::asked_by_another(const Job& job, std:
 
 Result<bool> Asking::waits(const Job& job, const Step& step, bool task_asks, TaskResult& result) {
   if (approval_ || step.readiness != Readiness::ready) return false;
-  std::optional<Step> before;
-  if (settings_.unattended) before = TRY(last_carried_out(ledger_, job.name, step.task));
   Question question =
-      question_of(step, settings_.approval.required || task_asks, settings_.unattended, before ? &*before : nullptr);
+      TRY(question_for(ledger_, job.name, step, settings_.approval.required || task_asks, settings_.unattended));
   if (settings_.allow_removal.contains(step.task)) question.brake.reset();
   if (!question.any()) return false;
   result.status = "waiting";

@@ -17,6 +17,7 @@
 #include "run/holds.h"
 #include "run/plan.h"
 #include "run/reporter.h"
+#include "run/shard.h"
 #include "run/state.h"
 #include "run/throttle.h"
 
@@ -39,6 +40,14 @@ struct PlanContext {
   Holds holds{};
   std::uint64_t count_all_from = 1'000;  ///< With fewer, no brake asks how many there are in all: counting is dear.
   const StateDirectory* state = nullptr;
+  KeySample* sample = nullptr;  ///< Where it is to be cut into shards: gets keys of what is planned.
+};
+
+/// Which shard of a handed-out plan a task is to be.
+struct ShardOf {
+  std::string digest{};  ///< Of the plan.
+  std::uint64_t number = 1;
+  ShardRange range{};
 };
 
 /// What a task has while it runs. One for each task of a run; the tally outlives an error, so that a failed task still
@@ -83,6 +92,18 @@ class Task {
   virtual bool removes() const { return true; }
   /// What it would do now. An error where that cannot be known (no connection, no such table, no rights).
   virtual Result<Step> plan(PlanContext& context) const = 0;
+  /// Cuts a step that was planned with a `sample` into up to `count` shards. One alone, with the reason, of a task that
+  /// cannot be cut, or not here.
+  virtual Result<Split> split(const Step& step, std::uint64_t count, PlanContext& context) const {
+    (void)count, (void)context;
+    return in_one(step, "this kind of task is not cut");
+  }
+  /// The task on one range of its keys alone: plans and removes nothing else, and its locks let other shards go on
+  /// beside it, but no run of the whole. Null where it cannot be cut.
+  virtual std::unique_ptr<Task> shard(const ShardOf& of) const {
+    (void)of;
+    return nullptr;
+  }
   /// Locks its targets against other runs. busy (exit 75) where one has them.
   virtual Result<std::vector<std::unique_ptr<Lock>>> lock() const = 0;
   /// Finishes or undoes what an earlier run left, and says so in notes. Under the locks, before planning.

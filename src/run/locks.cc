@@ -112,7 +112,16 @@ std::string folder_of(const std::string& path) {
 
 }  // namespace
 
-Result<std::unique_ptr<Lock>> lock_in_database(const sql::Target& target, const std::string& name) {
+namespace {
+
+/// A lock of a database: its name, and how it is had.
+struct Wanted {
+  std::string name{};
+  sql::Sharing sharing = sql::Sharing::alone;
+};
+
+/// All of them in one transaction of one connection.
+Result<std::unique_ptr<Lock>> take_in_database(const sql::Target& target, const std::vector<Wanted>& wanted) {
   sql::Target unstopped = target;
   unstopped.stop = {};  // a stop must not take the lock away from what still has to be finished or rolled back
   auto connection = TRY(sql::connect(unstopped));
@@ -120,15 +129,57 @@ Result<std::unique_ptr<Lock>> lock_in_database(const sql::Target& target, const 
     const sql::DatabaseUrl url = TRY(sql::parse_database_url(target.url));
     return lock_folder(folder_of(url.path));
   }
-  const std::string key = connection->identity() + ' ' + name;
+  std::string key = connection->identity();
+  for (const Wanted& one : wanted) key += ' ' + one.name;
   if (auto lock = held_in_databases().find(key)) return std::make_unique<SharedLock>(std::move(lock));
   sql::Transaction transaction = TRY(connection->begin());
-  const bool had = TRY(connection->try_transaction_lock("steward " + name));
-  if (!had) return taken(connection->shown());
+  for (const Wanted& one : wanted)
+    if (!TRY(connection->try_transaction_lock("steward " + one.name, one.sharing))) return taken(connection->shown());
   TRY(connection->execute(without_a_snapshot));
   auto lock = std::make_shared<DatabaseLock>(std::move(connection), std::move(transaction));
   held_in_databases().add(key, lock);
   return std::make_unique<SharedLock>(std::move(lock));
+}
+
+/// The folder of the state directory whose flock stands for a lock of that store.
+Result<files::Folder> folder_for(const object::StoreTarget& target, const StateDirectory& state,
+                                 const std::string& name) {
+  const std::string place =
+      fmt::format("locks/{}", sha256_hex(target.s3.endpoint + ' ' + target.url + ' ' + name).substr(0, 16));
+  TRY(state.folder().make_folders(place));
+  return state.folder().subfolder(place);
+}
+
+/// The lease on top of a flock, or the reason why there is none.
+Result<std::unique_ptr<Lock>> with_lease(std::unique_ptr<Lock> here, Result<std::unique_ptr<StoreLease>> lease) {
+  if (lease) return std::make_unique<BucketLock>(std::move(here), *std::move(lease), "");
+  if (lease.error().code != "no-lease") return std::unexpected(std::move(lease).error());
+  return std::make_unique<BucketLock>(std::move(here), nullptr, std::move(lease).error().message);
+}
+
+/// Several that are held and let go together.
+class Locks final : public Lock {
+ public:
+  Locks(std::unique_ptr<Lock> first, std::unique_ptr<Lock> second)
+      : first_(std::move(first)), second_(std::move(second)) {}
+  Result<void> alive() override {
+    TRY(first_->alive());
+    return second_->alive();
+  }
+
+ private:
+  std::unique_ptr<Lock> first_, second_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Lock>> lock_in_database(const sql::Target& target, const std::string& name) {
+  return take_in_database(target, {{.name = name}});
+}
+
+Result<std::unique_ptr<Lock>> lock_part_in_database(const sql::Target& target, const std::string& name,
+                                                    const std::string& part) {
+  return take_in_database(target, {{.name = name, .sharing = sql::Sharing::beside}, {.name = name + ' ' + part}});
 }
 
 Result<std::unique_ptr<Lock>> lock_folder(const std::string& path) {
@@ -140,17 +191,21 @@ Result<std::unique_ptr<Lock>> lock_store(const object::StoreTarget& target, cons
                                          const std::string& name) {
   const Url url = TRY(parse_url(target.url));
   if (url.scheme == "file") return lock_folder(url.path);
-  const std::string place =
-      fmt::format("locks/{}", sha256_hex(target.s3.endpoint + ' ' + target.url + ' ' + name).substr(0, 16));
-  TRY(state.folder().make_folders(place));
-  const files::Folder folder = TRY(state.folder().subfolder(place));
+  const files::Folder folder = TRY(folder_for(target, state, name));
   auto held = folder.lock();
   if (!held && held.error().kind == Kind::busy) return taken(target.url);
-  auto here = std::make_unique<FolderLock>(TRY(std::move(held)));
-  auto lease = StoreLease::take(target, name);
-  if (lease) return std::make_unique<BucketLock>(std::move(here), *std::move(lease), "");
-  if (lease.error().code != "no-lease") return std::unexpected(std::move(lease).error());
-  return std::make_unique<BucketLock>(std::move(here), nullptr, std::move(lease).error().message);
+  return with_lease(std::make_unique<FolderLock>(TRY(std::move(held))), StoreLease::take(target, name));
+}
+
+Result<std::unique_ptr<Lock>> lock_part_of_store(const object::StoreTarget& target, const StateDirectory& state,
+                                                 const std::string& name, const std::string& part) {
+  const files::Folder whole = TRY(folder_for(target, state, name)), own = TRY(folder_for(target, state, name + part));
+  auto beside = whole.lock_beside(), alone = own.lock();
+  for (const auto* held : {&beside, &alone})
+    if (!*held && held->error().kind == Kind::busy) return taken(target.url);
+  auto here = std::make_unique<Locks>(std::make_unique<FolderLock>(TRY(std::move(beside))),
+                                      std::make_unique<FolderLock>(TRY(std::move(alone))));
+  return with_lease(std::move(here), StoreLease::take_part(target, name, part));
 }
 
 }  // namespace steward

@@ -17,6 +17,11 @@ namespace steward {
 /// counted, and succeeds.
 Result<std::unique_ptr<Lock>> lock_in_database(const sql::Target& target, const std::string& name);
 
+/// One of several parts of what `name` locks as a whole: others of them may be at work beside it, the same one or the
+/// whole never. SQLite: as the whole.
+Result<std::unique_ptr<Lock>> lock_part_in_database(const sql::Target& target, const std::string& name,
+                                                    const std::string& part);
+
 /// flock on the folder.
 Result<std::unique_ptr<Lock>> lock_folder(const std::string& path);
 
@@ -25,5 +30,8 @@ Result<std::unique_ptr<Lock>> lock_folder(const std::string& path);
 /// bucket cannot have a lease: the lock's note says so then.
 Result<std::unique_ptr<Lock>> lock_store(const object::StoreTarget& target, const StateDirectory& state,
                                          const std::string& name);
+/// One of several parts of what `name` locks as a whole, as above.
+Result<std::unique_ptr<Lock>> lock_part_of_store(const object::StoreTarget& target, const StateDirectory& state,
+                                                 const std::string& name, const std::string& part);
 
 }  // namespace steward

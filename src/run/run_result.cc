@@ -14,15 +14,27 @@ json to_json(const TaskResult& result) {
   json error = nullptr;
   if (result.error) error = to_json(*result.error);
   if (result.error && !result.error->code.empty()) error["page"] = page_of(*result.error);
-  return {{"task", result.task},
-          {"status", result.status},
-          {"needs", result.needs},
-          {"planned", to_json(result.planned)},
-          {"done", to_json(result.done)},
-          {"skipped", to_json(result.skipped)},
-          {"notes", notes},
-          {"error", std::move(error)}};
+  json document = {{"task", result.task},
+                   {"status", result.status},
+                   {"needs", result.needs},
+                   {"planned", to_json(result.planned)},
+                   {"done", to_json(result.done)},
+                   {"skipped", to_json(result.skipped)},
+                   {"notes", notes},
+                   {"error", std::move(error)}};
+  if (result.took) document["seconds"] = static_cast<double>(result.took->count() / 1'000) / 1e3;
+  return document;
 }
+
+namespace {
+
+std::optional<std::chrono::microseconds> took_from(const json& document) {
+  const auto seconds = document.find("seconds");
+  if (seconds == document.end() || !seconds->is_number()) return std::nullopt;
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::duration<double>(seconds->get<double>()));
+}
+
+}  // namespace
 
 TaskResult task_result_from(const json& document) {
   TaskResult result;
@@ -36,6 +48,7 @@ TaskResult task_result_from(const json& document) {
   result.notes = document.value("notes", std::vector<std::string>{});
   if (const auto error = document.find("error"); error != document.end() && error->is_object())
     result.error = error_from_json(*error);
+  result.took = took_from(document);
   return result;
 }
 

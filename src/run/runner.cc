@@ -9,121 +9,14 @@
 #include "core/text.h"
 #include "run/asking.h"
 #include "run/context.h"
-#include "run/forecast.h"
 #include "run/ledger/agenda.h"
+#include "run/ledger/shards.h"
+#include "run/planning.h"
 
 namespace steward {
 namespace {
 
-constexpr std::chrono::minutes clock_tolerance{5};
-
-std::vector<std::string> names_of(const Job& job) {
-  std::vector<std::string> names;
-  for (const TaskSlot& slot : job.tasks) names.push_back(slot.info.name);
-  return names;
-}
-
-bool is_named(const std::vector<std::string>& only, const std::string& task) {
-  return only.empty() || std::ranges::find(only, task) != only.end();
-}
-
-Result<void> check_names(const Job& job, const std::vector<std::string>& only) {
-  const std::vector<std::string> names = names_of(job);
-  for (const std::string& name : only)
-    if (std::ranges::find(names, name) == names.end()) {
-      std::string hint = did_you_mean(name, names);
-      if (hint.empty()) hint = fmt::format("Its tasks are {}.", join_and(names));
-      return fail(Kind::bad_input, fmt::format("{} has no task \"{}\"", job.name, printable(name)), std::move(hint));
-    }
-  std::vector<std::string> needs;
-  for (const TaskSlot& slot : job.tasks) {
-    if (!is_named(only, slot.info.name)) continue;
-    if (slot.task || !slot.off_by.empty()) return {};
-    for (const std::string& need : slot.needs)
-      if (std::ranges::find(needs, need) == needs.end()) needs.push_back(need);
-  }
-  return fail(Kind::bad_input, fmt::format("nothing of {} is configured", only.empty() ? job.name : join_and(only)),
-              fmt::format("Set {}; `steward config show` lists all settings.", join_and(needs)), "not-configured");
-}
-
-Step unplanned(const TaskSlot& slot) {
-  Step step{.task = slot.info.name};
-  if (!slot.off_by.empty()) {
-    step.readiness = Readiness::off;
-    step.reason = fmt::format("off (by {})", slot.off_by);
-  } else {
-    step.readiness = Readiness::not_configured;
-    step.needs = slot.needs;
-    step.reason = fmt::format("not configured: set {}", join_and(slot.needs));
-  }
-  return step;
-}
-
-Step failed_step(const TaskSlot& slot, Error error) {
-  return {.task = slot.info.name, .readiness = Readiness::failed, .error = std::move(error)};
-}
-
 std::string scope_of(const std::vector<std::string>& only) { return fmt::format("{}", fmt::join(only, ",")); }
-
-/// Why nothing may be removed at all: a freeze, or what the caller knows.
-Result<std::optional<Error>> standing_refusal(ledger::Ledger* ledger, Instant now, const std::optional<Error>& barred) {
-  if (ledger == nullptr) return barred;
-  auto frozen = freeze_refusal(TRY(ledger->freezes(now)));
-  return frozen ? frozen : barred;
-}
-
-/// The step of one task, with its brake.
-Result<Step> plan_task(const TaskSlot& slot, const Job& job, PlanContext& context, const Brakes& brakes,
-                       ledger::Ledger* ledger, const std::optional<Error>& standing) {
-  auto planned = slot.task->plan(context);
-  if (!planned) return failed_step(slot, std::move(planned).error());
-  Step step = *std::move(planned);
-  step.task = slot.info.name;
-  // Nothing is lost by what removes nothing, however much it is.
-  if (!slot.task->removes()) return step;
-  if (standing) step.brake = standing;
-  if (ledger == nullptr) return step;
-  step.forecast = forecast(step.planned, TRY(past_runs(*ledger, job.name, step.task, &step)));
-  if (step.brake) return step;
-  const std::vector<std::uint64_t> earlier = TRY(ledger->last_removed(job.name, step.task, 50));
-  step.brake = brake(brakes, step, earlier);
-  return step;
-}
-
-Result<PlanContext> planning(const Clock& clock, const StateDirectory& state, ledger::Ledger* ledger,
-                             const Brakes& brakes) {
-  PlanContext context{.now = clock.now(), .count_all_from = brakes.from, .state = &state};
-  if (ledger == nullptr) return context;
-  const std::int64_t generation = TRY(ledger->hold_generation());
-  context.holds = Holds(TRY(ledger->holds(context.now)), generation);
-  return context;
-}
-
-/// The fresh step may do no more than the approved one: same target and filter, no more items, and no more
-/// rows of other tables.
-std::optional<Error> beyond(const Step& approved, const Step& fresh) {
-  const auto refused = [&](std::string why) {
-    return Error{Kind::refused, fmt::format("{}: {}", fresh.task, why),
-                 "Look at a fresh plan with `steward plan`, and run that.", "plan-outdated"};
-  };
-  if (approved.readiness != Readiness::ready) return refused("the plan did not cover it");
-  if (approved.target != fresh.target)
-    return refused(fmt::format("the plan is for {}, this is {}", approved.target, fresh.target));
-  if (approved.filter != fresh.filter) return refused("its filter is not the plan's any more");
-  if (approved.planned.items < fresh.planned.items)
-    return refused(fmt::format("{} items now, the plan has {}", format_count(fresh.planned.items),
-                               format_count(approved.planned.items)));
-  for (const Consequence& now : fresh.consequences) {
-    const auto planned = std::ranges::find_if(approved.consequences, [&](const Consequence& one) {
-      return one.target == now.target && one.what == now.what;
-    });
-    const std::uint64_t rows = planned == approved.consequences.end() ? 0 : planned->rows;
-    if (rows < now.rows)
-      return refused(fmt::format("{} rows of {} refer to them now, the plan has {}", format_count(now.rows),
-                                 printable(now.target), format_count(rows)));
-  }
-  return {};
-}
 
 std::string status_of(const Error& error, bool cancelled) {
   if (cancelled) return "cancelled";
@@ -196,6 +89,7 @@ class Running {
     return {.id = id_,
             .job = job_.name,
             .scope = scope_of(settings_.only),
+            .shard = settings_.shard ? settings_.shard->number : 0,
             .started = now,
             .heartbeat = now,
             .process = this_process(),
@@ -203,6 +97,7 @@ class Running {
             .actor = settings_.actor,
             .version = settings_.version,
             .environment = settings_.environment,
+            .plan_digest = settings_.shard ? settings_.shard->digest : std::string{},
             .pulse = now};
   }
 
@@ -246,11 +141,16 @@ class Running {
       digest_ = asking_.digest();  // the ledger keeps the plan that was approved
     else if (is_started_from_a_plan())
       digest_ = digest_of(*settings_.approved);  // and the one that it was queued with (run/bound_plan.h)
+    else if (settings_.shard)
+      TRY(in_.ledger.set_plan(id_, digest_ = settings_.shard->digest, to_json(settings_.shard->set.plan).dump()));
     else
       TRY(in_.ledger.set_plan(id_, digest_, to_json(plan).dump()));
     results_ = asking_.earlier();
     for (const Step& step : plan.steps) {
-      results_.push_back(context_.cancelled() ? left_out(step) : TRY(one(step)));
+      const bool is_left_out = context_.cancelled();
+      const Instant began = in_.clock.now();
+      results_.push_back(is_left_out ? left_out(step) : TRY(one(step)));
+      if (!is_left_out) results_.back().took = in_.clock.now() - began;
       TRY(in_.ledger.record_task(id_, record_of(results_.back())));
     }
     if (const auto anew = TRY(asking_.ask_anew(TRY(in_.ledger.run(id_)), plan, results_)))
@@ -279,6 +179,10 @@ class Running {
     Plan plan{.job = job_.name, .made = in_.clock.now(), .environment = settings_.environment};
     PlanContext context = TRY(planning(in_.clock, in_.state, &in_.ledger, settings_.brakes));
     const std::optional<Error> behind = TRY(behind_ledger(context.now));
+    const PlanRules rules{.brakes = settings_.brakes,
+                          .ledger = &in_.ledger,
+                          .standing = standing_,
+                          .shard = settings_.shard ? &*settings_.shard : nullptr};
     for (const TaskSlot& slot : job_.tasks) {
       if (!is_asked_for(slot.info.name)) continue;
       if (!slot.task) {
@@ -289,9 +193,8 @@ class Running {
       context.cutoff = approved != nullptr && approved->readiness == Readiness::ready ? std::optional(approved->cutoff)
                                                                                       : std::nullopt;
       const auto broken = broken_.find(slot.info.name);
-      Step step = broken != broken_.end()
-                      ? failed_step(slot, broken->second)
-                      : TRY(plan_task(slot, job_, context, settings_.brakes, &in_.ledger, standing_));
+      Step step =
+          broken != broken_.end() ? failed_step(slot, broken->second) : TRY(plan_task(slot, job_, context, rules));
       if (context_.cancelled()) return std::unexpected(context_.why_stopped());
       if (behind && !step.brake) step.brake = behind;
       plan.steps.push_back(std::move(step));
@@ -353,7 +256,8 @@ class Running {
       if (step.error) in_.reporter.task_ended(step.task, result.status, {}, {}, &*step.error);
       return result;
     }
-    if (TRY(asking_.waits(job_, step, task_asks(step.task), result))) {
+    // Of a shard's plan was asked when it was handed out.
+    if (!settings_.shard && TRY(asking_.waits(job_, step, task_asks(step.task), result))) {
       in_.reporter.task_ended(step.task, result.status, {}, step.skipped, nullptr);
       return result;
     }
@@ -363,8 +267,22 @@ class Running {
       in_.reporter.task_ended(step.task, result.status, {}, step.skipped, &*result.error);
       return result;
     }
+    if (auto taken = take_on(step); !taken) {
+      result.status = status_of(taken.error(), false);
+      result.error = std::move(taken).error();
+      in_.reporter.task_ended(step.task, result.status, {}, step.skipped, &*result.error);
+      return result;
+    }
     execute(step, result);
     return result;
+  }
+
+  /// A shard's part in what all shards of its plan may remove together.
+  Result<void> take_on(const Step& step) {
+    if (!settings_.shard) return {};
+    const auto& [set, digest, number] = *settings_.shard;
+    const std::uint64_t before = TRY(removed_by_shard(in_.ledger, digest, number, id_));
+    return in_.ledger.shards().take_on(digest, number, before + step.planned.items);
   }
 
   bool task_asks(const std::string& task) const {
@@ -460,38 +378,12 @@ class Running {
 
 }  // namespace
 
-Result<Plan> plan_job(const Job& job, const std::vector<std::string>& only, const std::string& environment,
-                      const Brakes& brakes, const Clock& clock, const StateDirectory& state, ledger::Ledger* ledger,
-                      const std::optional<Error>& barred) {
-  TRY(check_names(job, only));
-  PlanContext context = TRY(planning(clock, state, ledger, brakes));
-  const std::optional<Error> standing = TRY(standing_refusal(ledger, context.now, barred));
-  Plan plan{.job = job.name, .made = context.now, .environment = environment};
-  for (const TaskSlot& slot : job.tasks) {
-    if (!is_named(only, slot.info.name)) continue;
-    plan.steps.push_back(slot.task ? TRY(plan_task(slot, job, context, brakes, ledger, standing)) : unplanned(slot));
-  }
-  return plan;
-}
-
 Result<RunResult> run_job(const Job& job, const RunSettings& settings, const Surroundings& in) {
   TRY(check_names(job, settings.only));
   if (settings.approved && settings.approved->job != job.name)
     return fail(Kind::bad_input, fmt::format("that plan is of {}, not of {}", settings.approved->job, job.name),
                 "Name the job that it was made for.");
   return Running(job, settings, in).carry_out();
-}
-
-std::optional<Error> clock_refusal(Instant now, Instant server, std::string_view what) {
-  const auto off = now - server;
-  if (std::chrono::abs(off) <= clock_tolerance) return {};
-  return Error{Kind::refused,
-               fmt::format("this machine's clock says {}, {} says {}: {} {}",
-                           format_instant(std::chrono::floor<std::chrono::seconds>(now)), what,
-                           format_instant(std::chrono::floor<std::chrono::seconds>(server)),
-                           format_span(std::chrono::abs(off)), off.count() > 0 ? "ahead" : "behind"),
-               "Set the clock right (timedatectl), then run it again; with a wrong one, the wrong things are old.",
-               "clock"};
 }
 
 }  // namespace steward

@@ -14,6 +14,7 @@
 #include "run/job.h"
 #include "run/ledger/ledger.h"
 #include "run/questions.h"
+#include "run/shard_work.h"
 
 namespace steward {
 
@@ -37,6 +38,8 @@ struct RunSettings {
   std::string launch{};
   std::vector<std::string> only{};  ///< Names of tasks; empty: all of the job's.
   std::optional<Plan> approved{};   ///< The plan to carry out; else a fresh one.
+  /// The run is of one shard of that plan, and the job's task is that shard already (run/shard_work.h).
+  std::optional<ShardWork> shard{};
   /// Why nothing may be removed, as the caller knows from outside of the ledger ("ledger-foreign"). Like a freeze: it
   /// refuses the tasks that remove, and no others.
   std::optional<Error> barred{};
@@ -62,6 +65,7 @@ struct TaskResult {
   std::vector<Skip> skipped{};
   std::vector<std::string> notes{};
   std::optional<Error> error{};
+  std::optional<std::chrono::microseconds> took{};  ///< Of what was begun.
 };
 
 struct RunResult {
@@ -89,10 +93,10 @@ Verdict verdict_of(const std::vector<TaskResult>& tasks);
 
 /// Plans the job's tasks. Errors of a task stay in its step. bad_input where `only` names no task of it, or where
 /// nothing named is configured (the hint names the variables).
-/// `barred`: see RunSettings.
+/// `barred`: see RunSettings. `sample`: gets keys of what is planned, of tasks that can be cut into shards.
 Result<Plan> plan_job(const Job& job, const std::vector<std::string>& only, const std::string& environment,
                       const Brakes& brakes, const Clock& clock, const StateDirectory& state, ledger::Ledger* ledger,
-                      const std::optional<Error>& barred = {});
+                      const std::optional<Error>& barred = {}, KeySample* sample = nullptr);
 
 /// Carries out the job. An error only where nothing was begun: bad_input as plan_job, busy where another run has a
 /// target, a ledger that cannot be written; where a launch has been followed by a newer one. What happens later is in
@@ -126,6 +130,8 @@ bool is_gone_here(const ledger::Process& process, std::string_view its_pid_names
 
 using ledger::new_run_id;
 
+/// How far clocks may be apart.
+inline constexpr std::chrono::minutes clock_tolerance{5};
 /// The refusal (code "clock") where `now` is more than five minutes off `server`, which `what` names; else nothing.
 std::optional<Error> clock_refusal(Instant now, Instant server, std::string_view what);
 

@@ -18,6 +18,8 @@ using nlohmann::json;
 constexpr int tries_to_take = 5;
 constexpr std::chrono::hours longest_lease{1};  // what another version may have chosen, and no typing error
 constexpr Bytes largest_lock = 64_KiB;
+/// Between the key of the whole's lease and a part's name. No task's name has a dot before "part".
+constexpr std::string_view part_mark = ".part-";
 
 /// Goes on while the machine sleeps, as steady_clock does not.
 std::chrono::nanoseconds since_boot() {
@@ -79,16 +81,27 @@ std::unexpected<Error> no_lease(std::string why) { return fail(Kind::refused, st
 
 }  // namespace
 
-StoreLease::StoreLease(std::unique_ptr<object::Store> store, const std::string& name, std::string agent,
-                       const LeaseTerms& terms)
+StoreLease::StoreLease(std::unique_ptr<object::Store> store, const std::string& name, const std::string& part,
+                       std::string agent, const LeaseTerms& terms)
     : store_(std::move(store)),
-      key_(std::string(lease_prefix) + name),
+      whole_(std::string(lease_prefix) + name),
+      key_(part.empty() ? whole_ : whole_ + std::string(part_mark) + part),
       agent_(std::move(agent)),
       token_(random_hex(16)),
       terms_(terms) {}
 
 Result<std::unique_ptr<StoreLease>> StoreLease::take(const object::StoreTarget& target, const std::string& name,
                                                      const LeaseTerms& terms) {
+  return take(target, name, "", terms);
+}
+
+Result<std::unique_ptr<StoreLease>> StoreLease::take_part(const object::StoreTarget& target, const std::string& name,
+                                                          const std::string& part, const LeaseTerms& terms) {
+  return take(target, name, part, terms);
+}
+
+Result<std::unique_ptr<StoreLease>> StoreLease::take(const object::StoreTarget& target, const std::string& name,
+                                                     const std::string& part, const LeaseTerms& terms) {
   object::StoreTarget patient = target;
   patient.attempts = 2;  // of each renewal: a new one comes soon
   auto store = TRY(object::open(patient));
@@ -103,10 +116,11 @@ Result<std::unique_ptr<StoreLease>> StoreLease::take(const object::StoreTarget& 
         "the server of {} checks no conditions of a PUT, so that it can have no lock: runs of other machines are not "
         "kept out",
         store->shown()));
-  std::unique_ptr<StoreLease> lease(new StoreLease(std::move(store), name, target.agent, terms));
+  std::unique_ptr<StoreLease> lease(new StoreLease(std::move(store), name, part, target.agent, terms));
   const auto acquired = lease->acquire();
   if (!acquired && acquired.error().kind == Kind::permission) return no_lease(missing_right);
   if (!acquired) return std::unexpected(acquired.error());
+  TRY(lease->keep_out_others());
   lease->keeper_ = std::jthread([&held = *lease](const std::stop_token& stop) { held.keep(stop); });
   return lease;
 }
@@ -153,13 +167,13 @@ Result<void> StoreLease::put(const object::PutOptions& condition) {
     before = std::exchange(version_, written.version_id);
     valid_until_ = sent + terms_.length;
   }
-  forget_version(before);
+  forget_version(key_, before);
   return {};
 }
 
 /// A version that nobody needs. What cannot be removed stays for the bucket's lifecycle rule.
-void StoreLease::forget_version(const std::string& version) {
-  if (!version.empty()) (void)store_->remove({.key = key_, .version_id = version});
+void StoreLease::forget_version(const std::string& key, const std::string& version) {
+  if (!version.empty()) (void)store_->remove({.key = key, .version_id = version});
 }
 
 Result<void> StoreLease::acquire() {
@@ -171,13 +185,53 @@ Result<void> StoreLease::acquire() {
     if (!seen && (seen.error().kind == Kind::not_found || seen.error().code == "changed")) continue;
     if (!seen) return std::unexpected(seen.error());
     std::string holder;
-    if (!TRY(may_take_over(*seen, there.text, holder)))
-      return fail(Kind::busy, fmt::format("another run is working on {}: {}", store_->shown(), holder),
-                  "Let it finish (`steward runs` shows it), or `steward runs cancel` it. If it is gone, its lock ends "
-                  "by itself.");
+    if (!TRY(may_take_over(*seen, there.text, holder))) return taken_by(holder);
     const auto over = put({.if_etag = seen->etag});
-    if (over) forget_version(seen->version_id);  // or it would come to light again when ours goes
+    if (over) forget_version(key_, seen->version_id);  // or it would come to light again when ours goes
     if (over || over.error().code != "changed") return over;
+  }
+  return fail(Kind::busy, fmt::format("other runs are taking the lock of {}", store_->shown()),
+              "Let them finish (`steward runs` shows them).");
+}
+
+std::unexpected<Error> StoreLease::taken_by(const std::string& holder) const {
+  return fail(Kind::busy, fmt::format("another run is working on {}: {}", store_->shown(), holder),
+              "Let it finish (`steward runs` shows it), or `steward runs cancel` it. If it is gone, its lock ends "
+              "by itself.");
+}
+
+/// After its own is put. The whole looks at all parts, a part at the whole.
+Result<void> StoreLease::keep_out_others() {
+  if (key_ != whole_) return clear(whole_);
+  std::vector<std::string> parts;
+  TRY(store_->list(whole_ + std::string(part_mark), [&](const object::ObjectInfo& part) -> Result<bool> {
+    parts.push_back(part.key);
+    return true;
+  }));
+  for (const std::string& part : parts) TRY(clear(part));
+  return {};
+}
+
+/// Nobody has that lease from now on: busy where somebody has. One that is over is taken over before it is removed: no
+/// server is trusted to compare in a DELETE, and whoever slept through its end could renew it in between.
+Result<void> StoreLease::clear(const std::string& key) {
+  for (int i = 0; i < tries_to_take; ++i) {
+    SmallSink there;
+    const auto seen = store_->get(key, there);
+    if (!seen && seen.error().kind == Kind::not_found) return {};
+    if (!seen) return std::unexpected(seen.error());
+    std::string holder;
+    if (!TRY(may_take_over(*seen, there.text, holder))) return taken_by(holder);
+    const std::string text = content();
+    StringSource source(text);
+    const auto over = store_->put(key, source, {.if_etag = seen->etag, .size = Bytes{text.size()}});
+    if (!over && over.error().code != "changed" && over.error().kind != Kind::not_found)
+      return std::unexpected(over.error());
+    if (!over) continue;
+    // The older version first, or it would come to light again.
+    forget_version(key, seen->version_id);
+    const bool has_versions = !over->version_id.empty();
+    return store_->remove({.key = key, .etag = has_versions ? "" : over->etag, .version_id = over->version_id});
   }
   return fail(Kind::busy, fmt::format("other runs are taking the lock of {}", store_->shown()),
               "Let them finish (`steward runs` shows them).");

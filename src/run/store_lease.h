@@ -12,6 +12,10 @@
 ///           - No clock but the server's is compared with the server's. The holder measures durations alone, with a
 ///             clock that goes on while the machine sleeps.
 ///           - Who may have lost it hears of it from `alive`, at the latest 120 s after the last renewal was sent.
+///           - Of a whole and its parts, which have leases of their own, two parts may be held beside one another, and
+///           the
+///             whole beside none: each puts its own first and looks at the others then, so that of two at least one
+///             sees the other. What is over by then is taken over and removed, so that it cannot be renewed.
 ///           - It is removed at the end only if it is still what this run put last. Where the bucket keeps versions,
 ///           none
 ///             of it is left either, if the right to remove versions is there.
@@ -54,6 +58,9 @@ class StoreLease final : public Lock {
   /// Takes the lease `name` in a store. `target.agent` is what others are shown of this run.
   static Result<std::unique_ptr<StoreLease>> take(const object::StoreTarget& target, const std::string& name,
                                                   const LeaseTerms& terms = {});
+  /// The lease of one part of what `name` stands for as a whole.
+  static Result<std::unique_ptr<StoreLease>> take_part(const object::StoreTarget& target, const std::string& name,
+                                                       const std::string& part, const LeaseTerms& terms = {});
   ~StoreLease() override;
   StoreLease(const StoreLease&) = delete;
   StoreLease& operator=(const StoreLease&) = delete;
@@ -63,16 +70,23 @@ class StoreLease final : public Lock {
   Result<void> renew();
 
  private:
-  StoreLease(std::unique_ptr<object::Store> store, const std::string& name, std::string agent, const LeaseTerms& terms);
+  StoreLease(std::unique_ptr<object::Store> store, const std::string& name, const std::string& part, std::string agent,
+             const LeaseTerms& terms);
+  static Result<std::unique_ptr<StoreLease>> take(const object::StoreTarget& target, const std::string& name,
+                                                  const std::string& part, const LeaseTerms& terms);
   Result<void> acquire();
+  Result<void> keep_out_others();
+  Result<void> clear(const std::string& key);
+  std::unexpected<Error> taken_by(const std::string& holder) const;
   Result<bool> may_take_over(const object::ObjectInfo& there, const std::string& text, std::string& holder);
   Result<void> put(const object::PutOptions& condition);
   Result<std::string> etag_of_own();
-  void forget_version(const std::string& version);
+  void forget_version(const std::string& key, const std::string& version);
   std::string content() const;
   void keep(const std::stop_token& stop);
 
   std::unique_ptr<object::Store> store_;
+  std::string whole_;  ///< The key of the whole's lease: its own, or that of which it is a part.
   std::string key_, agent_, token_;
   LeaseTerms terms_;
   std::mutex renewing_{};  ///< One renewal at a time; taken before `mutex_`.

@@ -10,6 +10,7 @@
 
 #include "core/age.h"
 #include "run/ledger/outbox.h"
+#include "run/ledger/shards.h"
 
 namespace steward {
 namespace {
@@ -140,6 +141,7 @@ Result<Upkeep> carry_out(const Upkeep& upkeep, const StateDirectory& state, ledg
     TRY(remove(state, needed, part));
   }
   done.runs = upkeep.runs == 0 ? 0 : TRY(ledger.forget_plans(upkeep.runs_before));
+  TRY(ledger.shards().forget(upkeep.runs_before));
   done.events = upkeep.events == 0 ? 0 : TRY(ledger.outbox().forget_events(upkeep.runs_before));
   if (!done.nothing()) TRY(ledger.audit(who, "state.tidy", state.folder().path(), to_json(done).dump(), clock.now()));
   return done;

@@ -79,10 +79,22 @@ struct OnEachS3 : testing::TestWithParam<S3Make> {
 inline std::string name_of(const testing::TestParamInfo<S3Make>& make) {
   return make.param == S3Make::rgw ? "rgw" : "versity";
 }
+/// How a dump of PostgreSQL may lie in its store.
+inline const std::vector<std::string> dump_formats{"custom", "directory"};
+
+/// One of them, to be used.
+struct DumpFormat {
+  std::string name{};
+};
+inline DumpFormat in_format(const std::string& name) { return {name}; }
 
 /// An application whose database is backed up, with variables alone.
 class BackedUp {
  public:
+  explicit BackedUp(const DumpFormat& format, BucketKind bucket = BucketKind::folder)
+      : BackedUp(DatabaseKind::postgres, bucket) {
+    app.environment["BACKUP_FORMAT"] = format.name;
+  }
   explicit BackedUp(DatabaseKind database = DatabaseKind::postgres, BucketKind bucket = BucketKind::folder)
       : app(database, bucket) {
     app.environment["BACKUP_BUCKET"] =

@@ -18,11 +18,13 @@ namespace steward::harness {
 /// The stanza `app`. Small files go into bundles, or each would be an fsync.
 struct OwnStanza {
   OwnServer server;
-  std::string folder = server.folder + "/pgbackrest", config = folder + "/pgbackrest.conf", repository = folder + "/repo";
+  std::string folder = server.folder + "/pgbackrest", config = folder + "/pgbackrest.conf",
+              repository = folder + "/repo";
   std::unique_ptr<Application> app{};
 
   OwnStanza() {
-    for (const char* name : {"", "/repo", "/log", "/lock", "/spool"}) std::filesystem::create_directories(folder + name);
+    for (const char* name : {"", "/repo", "/log", "/lock", "/spool"})
+      std::filesystem::create_directories(folder + name);
     configure("");
     postgres("chown -R postgres: " + folder, /*as_root=*/true);
     std::ofstream(server.folder + "/data/postgresql.auto.conf", std::ios::app)
@@ -41,17 +43,19 @@ struct OwnStanza {
     std::string port;
     for (std::string line; std::getline(of, line);)
       if (line.starts_with("port = ")) port = line.substr(std::string("port = ").size());
-    std::ofstream(config) << "[global]\nrepo1-path=" << repository << "\nrepo1-bundle=y\nstart-fast=y\nlog-path=" << folder
-                          << "/log\nlock-path=" << folder << "/lock\nspool-path=" << folder << "/spool\n"
+    std::ofstream(config) << "[global]\nrepo1-path=" << repository
+                          << "\nrepo1-bundle=y\nstart-fast=y\nlog-path=" << folder << "/log\nlock-path=" << folder
+                          << "/lock\nspool-path=" << folder << "/spool\n"
                           << more << "\n[app]\npg1-path=" << server.folder << "/data\npg1-port=" << port
                           << "\npg1-socket-path=" << server.folder << "/socket\n";
   }
 
   /// The policy `app`, with more keys: ", proof: {every: 7 days}".
   void policy(const std::string& more, const std::string& database = ", database: app") const {
-    app->file("steward.yaml", "databases: {app: \"${DATABASE_URL}\"}\nbackup:\n  app: {engine: pgbackrest, stanza: app, "
-                              "config: " +
-                                  config + database + more + "}\n");
+    app->file("steward.yaml",
+              "databases: {app: \"${DATABASE_URL}\"}\nbackup:\n  app: {engine: pgbackrest, stanza: app, "
+              "config: " +
+                  config + database + more + "}\n");
   }
 
   /// A command of a shell as the user that PostgreSQL runs as; a failed test where it fails.

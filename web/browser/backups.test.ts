@@ -111,6 +111,15 @@ describe("backups", () => {
     await page.keyboard.press("Escape");
   });
 
+  it("say on the overview to when one could go back, and how long the last proof took", async () => {
+    await steward.stop();
+    steward.variables = { ...steward.variables, BACKUP_PROOF: "7 days" };
+    await steward.start();
+    steward.run("run", "backup");
+    await vic.page.goto(`${steward.url}/`);
+    await vic.page.getByRole("listitem").filter({ hasText: /Restorable to .*; proved .*, which took \d+ m?s/ }).waitFor();
+  });
+
   it("have heard no complaint of the browser's", () => expect(vic.complaints).toEqual([]));
 });
 

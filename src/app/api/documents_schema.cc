@@ -11,6 +11,7 @@ std::vector<Member> run_members() {
   return {{"run", text()},
           {"job", text()},
           {"scope", or_null(list_of(text()))},
+          {"shard", or_null(integer(1))},
           {"status", one_of({"queued", "running", "succeeded", "failed", "partial", "refused", "cancelled", "waiting",
                              "interrupted"})},
           {"started", instant()},

@@ -55,6 +55,7 @@ Schema freshness_schema() {
                  {"age_seconds", or_null(integer())},
                  {"proved", or_null(instant())},
                  {"proof_age_seconds", or_null(integer())},
+                 {"proof_seconds", or_null(number())},
                  {"stale", flag()}});
 }
 
@@ -98,7 +99,8 @@ Schema task_result_schema() {
                  {"done", amount_schema()},
                  {"skipped", skips()},
                  {"notes", list_of(text())},
-                 {"error", or_null(failure_schema())}});
+                 {"error", or_null(failure_schema())},
+                 {"seconds", number(), optional}});
 }
 
 Schema progress_schema() { return object({{"task", text()}, {"done", amount_schema()}, {"planned", amount_schema()}}); }

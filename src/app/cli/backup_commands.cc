@@ -18,6 +18,7 @@
 #include "core/text.h"
 #include "jobs/backup/manifest.h"
 #include "jobs/backup/restore.h"
+#include "jobs/backup/several.h"
 #include "jobs/backup/verify.h"
 #include "run/runner.h"
 
@@ -31,7 +32,9 @@ Result<std::vector<backup::PolicySpec>> policies(const Settings& settings, const
   std::vector<std::string> known;
   for (const backup::PolicySpec& spec : settings.backup) {
     known.push_back(spec.name);
-    if (spec.is_configured() && (task.empty() || spec.name == task)) out.push_back(spec);
+    if (!spec.is_configured() || (!task.empty() && spec.name != task)) continue;
+    out.push_back(spec);
+    if (spec.policy) out.back().policy = backup::seen_as_one(spec);
   }
   if (!out.empty()) return out;
   if (!task.empty() && std::ranges::find(known, task) == known.end())

@@ -62,13 +62,12 @@ Result<int> verify_cluster(const Output& output, const backup::PolicySpec& spec,
   ProgressReporter progress(output);
   progress.task_began({.task = "verify"});
   const std::stop_token stop = stop_of_process().get_token();
-  const auto found =
-      backup::look_at(asked.program, asked.policy, asked.stanza, one,
-                      command.depth == "restore" ? backup::Depth::restore : backup::Depth::bytes, SystemClock(),
-                      [&]() -> Result<void> {
-                        if (!stop.stop_requested()) return {};
-                        return fail(Kind::interrupted, "told to stop while the backup was verified");
-                      });
+  const auto found = backup::look_at(asked.program, asked.policy, asked.stanza, one,
+                                     command.depth == "restore" ? backup::Depth::restore : backup::Depth::bytes,
+                                     SystemClock(), [&]() -> Result<void> {
+                                       if (!stop.stop_requested()) return {};
+                                       return fail(Kind::interrupted, "told to stop while the backup was verified");
+                                     });
   progress.task_ended("verify", found ? "succeeded" : "failed", {}, {}, nullptr);
   if (!found) return std::unexpected(found.error());
   const std::string id = asked.stanza.name + '/' + one.label;

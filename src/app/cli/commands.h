@@ -30,7 +30,8 @@ Result<int> against_command(const Output& output, const AgainstCommand& command)
 
 struct RunCommand {
   std::string job{};
-  std::string plan{};  ///< A digest's prefix.
+  std::string plan{};       ///< A digest's prefix.
+  std::uint64_t shard = 0;  ///< Of that plan this shard alone; 0: the whole.
   std::vector<std::string> allow_removal{};
   bool force = false;          ///< Also what was rotated just now.
   bool full_speed = false;     ///< No throttle, for this run.
@@ -39,6 +40,16 @@ struct RunCommand {
   pipes::Bootstrap dagster{};  ///< What Dagster gave this process, if it has started it.
 };
 Result<int> run_command(const Output& output, const RunCommand& command);
+
+/// Plans a task and hands its plan out in shards; or adds up what became of one that was handed out: 1 while it is not
+/// all done.
+struct ShardsCommand {
+  std::string job{};  ///< JOB/TASK
+  std::uint64_t count = 8;
+  bool allow_removal = false;
+  std::string plan{};  ///< A digest's prefix: of that one.
+};
+Result<int> shards_command(const Output& output, const ShardsCommand& command);
 
 /// What jobs there are, their tasks and schedules: what other schedulers are made from.
 Result<int> catalogue_command(const Output& output);

@@ -155,19 +155,20 @@ Result<std::unique_ptr<DagsterRun>> DagsterRun::open(const pipes::Bootstrap& boo
 
 std::string DagsterRun::actor() const { return std::string(dagster_actor) + session_->context()->run_id; }
 
-void DagsterRun::about(std::string_view job, std::string_view run, std::map<std::string, std::string> kinds,
-                       std::string page) {
+void DagsterRun::about(About what) {
   if (!is_active()) return;
-  job_ = job;
-  run_ = run;
-  kinds_ = std::move(kinds);
-  page_ = std::move(page);
+  job_ = std::move(what.job);
+  run_ = std::move(what.run);
+  kinds_ = std::move(what.kinds);
+  page_ = std::move(what.page);
+  is_shard_ = what.is_shard;
   (void)session_->report_custom_message({{"steward", {{"event", "began"}, {"job", job_}, {"run", run_}}}});
   (void)session_->log(pipes::LogLevel::info,
                       fmt::format("steward run {}{}", run_, page_.empty() ? "" : fmt::format(": {}", page_)));
 }
 
 std::string DagsterRun::asset_of(std::string_view task) const {
+  if (is_shard_) return {};
   std::vector<std::string> parts = prefix_;
   parts.push_back(job_);
   parts.emplace_back(task);

@@ -37,9 +37,15 @@ class DagsterRun final : public Reporter {
   /// "dagster run 8c1f0a2b-…": who starts the run, as the ledger has it.
   std::string actor() const;
 
-  /// What this run is. `kinds`: of its tasks, by name. `page`: of the run in the dashboard; empty where that is not
-  /// known.
-  void about(std::string_view job, std::string_view run, std::map<std::string, std::string> kinds, std::string page);
+  /// What this run is.
+  struct About {
+    std::string job{}, run{};
+    std::map<std::string, std::string> kinds{};  ///< Of its tasks, by name.
+    std::string page{};                          ///< Of the run in the dashboard; empty where that is not known.
+    /// It is one of the shards of a task: what becomes of the task's asset is not for it to say.
+    bool is_shard = false;
+  };
+  void about(About what);
   void task_began(const Step& step) override;
   void progress(const Progress& progress) override;
   void note(Level level, std::string_view task, std::string_view text) override;
@@ -65,6 +71,7 @@ class DagsterRun final : public Reporter {
   std::vector<std::string> prefix_{"steward"};
   std::string job_{}, run_{}, page_{};
   std::map<std::string, std::string> kinds_{};
+  bool is_shard_ = false;
   std::map<std::string, Step, std::less<>> steps_{};
   std::chrono::steady_clock::time_point told_{};
 };

@@ -129,7 +129,12 @@ class Grammar {
     CLI::App* run =
         command(&app_, "run", "carry out a job", [this](const Output& output) { return run_command(output, run_); });
     run->add_option("JOB", run_.job, "JOB or JOB/TASK: cleanup, cleanup/purge-signals")->required();
-    run->add_option("--plan", run_.plan, "carry out exactly this plan: its digest, eight digits or more");
+    CLI::Option* of_plan =
+        run->add_option("--plan", run_.plan, "carry out exactly this plan: its digest, eight digits or more");
+    CLI::Option* shard = run->add_option("--shard", run_.shard, "of a plan of `steward shards`, this one alone")
+                             ->type_name("NUMBER")
+                             ->check(CLI::PositiveNumber)
+                             ->needs(of_plan);
     run->add_flag("--force", run_.force, "rotate-logs: also logs that were rotated just now");
     run->add_option("--allow-removal", run_.allow_removal, "let this task past its brakes, for this run")
         ->type_name("TASK");
@@ -137,7 +142,10 @@ class Grammar {
         run->add_option("--approval", run_.approval, "carry out a run that waited and was approved")->type_name("RUN");
     run->add_option("--tick", run_.tick, "for this moment of another scheduler: refused where it has had its run")
         ->type_name("TIME")
-        ->excludes(approval);
+        ->excludes(approval)
+        ->excludes(shard);
+    approval->excludes(shard);
+    add_shards();
     run->add_flag("--full-speed", run_.full_speed, "wait for nothing that the database feels, for this run");
     command(&app_, "catalogue", "jobs, tasks and schedules, for other schedulers", catalogue_command)->alias("catalog");
     command(&app_, "status", "what needs attention", status_command);
@@ -160,6 +168,24 @@ class Grammar {
         "  steward metrics --output /var/lib/prometheus/node-exporter/steward.prom");
     add_schedule();
     add_serve();
+  }
+
+  void add_shards() {
+    CLI::App* shards = command(&app_, "shards", "a task's plan in parts that are carried out side by side",
+                               [this](const Output& output) { return shards_command(output, shards_); });
+    shards->add_option("TASK", shards_.job, "JOB/TASK: cleanup/purge-signals")->required();
+    CLI::Option* plan = shards->add_option("--plan", shards_.plan, "what became of this one: its digest");
+    shards->add_option("--count", shards_.count, "how many at the most")
+        ->check(CLI::Range(1, 1'000))
+        ->capture_default_str()
+        ->excludes(plan);
+    shards->add_flag("--allow-removal", shards_.allow_removal, "let the whole past its brakes")->excludes(plan);
+    shards->footer(
+        "Examples:\n"
+        "  steward shards cleanup/purge-signals --count 16\n"
+        "  steward run cleanup/purge-signals --plan 4f2a91c0 --shard 3     on any machine with this ledger\n"
+        "  steward shards cleanup/purge-signals --plan 4f2a91c0            what all of them did; exit 1 until all "
+        "have");
   }
 
   void add_serve() {
@@ -541,6 +567,7 @@ class Grammar {
   PlanCommand plan_{};
   AgainstCommand against_{};
   RunCommand run_{};
+  ShardsCommand shards_{};
   HealthcheckCommand healthcheck_{};
   ScheduleCommand schedule_{};
   ServeCommand serve_{};

@@ -123,7 +123,8 @@ std::string result_text(const Output& output, const RunResult& result) {
 }
 
 std::string name_of(const ledger::Run& run) {
-  return run.scope.empty() ? run.job : fmt::format("{}/{}", run.job, run.scope);
+  const std::string name = run.scope.empty() ? run.job : fmt::format("{}/{}", run.job, run.scope);
+  return run.shard == 0 ? name : fmt::format("{} #{}", name, run.shard);
 }
 
 std::string duration_text(const ledger::Run& run, Instant now) {

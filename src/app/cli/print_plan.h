@@ -19,7 +19,7 @@ std::string result_text(const Output& output, const RunResult& result);
 std::string amount_text(const Amount& amount);
 /// "2 h ago", "in 3 days".
 std::string when_text(Instant instant, Instant now);
-/// "cleanup", or "cleanup/purge-signals" where single tasks were named: as `run` takes it.
+/// "cleanup", or "cleanup/purge-signals" where single tasks were named: as `run` takes it; and "… #3" of a shard.
 std::string name_of(const ledger::Run& run);
 /// How long it took, or takes.
 std::string duration_text(const ledger::Run& run, Instant now);

@@ -40,13 +40,6 @@ std::string variable(std::string_view name) {
   return value != nullptr ? value : "";
 }
 
-/// cron says nowhere that it is cron: a run without a terminal is some script's.
-std::string trigger() {
-  const char* said = std::getenv("STEWARD_TRIGGER");
-  if (said != nullptr && *said != '\0') return said;
-  return ::isatty(STDIN_FILENO) == 1 || ::isatty(STDERR_FILENO) == 1 ? "hand" : "script";
-}
-
 /// What the plan noted of a task stands before what the run noted.
 void take_notes_of(const Plan& plan, RunResult& result) {
   for (const Step& step : plan.steps)
@@ -107,9 +100,12 @@ Result<std::optional<Plan>> plan_given_with(ledger::Ledger& ledger, const std::s
 }  // namespace
 
 Result<int> plan_command(const Output& output, const PlanCommand& command) {
-  const JobName name = TRY(parse_job_name(command.job));
+  JobName name = TRY(parse_job_name(command.job));
   const Session session = TRY(open_session_with_notes(output));
-  const Job job = make_job(name.job, session.settings, session.state, caller(name.job, "plan"));
+  Caller as = caller(name.job, "plan");
+  as.asks = true;
+  const Job job = make_job(name.job, session.settings, session.state, as);
+  name.only = with_databases(session.settings, job, name.only);
   std::optional<ThrowawayState> throwaway;  // of one to look at: its lists of items may be as long as any
   if (command.discard) throwaway.emplace(TRY(ThrowawayState::make()));
   const StateDirectory& state = throwaway ? throwaway->state() : session.state;
@@ -128,10 +124,23 @@ Result<int> plan_command(const Output& output, const PlanCommand& command) {
 
 namespace {
 
+/// The run is of one shard of a plan that was handed out: the job's task is that shard alone.
+Result<void> become_shard(const Session& session, const RunCommand& command, Job& job, RunSettings& settings) {
+  if (settings.only.size() != 1)
+    return fail(Kind::bad_input, "--shard is of one task alone", "Write it like steward run cleanup/purge-signals …");
+  const std::string& task = settings.only.front();
+  ShardWork work = TRY(shard_work(*session.ledger, job.name, task, command.plan, command.shard));
+  TRY(narrow(job, task, work));
+  work.set.allow_removal |= settings.allow_removal.contains(task);
+  settings.approved = work.set.plan;
+  settings.shard = std::move(work);
+  return {};
+}
+
 Result<int> carry_out(const Output& output, const RunCommand& command, DagsterRun& dagster) {
   const JobName name = TRY(parse_job_name(command.job));
   const Session session = TRY(open_session_with_notes(output));
-  const std::string by = dagster.is_active() ? "dagster" : trigger();
+  const std::string by = dagster.is_active() ? "dagster" : trigger_of_process();
   const std::string actor = dagster.is_active() ? dagster.actor() : user_name();
   // A scheduler that has entered the run in the ledger names it, and this start of it (engine/supervisor.h).
   const std::string given = variable(engine::run_variable), launch = variable(engine::launch_variable);
@@ -146,11 +155,16 @@ Result<int> carry_out(const Output& output, const RunCommand& command, DagsterRu
   const std::string& id = start.id;
   Caller as = caller(name.job, id);
   as.again = command.force;
+  as.asks = true;
   const Job job = make_job(name.job, session.settings, session.state, as);
-  dagster.about(job.name, id, kinds_of(job, session.settings), page_of_run(session.settings, id));
+  dagster.about({.job = job.name,
+                 .run = id,
+                 .kinds = kinds_of(job, session.settings),
+                 .page = page_of_run(session.settings, id),
+                 .is_shard = command.shard > 0});
   RunSettings settings{.id = id,
                        .launch = start.launch,
-                       .only = name.only,
+                       .only = with_databases(session.settings, job, name.only),
                        .allow_removal = {command.allow_removal.begin(), command.allow_removal.end()},
                        .brakes = session.settings.brakes,
                        .approval = session.settings.schedules.at(job.name).approval,
@@ -171,7 +185,9 @@ Result<int> carry_out(const Output& output, const RunCommand& command, DagsterRu
   for (const std::string& adopted : TRY(adopt_ownerless_archives(session)))
     fmt::print(stderr, "steward: {}\n", printable(adopted));
   settings.barred = TRY(barred(session));
-  if (!command.plan.empty())
+  if (command.shard > 0)
+    TRY(become_shard(session, command, job, settings));
+  else if (!command.plan.empty())
     settings.approved = TRY(session.state.load_plan(command.plan));
   else if (!start.launch.empty())
     settings.approved = TRY(plan_given_with(*session.ledger, id));

@@ -1,6 +1,9 @@
 #include "app/cli/run_start.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
 
 #include "core/random.h"
 #include "core/text.h"
@@ -9,6 +12,13 @@
 #include "run/runner.h"
 
 namespace steward::app {
+
+// cron says nowhere that it is cron: a run without a terminal is some script's.
+std::string trigger_of_process() {
+  const char* said = std::getenv("STEWARD_TRIGGER");
+  if (said != nullptr && *said != '\0') return said;
+  return ::isatty(STDIN_FILENO) == 1 || ::isatty(STDERR_FILENO) == 1 ? "hand" : "script";
+}
 
 Result<RunStart> start_of_approved(const Session& session, const std::string& job, const std::string& name) {
   const ledger::Approval approval = TRY(session.ledger->approvals().approval(name));

@@ -7,6 +7,10 @@
 
 namespace steward::app {
 
+/// What has started this process, as ledger::Run has it: what STEWARD_TRIGGER says, else "hand" at a terminal and
+/// "script" without one.
+std::string trigger_of_process();
+
 /// A run that is in the ledger already, and this process as the one that carries it out.
 struct RunStart {
   std::string id{}, launch{};

@@ -44,7 +44,9 @@ class Status {
     std::set<std::string> seen;
     for (const ledger::Run& run : TRY(session_.ledger->runs({.job = job, .limit = runs_looked_at}))) {
       if (run.scope.empty()) break;
-      if (seen.insert(run.scope).second) parts.push_back(TRY(add_run(run, "")));
+      if (!seen.insert(fmt::format("{} {}", run.scope, run.shard)).second) continue;
+      // Of shards, which are many, those that have not succeeded.
+      if (run.shard == 0 || run.status != ledger::Status::succeeded) parts.push_back(TRY(add_run(run, "")));
     }
     jobs_.push_back({{"job", job},
                      {"last", last},

@@ -106,6 +106,33 @@ TEST_F(BackupOf, VariablesHasCopiesWithAKeyAndRulesOfTheirOwnAndALock) {
   EXPECT_THAT(error_of_variables(), HasSubstr("it is no span of days"));
 }
 
+TEST_F(BackupOf, VariablesMayBeInManyObjectsAndOfSeveralDatabases) {
+  EXPECT_EQ(of_variables().policy->format, backup::Format::custom);
+  variables["BACKUP_FORMAT"] = "directory";
+  EXPECT_EQ(of_variables().policy->jobs, backup::default_jobs);
+  variables["BACKUP_JOBS"] = "4";
+  EXPECT_EQ(of_variables().policy->format, backup::Format::directory);
+  EXPECT_EQ(of_variables().policy->jobs, 4U);
+  EXPECT_FALSE(of_variables().several);
+  variables["BACKUP_DATABASES"] = "shop, crm_*";
+  EXPECT_THAT(of_variables().several->names, ElementsAre("shop", "crm_*"));
+  EXPECT_EQ(of_variables().policy->name, "") << "what was backed up before goes on where it is";
+  for (const char* jobs : {"0", "33", "4x", "-1"}) {
+    variables["BACKUP_JOBS"] = jobs;
+    EXPECT_THAT(error_of_variables(), HasSubstr("so many tables cannot be dumped at once")) << jobs;
+  }
+  variables["BACKUP_FORMAT"] = "custom";
+  EXPECT_THAT(error_of_variables(), HasSubstr("the custom format is one stream"));
+  variables["BACKUP_FORMAT"] = "tar";
+  EXPECT_THAT(error_of_variables(), HasSubstr("there is no such format"));
+  variables["BACKUP_JOBS"] = variables["BACKUP_FORMAT"] = "";
+  variables["DATABASE_URL"] = "sqlite:///app.db";
+  EXPECT_THAT(error_of_variables(), HasSubstr("an SQLite file is one database"));
+  variables["BACKUP_DATABASES"] = "";
+  variables["BACKUP_FORMAT"] = "directory";
+  EXPECT_THAT(error_of_variables(), HasSubstr("an SQLite file is dumped as one"));
+}
+
 TEST_F(BackupOf, VariablesNamesWhatIsMissingAndEachMistake) {
   variables["BACKUP_BUCKET"] = "";
   EXPECT_THAT(of_variables().needs, ElementsAre("BACKUP_BUCKET"));
@@ -141,6 +168,34 @@ TEST_F(BackupOf, AFileIsAsItIsWritten) {
   EXPECT_EQ(policy.identity, folder + "/key.txt");
   EXPECT_EQ(settings.backup[1].policy->name, "other");
   EXPECT_NE(settings.backup[1].off_by, "");
+}
+
+TEST_F(BackupOf, AFileMayBeInManyObjectsAndOfSeveralDatabases) {
+  const std::string two =
+      "databases: {app: postgresql://db/shop, file: sqlite:///a.db}\nstores: {backups: s3://acme}\n";
+  const Settings settings = read_text(two +
+                                      "backup:\n"
+                                      "  nightly: {database: app, store: backups, databases: all, except: tmp_*,\n"
+                                      "            format: directory, jobs: 8}\n"
+                                      "  named: {database: app, store: backups, databases: [a, b_*], name: some}\n");
+  EXPECT_THAT(hints_and_messages(), IsEmpty());
+  ASSERT_EQ(settings.backup.size(), 2U);
+  EXPECT_THAT(settings.backup[0].several->names, ElementsAre("all"));
+  EXPECT_THAT(settings.backup[0].several->except, ElementsAre("tmp_*"));
+  EXPECT_EQ(settings.backup[0].policy->name, "nightly");
+  EXPECT_EQ(settings.backup[0].policy->format, backup::Format::directory);
+  EXPECT_EQ(settings.backup[0].policy->jobs, 8U);
+  EXPECT_THAT(settings.backup[1].several->names, ElementsAre("a", "b_*"));
+  EXPECT_EQ(settings.backup[1].policy->name, "some");
+  read_text(two +
+            "backup:\n"
+            "  a: {database: app, store: backups, jobs: 2, except: x}\n"
+            "  b: {database: app, store: backups, name: b, format: directory, jobs: 90}\n"
+            "  c: {database: file, store: backups, format: directory, databases: all}\n");
+  EXPECT_THAT(hints_and_messages(),
+              ElementsAre(HasSubstr("jobs is for format: directory"), HasSubstr("except is for databases"),
+                          HasSubstr("90 tables cannot be dumped at once"), HasSubstr("an SQLite file is dumped as one"),
+                          HasSubstr("an SQLite file is one database")));
 }
 
 TEST_F(BackupOf, AFileTellsEachMistakeWithWhatToWrite) {

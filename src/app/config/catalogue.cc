@@ -7,6 +7,7 @@
 #include "core/text.h"
 #include "io/sql/database_url.h"
 #include "jobs/backup/backup.h"
+#include "jobs/backup/several.h"
 #include "jobs/rotation/rotation.h"
 
 namespace steward::app {
@@ -151,38 +152,63 @@ void add_cluster(Job& job, const backup::PolicySpec& spec, const Caller& caller)
 }
 
 /// Up to five tasks for each policy: a backup, its proof, its copy elsewhere, and what is old goes in both places.
+void add_policy(Job& job, const backup::PolicySpec& spec) {
+  TaskSlot slot{.info = backup::backup_info(spec), .off_by = spec.off_by, .approval = spec.approval};
+  TaskSlot proof{.info = backup::proof_info(spec), .off_by = spec.off_by};
+  TaskSlot expire{.info = backup::expire_info(spec), .off_by = spec.off_by, .approval = spec.approval};
+  TaskSlot copy{.info = backup::copy_info(spec), .off_by = spec.off_by};
+  TaskSlot copy_expire{.info = backup::copy_expire_info(spec), .off_by = spec.off_by, .approval = spec.approval};
+  const bool copies = spec.policy && spec.policy->copy, copies_go = copies && !spec.policy->copy->keep.empty();
+  if (!spec.policy) {
+    slot.needs = spec.needs;
+  } else if (spec.off_by.empty()) {
+    const backup::Policy& policy = *spec.policy;
+    slot.task = backup::back_up(slot.info, policy);
+    if (policy.proof) proof.task = backup::prove_backup(proof.info, policy);
+    if (!policy.keep.empty()) expire.task = backup::expire_backups(expire.info, policy);
+    if (copies) copy.task = backup::copy_backups(copy.info, policy);
+    if (copies_go) copy_expire.task = backup::expire_backups(copy_expire.info, backup::policy_of_copies(policy));
+  }
+  job.tasks.push_back(std::move(slot));
+  if (spec.policy && spec.policy->proof) job.tasks.push_back(std::move(proof));
+  if (copies) job.tasks.push_back(std::move(copy));
+  if (spec.policy && !spec.policy->keep.empty()) job.tasks.push_back(std::move(expire));
+  if (copies_go) job.tasks.push_back(std::move(copy_expire));
+}
+
+backup::PolicySpec as(const Caller& caller, backup::PolicySpec spec) {
+  if (!spec.policy) return spec;
+  backup::Policy& policy = *spec.policy;
+  policy.database = as(caller, policy.database);
+  policy.store = as(caller, policy.store);
+  policy.steward = caller.version;
+  if (policy.copy) policy.copy->store = as(caller, policy.copy->store);
+  return spec;
+}
+
+/// Of several databases: the tasks of each, where the caller asks which there are; and the one that looks at all.
+void add_several(Job& job, const backup::PolicySpec& spec, const Caller& caller) {
+  TaskSlot slot{.info = backup::several_info(spec), .off_by = spec.off_by, .approval = spec.approval};
+  if (spec.off_by.empty()) {
+    std::optional<Result<backup::Databases>> found;
+    if (caller.asks) found = backup::databases_of(spec);
+    if (found && *found)
+      for (const backup::PolicySpec& one : backup::each_of(spec, (*found)->chosen)) add_policy(job, one);
+    slot.task = backup::check_several(slot.info, spec, std::move(found));
+  }
+  job.tasks.push_back(std::move(slot));
+}
+
 Job back_up(const Settings& settings, const Caller& caller) {
   Job job{.name = std::string(backup_name), .title = "dumps databases into a store, and proves that they come back"};
-  for (const backup::PolicySpec& spec : settings.backup) {
-    if (spec.pgbackrest) {
+  for (const backup::PolicySpec& configured : settings.backup) {
+    const backup::PolicySpec spec = as(caller, configured);
+    if (spec.pgbackrest)
       add_cluster(job, spec, caller);
-      continue;
-    }
-    TaskSlot slot{.info = backup::backup_info(spec), .off_by = spec.off_by, .approval = spec.approval};
-    TaskSlot proof{.info = backup::proof_info(spec), .off_by = spec.off_by};
-    TaskSlot expire{.info = backup::expire_info(spec), .off_by = spec.off_by, .approval = spec.approval};
-    TaskSlot copy{.info = backup::copy_info(spec), .off_by = spec.off_by};
-    TaskSlot copy_expire{.info = backup::copy_expire_info(spec), .off_by = spec.off_by, .approval = spec.approval};
-    const bool copies = spec.policy && spec.policy->copy, copies_go = copies && !spec.policy->copy->keep.empty();
-    if (!spec.policy) {
-      slot.needs = spec.needs;
-    } else if (spec.off_by.empty()) {
-      backup::Policy policy = *spec.policy;
-      policy.database = as(caller, policy.database);
-      policy.store = as(caller, policy.store);
-      policy.steward = caller.version;
-      if (copies) policy.copy->store = as(caller, policy.copy->store);
-      slot.task = backup::back_up(slot.info, policy);
-      if (policy.proof) proof.task = backup::prove_backup(proof.info, policy);
-      if (!policy.keep.empty()) expire.task = backup::expire_backups(expire.info, policy);
-      if (copies) copy.task = backup::copy_backups(copy.info, policy);
-      if (copies_go) copy_expire.task = backup::expire_backups(copy_expire.info, backup::policy_of_copies(policy));
-    }
-    job.tasks.push_back(std::move(slot));
-    if (spec.policy && spec.policy->proof) job.tasks.push_back(std::move(proof));
-    if (copies) job.tasks.push_back(std::move(copy));
-    if (spec.policy && !spec.policy->keep.empty()) job.tasks.push_back(std::move(expire));
-    if (copies_go) job.tasks.push_back(std::move(copy_expire));
+    else if (spec.policy && spec.several)
+      add_several(job, spec, caller);
+    else
+      add_policy(job, spec);
   }
   return job;
 }
@@ -212,10 +238,10 @@ std::vector<engine::Watched> watched_backups(const Settings& settings) {
   for (const backup::PolicySpec& spec : settings.backup) {
     if (!spec.is_configured() || !spec.off_by.empty()) continue;
     out.push_back({.task = spec.name,
-                   .proof = spec.proof() ? backup::proof_info(spec).name : std::string{},
+                   .proof = spec.proof() && !spec.several ? backup::proof_info(spec).name : std::string{},
                    .stale_after = backup::stale_after});
     // Each night's is copied: a second store that has none of it for a day is no second store.
-    if (spec.policy && spec.policy->copy)
+    if (spec.policy && spec.policy->copy && !spec.several)
       out.push_back({.task = backup::copy_info(spec).name, .stale_after = backup::stale_after});
   }
   return out;
@@ -276,8 +302,8 @@ std::vector<std::string> job_names() {
 std::string kind_of(const Settings& settings, std::string_view job, std::string_view task) {
   if (job == rotation_name) return task.ends_with(".archive") ? "purge" : "rotation";
   if (job == backup_name) {
-    if (!task.contains('.')) return "backup";
-    return task.ends_with(".proof") ? "proof" : task.ends_with(".copy") ? "copy" : "purge";
+    if (task.ends_with(".expire") || task.ends_with(".copy-expire")) return "purge";
+    return task.ends_with(".proof") ? "proof" : task.ends_with(".copy") ? "copy" : "backup";
   }
   const auto spec =
       std::ranges::find_if(settings.cleanup, [&](const retention::TaskSpec& one) { return one.info.name == task; });
@@ -300,6 +326,21 @@ Result<JobName> parse_job_name(const std::string& text) {
     for (const std::string_view task : split(std::string_view(text).substr(slash + 1), ','))
       name.only.emplace_back(task);
   return name;
+}
+
+std::vector<std::string> with_databases(const Settings& settings, const Job& job,
+                                        const std::vector<std::string>& only) {
+  std::vector<std::string> out;
+  for (const std::string& name : only) {
+    out.push_back(name);
+    const bool is_several = std::ranges::any_of(
+        settings.backup, [&](const backup::PolicySpec& spec) { return spec.name == name && spec.several; });
+    for (const TaskSlot& slot : job.tasks)
+      if (is_several && job.name == backup_name && slot.info.name.starts_with(name + '.') &&
+          kind_of(settings, job.name, slot.info.name) == "backup")
+        out.push_back(slot.info.name);
+  }
+  return out;
 }
 
 }  // namespace steward::app

@@ -18,6 +18,8 @@ struct Caller {
   std::stop_token stop{};  ///< Cancels the statements that run.
   bool again = false;      ///< Also what was rotated just now.
   std::string version{};   ///< This program's, for what it writes down.
+  /// Asks servers which databases they have, where a backup is for several of them: each has tasks of its own then.
+  bool asks = false;
 };
 
 /// A job with its tasks in their order; those whose settings are absent, or that are off, have no Task but say why.
@@ -54,5 +56,8 @@ struct JobName {
   std::vector<std::string> only{};
 };
 Result<JobName> parse_job_name(const std::string& text);
+
+/// `only`, where a policy that is for several databases means the backups of each of them, too.
+std::vector<std::string> with_databases(const Settings& settings, const Job& job, const std::vector<std::string>& only);
 
 }  // namespace steward::app

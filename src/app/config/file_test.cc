@@ -290,6 +290,7 @@ TEST_F(File, SaysWhereDagsterIsForLinks) {
 TEST(Catalogue, ATasksKindIsThatOfItsPartOfTheJob) {
   const Settings none;
   EXPECT_EQ(kind_of(none, "backup", "app"), "backup");
+  EXPECT_EQ(kind_of(none, "backup", "all.shop"), "backup") << "one of several databases";
   EXPECT_EQ(kind_of(none, "backup", "app.proof"), "proof");
   EXPECT_EQ(kind_of(none, "backup", "app.copy"), "copy");
   EXPECT_EQ(kind_of(none, "backup", "app.copy-expire"), "purge");

@@ -215,6 +215,44 @@ class Reader {
     return {};
   }
 
+  Result<void> backup_format(backup::Policy& policy) {
+    const std::string format =
+        text("BACKUP_FORMAT", "custom", "custom: one object; directory: an object for each table, several at once");
+    const std::string jobs = text("BACKUP_JOBS", "", "with BACKUP_FORMAT=directory: so many tables at once; unset: 2");
+    if (format == "directory")
+      policy.format = backup::Format::directory;
+    else if (format != "custom")
+      return wrong("BACKUP_FORMAT", format, "there is no such format", "Write custom or directory.");
+    const bool is_directory = policy.format == backup::Format::directory;
+    const auto url = sql::parse_database_url(policy.database.url);
+    if (is_directory && url && url->dialect == sql::Dialect::sqlite)
+      return wrong("BACKUP_FORMAT", format, "an SQLite file is dumped as one", "Leave BACKUP_FORMAT out.");
+    if (jobs.empty()) return {};
+    if (!is_directory)
+      return wrong("BACKUP_JOBS", jobs, "the custom format is one stream", "Set BACKUP_FORMAT=directory, too.");
+    const auto [end, failed] = std::from_chars(jobs.data(), jobs.data() + jobs.size(), policy.jobs);
+    if (failed != std::errc{} || end != jobs.data() + jobs.size() || policy.jobs < 1 || policy.jobs > backup::most_jobs)
+      return wrong("BACKUP_JOBS", jobs, "so many tables cannot be dumped at once",
+                   fmt::format("Write a number from 1 to {}.", backup::most_jobs));
+    return {};
+  }
+
+  /// The folders of several databases are where that of the one is: what was backed up before goes on.
+  Result<void> backup_databases(backup::PolicySpec& spec) {
+    const std::string names =
+        text("BACKUP_DATABASES", "", "all, or names with * and ?: several databases of DATABASE_URL's server");
+    if (names.empty()) return {};
+    const auto url = sql::parse_database_url(spec.policy->database.url);
+    if (url && url->dialect == sql::Dialect::sqlite)
+      return wrong("BACKUP_DATABASES", names, "an SQLite file is one database", "Leave BACKUP_DATABASES out.");
+    backup::Selection several;
+    for (const std::string& part : split(names, ','))
+      if (const std::string_view name = trim(part); !name.empty()) several.names.emplace_back(name);
+    spec.several = std::move(several);
+    spec.policy->name.clear();
+    return {};
+  }
+
   Result<void> backup() {
     backup::PolicySpec spec{.name = "backup-database"};
     const std::string bucket = text("BACKUP_BUCKET", "", "where backups go");
@@ -236,6 +274,7 @@ class Reader {
       return wrong("BACKUP_BUCKET", policy.store.url, fmt::format("the archive ({}) has the same place", cold_.url),
                    "Give it a bucket, a prefix or a folder of its own.");
     policy.name = backup::folder_name(policy.database.url);
+    TRY(backup_format(policy));
     const std::string recipients =
         text("BACKUP_AGE_RECIPIENTS", "", "public keys of age, to which backups are encrypted");
     for (const std::string& part : split(recipients, ',')) {
@@ -263,6 +302,7 @@ class Reader {
     policy.locked = TRY(backup_lock("BACKUP_OBJECT_LOCK", "so long nobody can remove a backup"));
     TRY(backup_copies(policy));
     spec.policy = std::move(policy);
+    TRY(backup_databases(spec));
     settings_.backup.push_back(std::move(spec));
     return {};
   }

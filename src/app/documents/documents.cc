@@ -31,6 +31,7 @@ json document_of(const ledger::Run& run) {
   return {{"run", run.id},
           {"job", run.job},
           {"scope", run.scope.empty() ? json(nullptr) : json(split(run.scope, ','))},
+          {"shard", run.shard == 0 ? json(nullptr) : json(run.shard)},
           {"status", ledger::name_of(run.status)},
           {"started", format_instant(run.started)},
           {"ended", or_null(run.ended)},
@@ -208,6 +209,8 @@ json document_of(const engine::Freshness& freshness, Instant now) {
           {"age_seconds", age(freshness.newest)},
           {"proved", or_null(freshness.proved)},
           {"proof_age_seconds", age(freshness.proved)},
+          {"proof_seconds",
+           freshness.proof_took ? json(static_cast<double>(freshness.proof_took->count()) / 1e6) : json(nullptr)},
           {"stale", freshness.is_stale(now)}};
 }
 

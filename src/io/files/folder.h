@@ -146,6 +146,8 @@ class Folder {
   /// handles that come back, and by the end of the process. Taking it twice in one process (also through another Folder
   /// of the same directory, and from any thread) is counted, and succeeds.
   Result<std::shared_ptr<void>> lock() const;
+  /// The same, beside others that have it so: busy where another process has it alone, and in its way.
+  Result<std::shared_ptr<void>> lock_beside() const;
   /// Whether any process of this machine has it locked, this one too; also one in another container. Asks, and takes
   /// nothing: whoever locks at this moment is not in its way.
   Result<bool> is_locked() const;

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <map>
 #include <mutex>
+#include <tuple>
 
 #include "core/text.h"
 #include "io/files/beneath.h"
@@ -27,7 +28,7 @@ struct flock whole(short type) {
 /// The locks that this process has.
 class Locks {
  public:
-  using Key = std::pair<std::uint64_t, std::uint64_t>;  // device, inode
+  using Key = std::tuple<std::uint64_t, std::uint64_t, int>;  // device, inode, LOCK_EX or LOCK_SH
 
   Result<std::shared_ptr<void>> take(Key key, int folder, const std::string& shown) {
     const std::scoped_lock guard(mutex_);
@@ -35,7 +36,8 @@ class Locks {
     if (found == held_.end()) {
       Opened own = open_beneath(folder, "", O_RDONLY | O_DIRECTORY, Calls::portable);
       if (!own) return failure(own.error(), "lock", shown, folder);
-      if (retried([&] { return flock(own->fd(), LOCK_EX | LOCK_NB); }) != 0) return refused(errno, shown, folder);
+      if (retried([&] { return flock(own->fd(), std::get<int>(key) | LOCK_NB); }) != 0)
+        return refused(errno, shown, folder);
       // For is_locked(): of a flock nobody can ask without trying to take it. Keeps nobody out by itself.
       struct flock asked = whole(F_RDLCK);
       (void)fcntl(own->fd(), F_OFD_SETLK, &asked);
@@ -69,11 +71,18 @@ class Locks {
 
 }  // namespace
 
-Result<std::shared_ptr<void>> Folder::lock() const {
+namespace {
+
+Result<std::shared_ptr<void>> take(const Folder& folder, int how) {
   static auto& locks = *new Locks;  // never destroyed: a handle may outlive main
-  const FileInfo self = TRY(info());
-  return locks.take({self.device, self.inode}, fd(), path());
+  const FileInfo self = TRY(folder.info());
+  return locks.take({self.device, self.inode, how}, folder.fd(), folder.path());
 }
+
+}  // namespace
+
+Result<std::shared_ptr<void>> Folder::lock() const { return take(*this, LOCK_EX); }
+Result<std::shared_ptr<void>> Folder::lock_beside() const { return take(*this, LOCK_SH); }
 
 Result<bool> Folder::is_locked() const {
   // A descriptor of its own: what a descriptor has itself is not in its way.

@@ -41,7 +41,7 @@ class RangeListing {
   ~RangeListing() { end(); }
 
   Result<Ranged> go_over(const std::function<Result<bool>(const ObjectInfo&)>& take) {
-    ranges_.emplace_back();
+    TRY(begin());
     free_.push_back(&ranges_.back());
     unfinished_ = 1;
     for (unsigned i = 0; i < threads_; ++i) {
@@ -61,6 +61,20 @@ class RangeListing {
  private:
   using Lock = std::unique_lock<std::mutex>;
   using Page = std::vector<ObjectInfo>;
+
+  /// The whole range. One with ends of its own relies on the order from the start: what comes behind it is asked for,
+  /// as for an end that a cut has made.
+  Result<void> begin() {
+    Range range{.at = listing_.keys.after.value_or(std::string{}), .last = listing_.keys.last};
+    cut_ever_ = !listing_.keys.is_whole();
+    if (range.last) {
+      ObjectPage behind = TRY(listing_.page({.after = *range.last, .one_key = true}));
+      if (!behind.objects.empty()) range.beyond = std::move(behind.objects.front().key);
+      if (range.beyond && *range.beyond <= *range.last) unordered_ = true;  // it ignores the place to start after
+    }
+    ranges_.push_back(std::move(range));
+    return {};
+  }
 
   void end() {
     {

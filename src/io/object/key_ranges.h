@@ -25,6 +25,7 @@
 #include "core/instant.h"
 #include "core/result.h"
 #include "io/object/s3_xml.h"
+#include "io/object/store.h"
 
 namespace steward::object {
 
@@ -40,6 +41,7 @@ struct PagedListing {
   std::function<Result<ObjectPage>(const PageQuestion&)> page{};
   std::function<Result<bool>(const std::string& key)> is_gone{};  ///< For certain.
   std::string prefix{};                                           ///< All keys begin with it.
+  KeyRange keys{};                                                ///< Of them those, by their whole keys.
   Instant begun{};                                                ///< What was written since need not be listed.
 };
 

@@ -39,8 +39,9 @@ class S3Store final : public Store {
   Result<void> remove(const Removal& removal) override;
   Result<std::vector<Removed>> remove_many(std::span<const Removal> removals) override;
   Result<void> list(std::string_view prefix, const std::function<Result<bool>(const ObjectInfo&)>& take) override;
-  Result<Ranged> list_by_ranges(std::string_view prefix,
+  Result<Ranged> list_by_ranges(std::string_view prefix, const KeyRange& keys,
                                 const std::function<Result<bool>(const ObjectInfo&)>& take) override;
+  bool lists_ranges() const override { return true; }
   Result<void> list_versions(std::string_view prefix,
                              const std::function<Result<bool>(const ObjectVersion&)>& take) override;
   Result<void> list_uploads(const std::function<Result<bool>(const Upload&)>& take) override;

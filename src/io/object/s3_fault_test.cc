@@ -158,13 +158,15 @@ FaultProxy::Decide few_equal_parts() {
       const int number = std::stoi(request.target.substr(at + mark.size()));
       sizes[number] = request.body.size();
       if (number > most)
-        return Fault::reply(400, "<Error><Code>InvalidArgument</Code><Message>Part number too large.</Message></Error>");
+        return Fault::reply(400,
+                            "<Error><Code>InvalidArgument</Code><Message>Part number too large.</Message></Error>");
     }
     if (request.method == "POST" && request.target.contains("uploadId="))
       for (const auto& [number, size] : sizes)
         if (number < static_cast<int>(sizes.size()) && size != sizes[1])
-          return Fault::reply(400, "<Error><Code>InvalidPart</Code><Message>All non-trailing parts must have the same "
-                                   "length.</Message></Error>");
+          return Fault::reply(400,
+                              "<Error><Code>InvalidPart</Code><Message>All non-trailing parts must have the same "
+                              "length.</Message></Error>");
     return Fault::none();
   };
 }

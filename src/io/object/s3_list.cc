@@ -65,15 +65,19 @@ Result<void> S3Store::list(std::string_view prefix, const std::function<Result<b
   return {};
 }
 
-Result<Ranged> S3Store::list_by_ranges(std::string_view prefix,
+Result<Ranged> S3Store::list_by_ranges(std::string_view prefix, const KeyRange& keys,
                                        const std::function<Result<bool>(const ObjectInfo&)>& take) {
   const std::string whole_prefix = whole_key(prefix);
+  const auto whole = [&](const std::optional<std::string>& key) {
+    return key ? std::optional(whole_key(*key)) : std::nullopt;
+  };
   const PagedListing listing{.page = [&](const PageQuestion& question) { return object_page(whole_prefix, question); },
                              .is_gone = [&](const std::string& key) -> Result<bool> {
                                const auto there = head(key.substr(client_.address().root.size()));
                                return !there && there.error().kind == Kind::not_found;
                              },
                              .prefix = whole_prefix,
+                             .keys = {.after = whole(keys.after), .last = whole(keys.last)},
                              .begun = client_.now()};
   return object::list_by_ranges(listing, client_.tuning().listings,
                                 [&](const ObjectInfo& object) { return hand_on(object, take); });

@@ -44,7 +44,7 @@ std::vector<std::string> versions_of(Store& store, const std::string& prefix = "
 /// The listing's keys by ranges, of pages so small that there are some; and how it went.
 std::multiset<std::string> keys_by_ranges(Store& store, Ranged& ranged) {
   std::multiset<std::string> keys;
-  const auto answer = store.list_by_ranges("", [&](const ObjectInfo& object) -> Result<bool> {
+  const auto answer = store.list_by_ranges("", {}, [&](const ObjectInfo& object) -> Result<bool> {
     EXPECT_TRUE(object.listed);
     keys.insert(object.key);
     return true;

@@ -108,6 +108,13 @@ struct ObjectVersion {
   bool marker = false;
 };
 
+/// The keys behind `after` (none: from the first on), up to and with `last` (none: to the end), by their bytes.
+struct KeyRange {
+  std::optional<std::string> after{}, last{};
+  bool is_whole() const { return !after && !last; }
+  bool has(std::string_view key) const { return (!after || key > *after) && (!last || key <= *last); }
+};
+
 /// How a listing by ranges went.
 enum class Ranged {
   whole,
@@ -155,18 +162,20 @@ class Store {
   /// stop early, and may remove what it is given. An object whose key the server's listing mangles (control characters,
   /// where it ignores encoding-type) is left out, since nobody could name it.
   virtual Result<void> list(std::string_view prefix, const std::function<Result<bool>(const ObjectInfo&)>& take) = 0;
-  /// The same by several requests at once, each over a range of the keys, where the store lists in the order of their
-  /// bytes (key_ranges.h). `take` is called by one at a time, in this thread. What is written meanwhile may be left
-  /// out.
-  virtual Result<Ranged> list_by_ranges(std::string_view prefix,
+  /// The same, of those of `keys`, by several requests at once, each over a range of the keys, where the store lists in
+  /// the order of their bytes (key_ranges.h). `take` is called by one at a time, in this thread. What is written
+  /// meanwhile may be left out.
+  virtual Result<Ranged> list_by_ranges(std::string_view prefix, const KeyRange& keys,
                                         const std::function<Result<bool>(const ObjectInfo&)>& take) {
     bool stopped = false;
     TRY(list(prefix, [&](const ObjectInfo& object) -> Result<bool> {
-      stopped = !TRY(take(object));
+      stopped = keys.has(object.key) && !TRY(take(object));
       return !stopped;
     }));
     return stopped ? Ranged::stopped : Ranged::whole;
   }
+  /// Whether list_by_ranges asks the server for no other keys than those of its range, as far as it keeps their order.
+  virtual bool lists_ranges() const { return false; }
   /// All versions and delete markers whose key begins with `prefix`: those of one key one after another, the newest
   /// first, however many there are; each once. A store that has no versions gives its objects, each the latest, with no
   /// version_id. corrupt where a server lists in another order: what is current could not be told.

@@ -103,6 +103,9 @@ struct Right {
   bool of_each = false;  ///< UPDATE: of each of these columns, and not of any one.
 };
 
+/// How a lock is had.
+enum class Sharing { alone, beside };
+
 class Connection;
 
 /// A transaction: rolled back when it goes out of scope, unless committed.
@@ -168,8 +171,10 @@ class Connection {
   /// The server's clock; SQLite: this machine's.
   virtual Result<Instant> server_time() = 0;
   /// A lock that belongs to the open transaction and ends with it: PostgreSQL pg_try_advisory_xact_lock on a hash of
-  /// `name`; true where it was had. SQLite: always true (the transaction itself excludes others).
-  virtual Result<bool> try_transaction_lock(std::string_view name) = 0;
+  /// `name`; true where it was had. Several may have it `beside` one another, and then nobody has it `alone`. SQLite:
+  /// always true (the transaction itself excludes others).
+  virtual Result<bool> try_transaction_lock(std::string_view name, Sharing sharing) = 0;
+  Result<bool> try_transaction_lock(std::string_view name) { return try_transaction_lock(name, Sharing::alone); }
 
  protected:
   friend class Transaction;

@@ -349,6 +349,21 @@ TEST_P(ConnectionContract, ATransactionLockIsHadByOneAtATimeAndEndsWithTheTransa
   EXPECT_EQ(other->try_transaction_lock("cleanup").value_or(false), true);
 }
 
+TEST_P(ConnectionContract, ATransactionLockIsHadBySeveralBesideOneAnotherAndThenByNobodyAlone) {
+  if (GetParam() == Dialect::sqlite) return;  // there a transaction excludes all others by itself
+  const auto other = database->connect({}), third = database->connect({});
+  auto mine = db->begin(), theirs = other->begin(), alone = third->begin();
+  EXPECT_EQ(db->try_transaction_lock("cleanup", Sharing::beside).value_or(false), true);
+  EXPECT_EQ(other->try_transaction_lock("cleanup", Sharing::beside).value_or(false), true);
+  EXPECT_EQ(third->try_transaction_lock("cleanup").value_or(true), false);
+  EXPECT_TRUE(mine->commit());
+  EXPECT_EQ(third->try_transaction_lock("cleanup").value_or(true), false);
+  EXPECT_TRUE(theirs->commit());
+  EXPECT_EQ(third->try_transaction_lock("cleanup").value_or(false), true);
+  auto late = db->begin();
+  EXPECT_EQ(db->try_transaction_lock("cleanup", Sharing::beside).value_or(true), false);
+}
+
 INSTANTIATE_TEST_SUITE_P(Sql, ConnectionContract, testing::Values(Dialect::postgres, Dialect::sqlite), dialect_name);
 
 }  // namespace

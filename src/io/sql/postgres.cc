@@ -9,6 +9,7 @@
 #include "core/digest.h"
 #include "core/text.h"
 #include "io/sql/postgres_catalogue.h"
+#include "io/sql/postgres_copy.h"
 #include "io/sql/postgres_login.h"
 #include "io/sql/postgres_settings.h"
 #include "io/sql/sqlstate.h"
@@ -77,7 +78,7 @@ Rows rows_of(const PGresult* answer) {
   return out;
 }
 
-class PostgresConnection final : public Connection {
+class PostgresConnection final : public Connection, public CopiesOut {
  public:
   PostgresConnection(Wire wire, const Target& target)
       : target_(target), wire_(std::move(wire)), cancel_(PQgetCancel(wire_.get())), shown_(shown_of(wire_.get())) {}
@@ -94,6 +95,7 @@ class PostgresConnection final : public Connection {
   Result<std::int64_t> execute(std::string_view statement, std::span<const Value> parameters) override;
   Result<void> stream(std::string_view statement, std::span<const Value> parameters,
                       const std::function<Result<bool>(const Row&)>& take) override;
+  Result<void> copy_out(std::string_view statement, Sink& sink) override;
   Result<Transaction> begin() override;
   void cancel() override;
 
@@ -114,7 +116,8 @@ class PostgresConnection final : public Connection {
   }
   Result<std::string> user() override { return to_text(TRY(query("select current_user", {})).rows.at(0).at(0)); }
   Result<Instant> server_time() override;
-  Result<bool> try_transaction_lock(std::string_view name) override;
+  using Connection::try_transaction_lock;
+  Result<bool> try_transaction_lock(std::string_view name, Sharing sharing) override;
 
  private:
   Result<void> end(bool commit) override;
@@ -127,6 +130,7 @@ class PostgresConnection final : public Connection {
   Result<bool> fetch(const std::function<Result<bool>(const Row&)>& take);
   Result<void> fetch_all(const std::string& statement, const Parameters& parameters,
                          const std::function<Result<bool>(const Row&)>& take);
+  Result<void> take_copy(const std::string& statement, Sink& sink);
   Result<Answer> checked(Answer answer, std::string_view statement);
   std::unexpected<Error> failed(const PGresult* answer, std::string_view statement);
   Result<void> ready() const;  ///< For a statement.
@@ -288,6 +292,41 @@ Result<void> PostgresConnection::stream(std::string_view statement, std::span<co
   return done;
 }
 
+/// Hands over what a COPY sends, to its end. Once the sink has failed, what still comes is dropped.
+Result<void> PostgresConnection::take_copy(const std::string& statement, Sink& sink) {
+  Result<void> taken;
+  char* row = nullptr;
+  int length = 0;
+  while ((length = PQgetCopyData(wire_.get(), &row, /*async=*/0)) > 0) {
+    if (taken) {
+      taken = sink.write(std::as_bytes(std::span(row, static_cast<std::size_t>(length))));
+      if (!taken) cancel();
+    }
+    PQfreemem(row);
+  }
+  Result<void> ended;
+  while (Answer answer{PQgetResult(wire_.get())})
+    if (PQresultStatus(answer.get()) != PGRES_COMMAND_OK && ended) ended = failed(answer.get(), statement);
+  constexpr int broken = -2;
+  if (length == broken && ended) ended = failed(nullptr, statement);
+  return taken ? ended : taken;
+}
+
+Result<void> PostgresConnection::copy_out(std::string_view statement, Sink& sink) {
+  TRY(ready());
+  if (!in_transaction_) return fail(Kind::bug, fmt::format("{} was asked to copy outside a transaction", shown_));
+  const std::string text(statement);
+  Answer answer(PQexec(wire_.get(), text.c_str()));
+  if (PQresultStatus(answer.get()) != PGRES_COPY_OUT) {
+    TRY(checked(std::move(answer), text));
+    return statement_failed(Kind::bad_input, text, shown_, "it copies nothing out");
+  }
+  streaming_ = true;
+  auto copied = take_copy(text, sink);
+  streaming_ = false;
+  return copied;
+}
+
 Result<Transaction> PostgresConnection::begin() {
   TRY(ready());
   if (in_transaction_) return fail(Kind::bug, fmt::format("{} is in a transaction already", shown_));
@@ -324,13 +363,15 @@ Result<Instant> PostgresConnection::server_time() {
   return Instant(std::chrono::microseconds(to_integer(rows.rows.at(0).at(0))));
 }
 
-Result<bool> PostgresConnection::try_transaction_lock(std::string_view name) {
+Result<bool> PostgresConnection::try_transaction_lock(std::string_view name, Sharing sharing) {
   if (!in_transaction_) return fail(Kind::bug, "a transaction lock was asked for outside a transaction");
   const Sha256Bytes hash = sha256("steward:" + std::string(name));
   std::uint64_t key = 0;
   for (std::size_t i = 0; i < sizeof key; ++i) key = key << 8 | hash[i];
   const Value parameter = static_cast<std::int64_t>(key);
-  const Rows rows = TRY(query("select pg_try_advisory_xact_lock($1::bigint)", {&parameter, 1}));
+  const Rows rows = TRY(query(sharing == Sharing::alone ? "select pg_try_advisory_xact_lock($1::bigint)"
+                                                        : "select pg_try_advisory_xact_lock_shared($1::bigint)",
+                              {&parameter, 1}));
   return rows.rows.at(0).at(0) == Value{"t"};
 }
 

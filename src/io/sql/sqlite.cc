@@ -94,7 +94,8 @@ class SqliteConnection final : public Connection {
   Result<std::vector<Right>> missing_rights(std::span<const Right> wanted) override;
   Result<std::string> user() override { return std::string{}; }
   Result<Instant> server_time() override { return SystemClock{}.now(); }
-  Result<bool> try_transaction_lock(std::string_view name) override;
+  using Connection::try_transaction_lock;
+  Result<bool> try_transaction_lock(std::string_view name, Sharing sharing) override;
 
  private:
   Result<void> end(bool commit) override;
@@ -299,7 +300,7 @@ Result<std::string> SqliteConnection::quote_identifier(std::string_view name) co
   return out + "\"";
 }
 
-Result<bool> SqliteConnection::try_transaction_lock(std::string_view) {
+Result<bool> SqliteConnection::try_transaction_lock(std::string_view, Sharing) {
   if (!in_transaction_) return fail(Kind::bug, "a transaction lock was asked for outside a transaction");
   return true;
 }

@@ -18,11 +18,11 @@
 #include "jobs/backup/clients.h"
 #include "jobs/backup/framed.h"
 #include "jobs/backup/manifest.h"
+#include "jobs/backup/parallel_dump.h"
 #include "jobs/backup/postgres_dump.h"
 #include "jobs/backup/sqlite_dump.h"
 #include "jobs/backup/stored_object.h"
 #include "jobs/backup/tidying.h"
-#include "run/locks.h"
 
 namespace steward::backup {
 namespace {
@@ -79,8 +79,8 @@ class BackUp final : public Task {
       step.target = facts.shown;
       step.identity = facts.identity;
       step.planned.bytes = facts.size;
-      step.strategy = fmt::format("pg_dump {} in its custom format, then zstd {}{}", clients.version, policy_.level,
-                                  policy_.globals ? "; roles and tablespaces beside it" : "");
+      step.strategy = fmt::format("pg_dump {} in its custom format{}, then zstd {}{}", clients.version, in_parts(facts),
+                                  policy_.level, policy_.globals ? "; roles and tablespaces beside it" : "");
       if (clients.major > facts.major)
         step.notes.push_back(fmt::format(
             "pg_dump {} is newer than the server ({}): to restore, PostgreSQL {} will be needed. postgresql-client-{} "
@@ -106,11 +106,7 @@ class BackUp final : public Task {
     return step;
   }
 
-  Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
-    std::vector<std::unique_ptr<Lock>> locks;
-    locks.push_back(TRY(lock_in_database(policy_.database, "backup/" + policy_.name)));
-    return locks;
-  }
+  Result<std::vector<std::unique_ptr<Lock>>> lock() const override { return lock_policy(policy_); }
 
   Result<void> recover(RunContext& run) const override {
     auto store = object::open(policy_.store);
@@ -139,6 +135,21 @@ class BackUp final : public Task {
   }
 
  private:
+  /// A backup's contents, and how many of its objects have been read back already.
+  struct Made {
+    Contents contents{};
+    std::size_t read_back = 0;
+  };
+
+  bool is_in_parts() const { return policy_.format == Format::directory; }
+  /// What a plan says of that.
+  std::string in_parts(const PostgresFacts& facts) const {
+    if (!is_in_parts()) return {};
+    const bool is_s3 = policy_.store.url.starts_with("s3://");
+    return fmt::format(", {} table{} at once from one snapshot, an object each (up to {} of memory)", policy_.jobs,
+                       policy_.jobs == 1 ? "" : "s", format_bytes(memory_of(policy_.jobs, facts.size, is_s3)));
+  }
+
   bool is_locked() const { return policy_.locked > std::chrono::microseconds::zero(); }
 
   Result<std::vector<Backup>> backups_there() const {
@@ -152,8 +163,8 @@ class BackUp final : public Task {
   Result<Contents> make(object::Store& store, Manifest& manifest, RunContext& run) const {
     manifest.steward = policy_.steward;
     TRY(run.checkpoint("begin"));
-    Contents contents =
-        TRY(is_sqlite(policy_) ? dump_sqlite(store, manifest, run) : dump_database(store, manifest, run));
+    Made made = TRY(is_sqlite(policy_) ? dump_sqlite(store, manifest, run) : dump_database(store, manifest, run));
+    const Contents& contents = made.contents;
     TRY(run.checkpoint("dumped"));
     manifest.objects.push_back(TRY(upload(uploading(store, manifest, contents_key, run),
                                           [&](FramedSink& sink) { return write(contents, sink); })));
@@ -161,10 +172,10 @@ class BackUp final : public Task {
     manifest.rows = contents.rows();
     manifest.large_objects = contents.large_objects.items;
     TRY(run.checkpoint("contents"));
-    for (const StoredObject& object : manifest.objects)
-      TRY(read_back(store, manifest.id(), object, [&](Bytes) { return run.checkpoint("reading back"); }));
+    for (std::size_t i = made.read_back; i < manifest.objects.size(); ++i)
+      TRY(read_back(store, manifest.id(), manifest.objects[i], [&](Bytes) { return run.checkpoint("reading back"); }));
     TRY(run.checkpoint("read back"));
-    return contents;
+    return std::move(made.contents);
   }
 
   /// From here on the backup exists.
@@ -193,28 +204,43 @@ class BackUp final : public Task {
             .progress = [&run](Bytes more) { run.done(0, more); }};
   }
 
-  Result<Contents> dump_database(object::Store& store, Manifest& manifest, RunContext& run) const {
+  Result<Made> dump_database(object::Store& store, Manifest& manifest, RunContext& run) const {
     const PostgresFacts facts = TRY(postgres_facts(policy_.database));
     const Clients clients = TRY(clients_of(policy_, facts.major));
-    const Snapshot snapshot = TRY(Snapshot::take(policy_.database));
     manifest.database = facts.shown;
     manifest.identity = facts.identity;
     manifest.server = facts.version;
     manifest.encoding = facts.encoding;
     manifest.database_size = facts.size;
     manifest.client = fmt::format("pg_dump (PostgreSQL) {}", clients.version);
-    manifest.snapshot = snapshot.transactions();
-    manifest.lsn = snapshot.lsn();
+    Made made =
+        TRY(is_in_parts() ? dump_parts(store, manifest, clients, run) : dump_whole(store, manifest, clients, run));
+    TRY(run.checkpoint("globals"));
+    if (policy_.globals) TRY(add_globals(store, manifest, clients, run));
+    return made;
+  }
+
+  Result<Made> dump_whole(object::Store& store, Manifest& manifest, const Clients& clients, RunContext& run) const {
+    const Snapshot snapshot = TRY(Snapshot::take(policy_.database));
+    manifest.snapshot = snapshot.mark().transactions;
+    manifest.lsn = snapshot.mark().lsn;
     Contents contents;
     manifest.objects.push_back(
         TRY(upload(uploading(store, manifest, postgres_dump_key, run), [&](FramedSink& sink) -> Result<void> {
-          contents = TRY(dump_postgres(policy_.database, clients, snapshot.name(), &sink));
+          contents = TRY(dump_postgres(policy_.database, clients, snapshot.mark().name, &sink));
           contents.frames = sink.frames();
           return {};
         })));
-    TRY(run.checkpoint("globals"));
-    if (policy_.globals) TRY(add_globals(store, manifest, clients, run));
-    return contents;
+    return Made{.contents = std::move(contents)};
+  }
+
+  Result<Made> dump_parts(object::Store& store, Manifest& manifest, const Clients& clients, RunContext& run) const {
+    Contents contents = TRY(dump_in_parallel({.database = policy_.database,
+                                              .clients = clients,
+                                              .jobs = policy_.jobs,
+                                              .upload = uploading(store, manifest, {}, run)},
+                                             manifest));
+    return Made{.contents = std::move(contents), .read_back = manifest.objects.size()};
   }
 
   Result<void> add_globals(object::Store& store, Manifest& manifest, const Clients& clients, RunContext& run) const {
@@ -230,7 +256,7 @@ class BackUp final : public Task {
     return {};
   }
 
-  Result<Contents> dump_sqlite(object::Store& store, Manifest& manifest, RunContext& run) const {
+  Result<Made> dump_sqlite(object::Store& store, Manifest& manifest, RunContext& run) const {
     sql::Target reading = policy_.database;
     reading.read_only = true;
     {
@@ -256,7 +282,7 @@ class BackUp final : public Task {
     });
     if (!stored) return std::unexpected(std::move(stored).error());
     manifest.objects.push_back(*std::move(stored));
-    return contents;
+    return Made{.contents = std::move(contents)};
   }
 
   /// Half of yesterday's, or a table that is gone: the backup is whole, and a person should look.

@@ -4,7 +4,8 @@
 /// week or so, `NAME.expire` removes those that no rule keeps, `NAME.copy` copies what is new into a second store, and
 /// `NAME.copy-expire` removes what is old there. What lies in the store afterwards:
 ///
-///   app/20261129T000000Z-4f2a91/dump.pgc.zst         pg_dump's custom format, uncompressed, in frames of zstd
+///   app/20261129T000000Z-4f2a91/dump.pgc.zst         pg_dump's custom format, uncompressed, in frames of zstd; or
+///   app/20261129T000000Z-4f2a91/dump-000000.pgc.zst  … in many objects, an archive of that format one after another
 ///   app/20261129T000000Z-4f2a91/globals.sql.zst      roles and tablespaces, which belong to no database
 ///   app/20261129T000000Z-4f2a91/contents.jsonl.zst   each table, how many rows it has, and the hash of them
 ///   app/20261129T000000Z-4f2a91/manifest.json        written last, and only where none is: the backup exists now
@@ -49,6 +50,26 @@ struct CopyRule {
   std::chrono::microseconds locked{};  ///< As the policy's.
 };
 
+/// How a PostgreSQL dump lies in its store. Either is pg_dump's custom format.
+enum class Format {
+  custom,     ///< One object, by one pg_dump.
+  directory,  ///< An object for each table, several at once, of one snapshot (parallel_dump.h).
+};
+/// Each table costs the server a processor while it is copied: two leave room on all but the smallest ones.
+inline constexpr std::size_t default_jobs = 2, most_jobs = 32;
+
+/// Which databases of a server a policy is for, where it is for several (several.h).
+struct Selection {
+  std::vector<std::string> names{};   ///< Globs; "all" alone: each.
+  std::vector<std::string> except{};  ///< Globs, of those that are left out.
+};
+
+/// The policy that this one is a part of: it is of one of several databases.
+struct PartOf {
+  std::string name{};    ///< Of the policy.
+  sql::Target server{};  ///< Where its lock is, one for all of them.
+};
+
 /// What is backed up, and whereto.
 struct Policy {
   sql::Target database{};  ///< Not through a pooler of transactions.
@@ -56,6 +77,8 @@ struct Policy {
   std::string name{};                     ///< Of the folder in the store: the database's name. One segment.
   int level = 3;                          ///< zstd's, 1 to 19.
   bool globals = true;                    ///< PostgreSQL: also roles and tablespaces.
+  Format format = Format::custom;         ///< PostgreSQL's alone.
+  std::size_t jobs = default_jobs;        ///< Format::directory: so many tables at once.
   std::string clients{};                  ///< The folder of pg_dump; empty: looked for (clients.h).
   std::string steward{};                  ///< This program's version, for the manifest.
   std::vector<std::string> recipients{};  ///< Public keys of age; not empty: all but the manifest is encrypted to them.
@@ -64,7 +87,11 @@ struct Policy {
   Keep keep{};                            ///< Empty: nothing is removed.
   std::optional<CopyRule> copy{};         ///< None: there is no second store.
   std::chrono::microseconds locked{};     ///< S3's object lock: so long nobody can remove a backup. 0: none.
+  std::optional<PartOf> part_of{};
 };
+
+/// The lock that keeps two runs of this policy apart.
+Result<std::vector<std::unique_ptr<Lock>>> lock_policy(const Policy& policy);
 
 std::unique_ptr<Task> back_up(TaskInfo info, Policy policy);
 /// Proves the newest backup, where none was within `policy.proof->every`. A fault fails the task, and is kept beside

@@ -47,12 +47,35 @@ std::string text_from(const json& document) {
   return *bytes;
 }
 
+/// Of a table. A dump in one object has no parts.
+json to_json(const TableContents& table) {
+  json line{{"table", text(table.name)},
+            {"schema", text(table.schema)},
+            {"rows", to_json(table.rows)},
+            {"offset", table.at.offset}};
+  if (table.at.part > 0) line["part"] = table.at.part;
+  return line;
+}
+
+json large_objects_of(const Contents& contents) {
+  std::vector<std::uint64_t> offsets;
+  std::vector<std::uint32_t> parts;
+  for (const BlockPlace& at : contents.large_object_blocks) {
+    offsets.push_back(at.offset);
+    parts.push_back(at.part);
+  }
+  json line{{"large_objects", to_json(contents.large_objects)}, {"offsets", offsets}};
+  if (std::ranges::any_of(parts, [](std::uint32_t part) { return part > 0; })) line["parts"] = parts;
+  return line;
+}
+
 void read_line(const json& line, Contents& contents) {
   if (const auto table = line.find("table"); table != line.end()) {
-    contents.tables.push_back({.schema = text_from(line.at("schema")),
-                               .name = text_from(*table),
-                               .rows = tally_from(line.at("rows")),
-                               .offset = line.at("offset").get<std::uint64_t>()});
+    contents.tables.push_back(
+        {.schema = text_from(line.at("schema")),
+         .name = text_from(*table),
+         .rows = tally_from(line.at("rows")),
+         .at = {.part = line.value("part", std::uint32_t{0}), .offset = line.at("offset").get<std::uint64_t>()}});
   } else if (const auto kind = line.find("definition"); kind != line.end()) {
     contents.definitions.push_back({.kind = text_from(*kind),
                                     .schema = text_from(line.at("schema")),
@@ -62,7 +85,11 @@ void read_line(const json& line, Contents& contents) {
     contents.frames.emplace_back(frame->at(0).get<std::uint64_t>(), frame->at(1).get<std::uint64_t>());
   } else if (const auto objects = line.find("large_objects"); objects != line.end()) {
     contents.large_objects = tally_from(*objects);
-    contents.large_object_blocks = line.at("offsets").get<std::vector<std::uint64_t>>();
+    for (const json& offset : line.at("offsets"))
+      contents.large_object_blocks.push_back({.offset = offset.get<std::uint64_t>()});
+    const auto parts = line.value("parts", std::vector<std::uint32_t>(contents.large_object_blocks.size()));
+    for (std::size_t i = 0; i < contents.large_object_blocks.size(); ++i)
+      contents.large_object_blocks[i].part = parts.at(i);
   }
 }
 
@@ -104,6 +131,13 @@ void Tally::add(std::span<const std::byte> item) {
   bytes += Bytes{item.size()};
 }
 
+void Tally::add(const Tally& more) {
+  low += more.low;
+  high += more.high + (low < more.low ? 1 : 0);
+  items += more.items;
+  bytes += more.bytes;
+}
+
 std::string hash_text(const Tally& tally) { return fmt::format("{:016x}{:016x}", tally.high, tally.low); }
 
 void RowTally::line(std::span<const std::byte> row) {
@@ -133,6 +167,27 @@ void RowTally::add(std::span<const std::byte> piece) {
   }
 }
 
+void LargeObjectTally::begin(std::uint32_t oid) {
+  (void)finish();
+  item_ = fmt::format("{}:", oid);
+}
+
+void LargeObjectTally::add(std::span<const std::byte> piece) {
+  hash_.update(piece);
+  size_ += Bytes{piece.size()};
+}
+
+const Tally& LargeObjectTally::finish() {
+  if (item_.empty()) return tally_;
+  item_ += hash_.finish_hex();
+  tally_.add(std::as_bytes(std::span(item_)));
+  tally_.bytes += size_;
+  item_.clear();
+  hash_ = Sha256();
+  size_ = {};
+  return tally_;
+}
+
 std::uint64_t Contents::rows() const {
   std::uint64_t sum = 0;
   for (const TableContents& table : tables) sum += table.rows.items;
@@ -149,12 +204,8 @@ Result<void> write(const Contents& contents, Sink& sink) {
     return {};
   };
   TRY(put({{"format", 1}, {"kind", "steward-backup-contents"}}));
-  for (const TableContents& table : contents.tables)
-    TRY(put({{"table", text(table.name)},
-             {"schema", text(table.schema)},
-             {"rows", to_json(table.rows)},
-             {"offset", table.offset}}));
-  TRY(put({{"large_objects", to_json(contents.large_objects)}, {"offsets", contents.large_object_blocks}}));
+  for (const TableContents& table : contents.tables) TRY(put(to_json(table)));
+  TRY(put(large_objects_of(contents)));
   for (const Definition& one : contents.definitions)
     TRY(put({{"definition", text(one.kind)},
              {"schema", text(one.schema)},

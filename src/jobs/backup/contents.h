@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/bytes.h"
+#include "core/digest.h"
 #include "core/result.h"
 #include "core/stream.h"
 
@@ -24,6 +25,8 @@ struct Tally {
   Bytes bytes{};
   std::uint64_t low = 0, high = 0;  ///< The sum of the hashes.
   void add(std::span<const std::byte> item);
+  /// All of another one, too.
+  void add(const Tally& more);
   bool operator==(const Tally&) const = default;
 };
 /// 32 hexadecimal digits.
@@ -42,11 +45,34 @@ class RowTally {
   bool ended_ = false;
 };
 
+/// Large objects in pieces of any size. Of each the hash of its hash: it may be larger than memory.
+class LargeObjectTally {
+ public:
+  /// From here on it is this one's pieces.
+  void begin(std::uint32_t oid);
+  void add(std::span<const std::byte> piece);
+  /// The last one is whole. What was seen.
+  const Tally& finish();
+
+ private:
+  std::string item_{};  ///< "16412:", of the one that is being read.
+  Sha256 hash_{};
+  Bytes size_{};
+  Tally tally_{};
+};
+
+/// Where a block of a dump begins: in which of its objects (0, where there is one), at which uncompressed byte.
+struct BlockPlace {
+  std::uint32_t part = 0;
+  std::uint64_t offset = 0;
+  auto operator<=>(const BlockPlace&) const = default;
+};
+
 /// A table and its rows.
 struct TableContents {
   std::string schema{}, name{};
   Tally rows{};
-  std::uint64_t offset = 0;  ///< Of its block in the uncompressed dump.
+  BlockPlace at{};
   bool operator==(const TableContents&) const = default;
 };
 
@@ -61,8 +87,8 @@ struct Contents {
   std::vector<TableContents> tables{};
   std::vector<Definition> definitions{};
   Tally large_objects{};
-  std::vector<std::uint64_t> large_object_blocks{};  ///< Their offsets in the uncompressed dump.
-  /// Where a frame of the compressed dump begins: its offset in the uncompressed and in the compressed bytes,
+  std::vector<BlockPlace> large_object_blocks{};
+  /// Where a frame of a dump in one object begins: its offset in the uncompressed and in the compressed bytes,
   /// ascending.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> frames{};
 

@@ -42,12 +42,13 @@ TEST(RowTally, DoesNotCareAboutOrderNorPiecesAndAboutEveryByteOfARow) {
 
 Contents some() {
   Contents contents;
-  contents.tables = {{.schema = "public", .name = "signals", .rows = tally_of("1\n2\n\\.\n"), .offset = 812},
-                     {.schema = "public", .name = std::string("o\xff"), .rows = tally_of("\\.\n"), .offset = 900}};
+  contents.tables = {
+      {.schema = "public", .name = "signals", .rows = tally_of("1\n2\n\\.\n"), .at = {.offset = 812}},
+      {.schema = "public", .name = std::string("o\xff"), .rows = tally_of("\\.\n"), .at = {.offset = 900}}};
   contents.definitions = {{.kind = "INDEX", .schema = "public", .name = "signals_pkey", .value = {}},
                           {.kind = "SEQUENCE SET", .schema = "public", .name = "s", .value = "SELECT 17"}};
   contents.large_objects.add(bytes("16412:abc"));
-  contents.large_object_blocks = {1'000};
+  contents.large_object_blocks = {{.offset = 1'000}};
   contents.frames = {{0, 0}, {2'000'000, 412}};
   return contents;
 }
@@ -64,6 +65,37 @@ TEST(Contents, ComeBackAsTheyWereWritten) {
   EXPECT_EQ(read.frames, written.frames);
   EXPECT_THAT(differences(written, read), IsEmpty());
   EXPECT_EQ(read.rows(), 2U);
+}
+
+TEST(Contents, OfADumpInManyObjectsSayInWhichEachBlockIs) {
+  Contents written = some();
+  written.tables[0].at = {.part = 1};
+  written.tables[1].at = {.part = 20'000};
+  written.large_object_blocks = {{.part = 3}, {.part = 4, .offset = 17}};
+  StringSink text;
+  ASSERT_TRUE(write(written, text));
+  const Contents read = read_contents(text.text).value();
+  EXPECT_EQ(read.tables, written.tables);
+  EXPECT_EQ(read.large_object_blocks, written.large_object_blocks);
+}
+
+TEST(LargeObjectTally, IsTheSameInOneTallyAndInTheSumOfSeveralWhateverThePieces) {
+  LargeObjectTally all, first, second;
+  all.begin(16'412);
+  all.add(bytes("one"));
+  all.begin(16'413);
+  all.begin(16'414);
+  all.add(bytes("three"));
+  first.begin(16'414);
+  first.add(bytes("th"));
+  first.add(bytes("ree"));
+  second.begin(16'412);
+  second.add(bytes("one"));
+  second.begin(16'413);
+  Tally sum = first.finish();
+  sum.add(second.finish());
+  EXPECT_EQ(sum, all.finish());
+  EXPECT_EQ(sum.items, 3U);
 }
 
 TEST(Contents, ThatAreNoneAreCorrupt) {

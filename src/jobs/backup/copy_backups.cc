@@ -10,7 +10,6 @@
 #include "jobs/backup/copying.h"
 #include "jobs/backup/manifest.h"
 #include "jobs/backup/tidying.h"
-#include "run/locks.h"
 
 namespace steward::backup {
 namespace {
@@ -44,11 +43,7 @@ class CopyBackups final : public Task {
     return step;
   }
 
-  Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
-    std::vector<std::unique_ptr<Lock>> locks;
-    locks.push_back(TRY(lock_in_database(policy_.database, "backup/" + policy_.name)));
-    return locks;
-  }
+  Result<std::vector<std::unique_ptr<Lock>>> lock() const override { return lock_policy(policy_); }
 
   Result<void> recover(RunContext& run) const override {
     const auto store = object::open(policy_.copy->store);

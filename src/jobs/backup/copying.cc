@@ -81,7 +81,8 @@ Result<bool> copy_object(const ObjectCopy& how, const StoredObject& object) {
 Result<bool> repair_object(const ObjectCopy& how, const StoredObject& object) {
   const auto whole = read_back(how.to, how.folder, object, [&](Bytes) { return how.check(Bytes{}); });
   if (whole) return false;
-  if (whole.error().kind != Kind::corrupt && whole.error().kind != Kind::not_found) return std::unexpected(whole.error());
+  if (whole.error().kind != Kind::corrupt && whole.error().kind != Kind::not_found)
+    return std::unexpected(whole.error());
   ObjectCopy anew = how;
   anew.replace = true;
   return copy_object(anew, object);

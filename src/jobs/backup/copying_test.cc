@@ -53,7 +53,8 @@ TEST(ToRepair, IsWhatIsGoodHereAndWasFoundBadThere) {
 
 TEST(ToCopy, IsNotHeldUpByACopyWhoseManifestCannotBeRead) {
   std::vector<Backup> there = of_days({2});
-  there.push_back({.manifest = {.name = "app", .run = "run1", .begun = noon}, .proofs = {{.at = noon, .faults = {"no manifest"}}}});
+  there.push_back(
+      {.manifest = {.name = "app", .run = "run1", .begun = noon}, .proofs = {{.at = noon, .faults = {"no manifest"}}}});
   EXPECT_THAT(to_copy(of_days({2, 1, 0}), there, {}, noon), ElementsAre(2));
   EXPECT_THAT(to_repair(of_days({2, 1, 0}), there), ElementsAre(1));
 }

@@ -28,55 +28,48 @@ class Slice final : public Sink {
   Sink& next_;
 };
 
-class OnlyContents final : public ArchiveListener {
- public:
-  Result<void> raw(std::span<const std::byte>) override { return {}; }
-  Result<void> contents(const Toc& its_toc) override {
-    toc = its_toc;
-    return {};
-  }
-  Result<void> begin(const TocEntry&, std::uint64_t) override { return {}; }
-  Result<void> large_object(std::uint32_t) override { return {}; }
-  Result<void> data(std::span<const std::byte>) override { return {}; }
-  Result<void> end(const TocEntry&) override { return {}; }
-  Toc toc{};
-};
+std::uint64_t uncompressed(const StoredObject* object) { return object == nullptr ? 0 : object->uncompressed.count; }
 
 }  // namespace
 
 DumpReader::DumpReader(object::Store& store, const Manifest& manifest, Contents contents, ReadOptions options)
     : store_(&store),
       manifest_(manifest),
-      end_(manifest.find(postgres_dump_key)->uncompressed.count),
+      is_in_parts_(manifest.is_in_parts()),
+      end_(uncompressed(manifest.find(postgres_dump_key))),
       contents_(std::move(contents)),
-      options_(std::move(options)),
-      blocks_(contents_.large_object_blocks) {
-  for (const TableContents& table : contents_.tables) blocks_.push_back(table.offset);
+      options_(std::move(options)) {
+  for (const BlockPlace& at : contents_.large_object_blocks) blocks_.push_back(at.offset);
+  for (const TableContents& table : contents_.tables) blocks_.push_back(table.at.offset);
   std::ranges::sort(blocks_);
 }
 
 Result<DumpReader> DumpReader::open(object::Store& store, const Manifest& manifest, Contents contents,
                                     ReadOptions options) {
-  if (manifest.find(postgres_dump_key) == nullptr)
+  if (manifest.find(postgres_dump_key) == nullptr && !manifest.is_in_parts())
     return fail(Kind::not_found, fmt::format("backup {} has no {}", manifest.id(), postgres_dump_key));
   DumpReader reader(store, manifest, std::move(contents), std::move(options));
-  StringSink beginning;
-  TRY(reader.bytes(0, reader.blocks_.empty() ? reader.end_ : reader.blocks_.front(), beginning));
-  reader.beginning_ = std::move(beginning.text);
-  StringSource source(reader.beginning_);
-  OnlyContents listener;
-  TRY(read_archive(source, listener));
-  reader.toc_ = std::move(listener.toc);
+  StringSink bytes;
+  TRY(reader.read_beginning_into(bytes));
+  StringSource source(bytes.text);
+  reader.beginning_ = TRY(read_beginning(source));
   return reader;
 }
 
-std::uint64_t DumpReader::size_of(std::uint64_t offset) const {
-  const auto next = std::ranges::upper_bound(blocks_, offset);
-  return (next == blocks_.end() ? end_ : *next) - offset;
+Result<void> DumpReader::read_beginning_into(Sink& sink) const {
+  if (is_in_parts_) return read_object(*store_, manifest_, postgres_part_key(0), sink, options_);
+  return bytes(0, blocks_.empty() ? end_ : blocks_.front(), sink);
 }
 
-Result<void> DumpReader::block(std::uint64_t offset, Sink& sink) const {
-  return bytes(offset, offset + size_of(offset), sink);
+std::uint64_t DumpReader::size_of(const BlockPlace& at) const {
+  if (is_in_parts_) return uncompressed(manifest_.find(postgres_part_key(at.part)));
+  const auto next = std::ranges::upper_bound(blocks_, at.offset);
+  return (next == blocks_.end() ? end_ : *next) - at.offset;
+}
+
+Result<void> DumpReader::block(const BlockPlace& at, Sink& sink) const {
+  if (is_in_parts_) return read_object(*store_, manifest_, postgres_part_key(at.part), sink, options_);
+  return bytes(at.offset, at.offset + size_of(at), sink);
 }
 
 Result<void> DumpReader::bytes(std::uint64_t begin, std::uint64_t end, Sink& sink) const {

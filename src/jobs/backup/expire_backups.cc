@@ -9,7 +9,6 @@
 #include "jobs/backup/backup.h"
 #include "jobs/backup/keep.h"
 #include "jobs/backup/manifest.h"
-#include "run/locks.h"
 
 namespace steward::backup {
 namespace {
@@ -55,11 +54,7 @@ class ExpireBackups final : public Task {
     return step;
   }
 
-  Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
-    std::vector<std::unique_ptr<Lock>> locks;
-    locks.push_back(TRY(lock_in_database(policy_.database, "backup/" + policy_.name)));
-    return locks;
-  }
+  Result<std::vector<std::unique_ptr<Lock>>> lock() const override { return lock_policy(policy_); }
 
   Result<void> execute(const Step& step, RunContext& run) const override {
     const auto store = TRY(store_there());

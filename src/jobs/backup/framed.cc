@@ -65,7 +65,7 @@ Result<void> FramedSink::finish() {
 }
 
 Result<StoredObject> upload(const Upload& how, const std::function<Result<void>(FramedSink&)>& make) {
-  Conduit conduit(std::size_t{32} << 20, how.check);
+  Conduit conduit(how.buffer, how.check);
   std::uint64_t uncompressed = 0;
   const std::string key = how.recipients.empty() ? how.key : how.key + std::string(encrypted_suffix);
   const auto make_all = [&](Sink& next) -> Result<void> {

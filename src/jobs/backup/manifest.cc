@@ -14,7 +14,8 @@ namespace steward::backup {
 namespace {
 using nlohmann::json;
 
-constexpr int newest_format = 1;
+/// A dump in parts has the format 2: a steward that knows only 1 would take its first part for all of it.
+constexpr int newest_format = 2, format_of_one_object = 1;
 constexpr std::string_view kind = "steward-backup";
 constexpr std::string_view proof_prefix = "proof-";
 /// A manifest says little; what is longer is none.
@@ -59,6 +60,15 @@ std::string prefix_of(std::string_view name) { return name.empty() ? std::string
 
 }  // namespace
 
+std::string postgres_part_key(std::uint32_t part) { return fmt::format("dump-{:06}.pgc.zst", part); }
+
+std::vector<const StoredObject*> Manifest::dump() const {
+  std::vector<const StoredObject*> out;
+  for (const StoredObject& object : objects)
+    if (object.key.starts_with("dump") || object.key.starts_with(sqlite_dump_key)) out.push_back(&object);
+  return out;
+}
+
 const StoredObject* Manifest::find(std::string_view key) const {
   const auto found = std::ranges::find_if(objects, [&](const StoredObject& object) {
     return object.key == key || (object.is_encrypted() && object.key.substr(0, object.key.rfind('.')) == key);
@@ -79,7 +89,7 @@ json to_json(const Manifest& manifest) {
                        {"bytes", object.size.count},
                        {"uncompressed", object.uncompressed.count},
                        {"sha256", object.sha256}});
-  json out{{"format", newest_format},
+  json out{{"format", manifest.is_in_parts() ? newest_format : format_of_one_object},
            {"kind", kind},
            {"id", manifest.id()},
            {"name", manifest.name},
@@ -211,7 +221,14 @@ Result<Backup> find_backup(object::Store& store, std::string_view text) {
   if (all.empty())
     return fail(Kind::not_found, fmt::format("there is no backup at {}", store.shown()),
                 "steward run backup makes one.");
-  if (text == "latest") return std::move(all.back());
+  constexpr std::string_view latest = "latest";
+  if (text == latest &&
+      std::ranges::any_of(all, [&](const Backup& one) { return one.manifest.name != all.front().manifest.name; }))
+    return fail(Kind::bad_input, "there are backups of several databases",
+                fmt::format("Say of which you mean the newest, as in {}/latest.", all.back().manifest.name));
+  if (text == latest) return std::move(all.back());
+  for (Backup& one : std::views::reverse(all))
+    if (text == one.manifest.name + '/' + std::string(latest)) return std::move(one);
   std::erase_if(all, [&](const Backup& one) {
     return !one.manifest.id().starts_with(text) && !one.manifest.run.starts_with(text);
   });

@@ -20,6 +20,9 @@ inline constexpr std::string_view manifest_key = "manifest.json", contents_key =
                                   globals_key = "globals.sql.zst";
 /// Of a database's dump, by what it is of.
 inline constexpr std::string_view postgres_dump_key = "dump.pgc.zst", sqlite_dump_key = "database.sqlite.zst";
+/// Of a PostgreSQL dump in many objects: "dump-000000.pgc.zst" is what comes before the rows, each further one a block.
+/// Their names are in the order in which they are one archive.
+std::string postgres_part_key(std::uint32_t part);
 
 /// One object of a backup.
 struct StoredObject {
@@ -54,6 +57,9 @@ struct Manifest {
   const StoredObject* find(std::string_view key) const;
   Bytes size() const;  ///< Of all objects.
   bool is_sqlite() const { return find(sqlite_dump_key) != nullptr; }
+  bool is_in_parts() const { return find(postgres_part_key(0)) != nullptr; }
+  /// The objects that are the database's dump, one after another.
+  std::vector<const StoredObject*> dump() const;
 };
 
 nlohmann::json to_json(const Manifest& manifest);
@@ -88,8 +94,8 @@ struct Backup {
 /// All that are whole, the oldest first. What lies there without a manifest is none; one whose manifest cannot be read
 /// is bad, and so is no other. refused (code "backup-newer"): one is of a newer steward.
 Result<std::vector<Backup>> list_backups(object::Store& store, std::string_view name = {});
-/// The one that `text` names: an id, its run, or a beginning of that which fits one; "latest" is the newest, of
-/// `name` alone where that is not empty. not_found, or bad_input where it fits several.
+/// The one that `text` names: an id, its run, or a beginning of that which fits one; "app/latest" is the newest of a
+/// name, "latest" the newest where all have one name. not_found, or bad_input where it fits several.
 Result<Backup> find_backup(object::Store& store, std::string_view text);
 
 Result<void> write_proof(object::Store& store, const Manifest& manifest, const Proof& proof);

@@ -61,7 +61,7 @@ TEST(BackupManifest, ComesBackAsItWasWritten) {
 
 TEST(BackupManifest, OfANewerFormatIsRefusedAndNoneIsCorrupt) {
   nlohmann::json document = to_json(some());
-  document["format"] = 2;
+  document["format"] = 3;
   EXPECT_EQ(manifest_from(document.dump()).error().code, "backup-newer");
   for (const char* text : {"", "{", "{}", R"({"kind":"steward-backup","format":1})", R"({"kind":"other"})"})
     EXPECT_EQ(manifest_from(text).error().kind, Kind::corrupt) << text;

@@ -16,7 +16,7 @@ constexpr std::int64_t longest_text = std::int64_t{1} << 30;
 constexpr std::int64_t most_entries = 100'000'000;
 
 constexpr int version_1_14 = 0x010e00, version_1_15 = 0x010f00, version_1_16 = 0x011000, version_1_17 = 0x011100;
-constexpr std::uint8_t custom_format = 1, data_block = 1, large_object_block = 3;
+constexpr std::uint8_t custom_format = 1;
 constexpr int has_no_data = 0;
 
 std::unexpected<Error> broken(std::string_view what) {
@@ -157,11 +157,30 @@ Result<TocEntry> read_entry(Reader& in, int version) {
 
 Result<Toc> read_toc(Reader& in) {
   Toc toc = TRY(read_header(in));
+  toc.int_size = in.int_size;
   const std::int64_t count = TRY(in.integer());
   if (count < 0 || count > most_entries) return broken(fmt::format("a table of contents of {} entries", count));
   for (std::int64_t i = 0; i < count; ++i) toc.entries.push_back(TRY(read_entry(in, toc.version)));
   return toc;
 }
+
+/// Keeps what it is given.
+class Keeping final : public ArchiveListener {
+ public:
+  explicit Keeping(std::string& bytes) : bytes_(bytes) {}
+  Result<void> raw(std::span<const std::byte> bytes) override {
+    bytes_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return {};
+  }
+  Result<void> contents(const Toc&) override { return {}; }
+  Result<void> begin(const TocEntry&, std::uint64_t) override { return {}; }
+  Result<void> large_object(std::uint32_t) override { return {}; }
+  Result<void> data(std::span<const std::byte>) override { return {}; }
+  Result<void> end(const TocEntry&) override { return {}; }
+
+ private:
+  std::string& bytes_;
+};
 
 /// Pieces up to the empty one.
 Result<void> read_pieces(Reader& in, ArchiveListener& listener) {
@@ -179,6 +198,15 @@ Result<void> read_pieces(Reader& in, ArchiveListener& listener) {
 }
 
 }  // namespace
+
+Result<Beginning> read_beginning(Source& source) {
+  Beginning beginning;
+  Keeping keeping(beginning.bytes);
+  Reader in(source, keeping);
+  beginning.toc = TRY(read_toc(in));
+  TRY(in.hand_over());
+  return beginning;
+}
 
 Result<void> read_archive(Source& source, ArchiveListener& listener) {
   Reader in(source, listener);

@@ -24,6 +24,9 @@
 
 namespace steward::backup {
 
+/// The first byte of a block.
+inline constexpr std::uint8_t data_block = 1, large_object_block = 3;
+
 /// One line of an archive's table of contents.
 struct TocEntry {
   int dump_id = 0;
@@ -40,6 +43,7 @@ struct TocEntry {
 
 struct Toc {
   int version = 0;               ///< 0x010e00 is 1.14.0.
+  int int_size = 4;              ///< Bytes of its integers, beside their sign.
   std::string database{};        ///< Its name.
   std::string server_version{};  ///< "15.18 (Debian 15.18-0+deb12u1)".
   std::string dump_version{};    ///< pg_dump's.
@@ -63,5 +67,13 @@ class ArchiveListener {
 
 /// Reads an archive to its end.
 Result<void> read_archive(Source& source, ArchiveListener& listener);
+
+/// What is before an archive's first block.
+struct Beginning {
+  Toc toc{};
+  std::string bytes{};  ///< Header and table of contents, as they were written.
+};
+/// Reads that alone; of the source perhaps some more.
+Result<Beginning> read_beginning(Source& source);
 
 }  // namespace steward::backup

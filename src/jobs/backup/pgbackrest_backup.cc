@@ -37,8 +37,7 @@ Bytes copied_by(const std::string& line) {
 
 /// What its log says of every run says nothing of this one.
 bool is_worth_a_note(const LogLine& line) {
-  return line.level == "INFO" && !line.text.starts_with("backup command ") &&
-         !line.text.starts_with("expire command ");
+  return line.level == "INFO" && !line.text.starts_with("backup command ") && !line.text.starts_with("expire command ");
 }
 
 class BackUpCluster final : public Task {
@@ -57,14 +56,17 @@ class BackUpCluster final : public Task {
     if (!stanza.systems.empty()) step.identity = fmt::format("pgbackrest:{}", stanza.systems.back().identifier);
     step.strategy = fmt::format("pgBackRest {}; nothing is expired by it", program.version());
     step.filter = "the whole cluster, as it is at one moment, and the write-ahead log since";
-    step.reason = fmt::format("{}: {}", next.type == "diff" ? "differential" : next.type == "incr" ? "incremental" : "full",
+    step.reason = fmt::format("{}: {}",
+                              next.type == "diff"   ? "differential"
+                              : next.type == "incr" ? "incremental"
+                                                    : "full",
                               next.reason);
     if (!stanza.backups.empty()) {
       const ClusterBackup& last = stanza.backups.back();
       if (next.type == "full") step.planned.bytes = last.cluster;
-      step.reason += fmt::format("; the last one is {} ({} of {} copied, {} stored, {})", last.label,
-                                 format_bytes(last.copied), format_bytes(last.cluster), format_bytes(last.stored),
-                                 as_backup(last, stanza, "").standing());
+      step.reason +=
+          fmt::format("; the last one is {} ({} of {} copied, {} stored, {})", last.label, format_bytes(last.copied),
+                      format_bytes(last.cluster), format_bytes(last.stored), as_backup(last, stanza, "").standing());
     }
     step.notes = archiving_notes(context.now);
     return step;
@@ -107,8 +109,8 @@ class BackUpCluster final : public Task {
     for (const ClusterBackup& one : before.backups) known.insert(one.label);
     const auto made = std::ranges::find_if(after.backups, [&](const auto& one) { return !known.contains(one.label); });
     if (made == after.backups.end())
-      return fail(Kind::unavailable, fmt::format("pgBackRest has ended well, and stanza {} has no new backup",
-                                                 policy_.stanza),
+      return fail(Kind::unavailable,
+                  fmt::format("pgBackRest has ended well, and stanza {} has no new backup", policy_.stanza),
                   "Look at its info and at its log.");
     const Bytes told = run.so_far().bytes.value_or(Bytes{});
     run.done(1, made->copied > told ? made->copied - told : Bytes{});

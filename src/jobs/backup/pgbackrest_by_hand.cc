@@ -37,7 +37,8 @@ std::string restore_command(const PgBackRest& policy, const ClusterRestore& what
 
 std::vector<std::string> by_hand(const PgBackRest& policy, const std::string& label) {
   return {restore_command(policy, {.label = label}),
-          for_a_shell(words_of(policy, {.label = label})) + " --type=time --target=\"$TIME\" --target-action=promote restore"};
+          for_a_shell(words_of(policy, {.label = label})) +
+              " --type=time --target=\"$TIME\" --target-action=promote restore"};
 }
 
 Result<ClusterBackup> backup_before(const Stanza& stanza, Instant at) {

@@ -12,9 +12,9 @@ namespace steward::backup {
 
 /// What is to be had again.
 struct ClusterRestore {
-  std::string label{};           ///< Of the backup that it begins with.
-  std::optional<Instant> at{};   ///< Recovered to this moment; none: as far as the log reaches.
-  std::string to{};              ///< The folder of the cluster; empty: where it was, whatever is still there.
+  std::string label{};          ///< Of the backup that it begins with.
+  std::optional<Instant> at{};  ///< Recovered to this moment; none: as far as the log reaches.
+  std::string to{};             ///< The folder of the cluster; empty: where it was, whatever is still there.
 };
 
 /// One command, for a shell, to be given where the cluster is to be, with its server stopped.

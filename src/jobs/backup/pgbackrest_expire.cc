@@ -87,9 +87,10 @@ class ExpireCluster final : public Task {
     }
     const Expiry expiry = TRY(ask(program, true, [] { return Result<void>{}; }));
     step.reason = expiry.has_retention ? fmt::format("{} backups are there", stanza.backups.size())
-                                       : fmt::format("pgBackRest has no retention configured: all {} stay "
-                                                     "(repo1-retention-full in its file)",
-                                                     stanza.backups.size());
+                                       : fmt::format(
+                                             "pgBackRest has no retention configured: all {} stay "
+                                             "(repo1-retention-full in its file)",
+                                             stanza.backups.size());
     for (const std::string& segment : expiry.segments) step.notes.push_back(segment);
     if (const auto held = held_by(expiry, context.holds)) {
       Skips kept;
@@ -137,7 +138,8 @@ class ExpireCluster final : public Task {
   }
 
  private:
-  Result<Expiry> ask(const PgBackRestProgram& program, bool only_ask, const std::function<Result<void>()>& check) const {
+  Result<Expiry> ask(const PgBackRestProgram& program, bool only_ask,
+                     const std::function<Result<void>()>& check) const {
     Expiry out;
     std::vector<std::string> options;
     if (only_ask) options.emplace_back("--dry-run");

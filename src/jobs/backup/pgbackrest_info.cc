@@ -62,7 +62,8 @@ ClusterBackup backup_from(const json& one) {
     out.start_lsn = printable(one.at("lsn").value("start", ""));
     out.stop_lsn = printable(one.at("lsn").value("stop", ""));
   }
-  if (const json& wal = one.at("archive").at("start"); wal.is_string()) out.start_wal = printable(wal.get<std::string>());
+  if (const json& wal = one.at("archive").at("start"); wal.is_string())
+    out.start_wal = printable(wal.get<std::string>());
   return out;
 }
 
@@ -122,7 +123,8 @@ std::vector<std::string> annotations_of(const Proof& proof) {
     if (faults.size() > most_of_faults) faults.resize(most_of_faults);
     return {fmt::format("{}={} {}", key_bad, at, faults)};
   }
-  return {fmt::format("{}={}", proof.depth == Depth::restore ? key_restored : key_read, at), fmt::format("{}=", key_bad)};
+  return {fmt::format("{}={}", proof.depth == Depth::restore ? key_restored : key_read, at),
+          fmt::format("{}=", key_bad)};
 }
 
 TypeChoice type_of_next(const TypeRule& rule, std::span<const ClusterBackup> backups, Instant now) {

@@ -19,13 +19,13 @@ struct ClusterBackup {
   std::string label{};  ///< "20261130-012449F_20261130-012539D".
   std::string type{};   ///< "full", "diff" or "incr".
   Instant begun{}, ended{};
-  Bytes cluster{};            ///< Of the whole cluster, on its server's disk.
-  Bytes copied{};             ///< Of that, what this backup had to copy.
-  Bytes stored{};             ///< And what that takes in the repository.
+  Bytes cluster{};  ///< Of the whole cluster, on its server's disk.
+  Bytes copied{};   ///< Of that, what this backup had to copy.
+  Bytes stored{};   ///< And what that takes in the repository.
   std::string start_lsn{}, stop_lsn{};
-  std::string start_wal{};    ///< The first segment of the log that it needs.
+  std::string start_wal{};  ///< The first segment of the log that it needs.
   unsigned repo = 0;
-  int database = 0;           ///< Of `Stanza::systems`.
+  int database = 0;            ///< Of `Stanza::systems`.
   bool has_bad_pages = false;  ///< Pages of the cluster had wrong checksums.
   std::vector<Proof> proofs{};
 };
@@ -38,7 +38,7 @@ struct System {
 struct Stanza {
   std::string name{};
   int code = 0;
-  std::string message{};  ///< Of its status: "ok", "missing stanza path".
+  std::string message{};                 ///< Of its status: "ok", "missing stanza path".
   std::vector<ClusterBackup> backups{};  ///< The oldest first.
   std::vector<System> systems{};
   std::string newest_wal{};  ///< In the archive.

@@ -54,10 +54,10 @@ Result<std::string> user_for(const std::string& wanted) {
                 "Name the user that the database's server runs as: user.");
   if (user->pw_uid == geteuid()) return std::string{};
   if (is_root) return name;
-  return fail(Kind::permission,
-              fmt::format("pgBackRest is to run as {}, and this is uid {}, which may not become another user", name,
-                          geteuid()),
-              fmt::format("Run steward as {} or as root, or leave out user.", name));
+  return fail(
+      Kind::permission,
+      fmt::format("pgBackRest is to run as {}, and this is uid {}, which may not become another user", name, geteuid()),
+      fmt::format("Run steward as {} or as root, or leave out user.", name));
 }
 
 /// What of our environment concerns it: where programs and the home are, its own settings, and libpq's.
@@ -311,9 +311,10 @@ Result<void> PgBackRestProgram::run(std::string_view command, std::vector<std::s
 std::string for_a_shell(const std::vector<std::string>& words) {
   std::string out;
   for (const std::string& word : words) {
-    const bool is_plain = !word.empty() && word.find_first_not_of(
-                                               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@") ==
-                                               std::string::npos;
+    const bool is_plain =
+        !word.empty() &&
+        word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@") ==
+            std::string::npos;
     if (!out.empty()) out += ' ';
     if (is_plain) {
       out += word;

@@ -69,16 +69,15 @@ class ProveCluster final : public Task {
     TRY(run.checkpoint("begin"));
     const auto check = [&] { return run.checkpoint("proving"); };
     // Where archiving is out of order the backups are none the worse: they are looked at all the same.
-    const auto archiving =
-        program.run("check", {}, fmt::format("check stanza {}", policy_.stanza),
-                    [&](const LogLine& line) -> Result<void> {
-                      if (line.level == "WARN") run.note(Level::warning, line.text);
-                      return {};
-                    },
-                    check);
+    const auto archiving = program.run(
+        "check", {}, fmt::format("check stanza {}", policy_.stanza),
+        [&](const LogLine& line) -> Result<void> {
+          if (line.level == "WARN") run.note(Level::warning, line.text);
+          return {};
+        },
+        check);
     if (!archiving && archiving.error().kind == Kind::interrupted) return archiving;
-    const ClusterProof found =
-        TRY(look_at(program, policy_, stanza, newest, policy_.proof->depth, run.clock(), check));
+    const ClusterProof found = TRY(look_at(program, policy_, stanza, newest, policy_.proof->depth, run.clock(), check));
     TRY(run.checkpoint("proved"));
     for (const std::string& warning : found.warnings) run.note(Level::warning, warning);
     if (!found.proof.faults.empty())
@@ -89,9 +88,10 @@ class ProveCluster final : public Task {
     run.done(1, newest.stored);
     run.note(Level::info, fmt::format("{}/{} was {}", stanza.name, newest.label, found.what));
     if (!found.bad_others.empty())
-      return fail(Kind::corrupt, fmt::format("of stanza {} these backups are not whole any more: {}", stanza.name,
-                                             join_and(found.bad_others)),
-                  "The newest is whole. Make a full one before retention leans on those.");
+      return fail(
+          Kind::corrupt,
+          fmt::format("of stanza {} these backups are not whole any more: {}", stanza.name, join_and(found.bad_others)),
+          "The newest is whole. Make a full one before retention leans on those.");
     return archiving;
   }
 

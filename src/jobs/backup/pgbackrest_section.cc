@@ -35,35 +35,36 @@ std::vector<Field> pgbackrest_fields() {
         .what = "a differential one where the last full or differential one is older",
         .shape = scalar(Scalar::age),
         .example = "1 day"}});
-  return {{.key = "engine",
-           .what = "dump: steward dumps the database into a store; pgbackrest: it drives an installed pgBackRest, which "
-                   "backs up the whole cluster with its write-ahead log, for recovery to any moment",
-           .shape = choice({std::string(dump), std::string(pgbackrest)}),
-           .fallback = std::string(dump),
-           .example = std::string(pgbackrest)},
-          {.key = "stanza",
-           .what = "pgbackrest: the stanza, as its own file has it; needed",
-           .shape = scalar(Scalar::text),
-           .example = "app"},
-          {.key = "config",
-           .what = "pgbackrest: its file",
-           .shape = scalar(Scalar::text),
-           .fallback = "its own default",
-           .example = "/etc/pgbackrest/pgbackrest.conf"},
-          {.key = "repo",
-           .what = "pgbackrest: which repository, where there are several",
-           .shape = scalar(Scalar::integer),
-           .fallback = "pgBackRest chooses",
-           .example = "2"},
-          {.key = "user",
-           .what = "pgbackrest: whom it runs as, the user of the database's server",
-           .shape = scalar(Scalar::text),
-           .fallback = "as root postgres, else as steward itself",
-           .example = "postgres"},
-          {.key = "type",
-           .what = "pgbackrest: which type a backup has; else it is incremental, and the first is full",
-           .shape = type,
-           .example = "{full: 7 days, diff: 1 day}"}};
+  return {
+      {.key = "engine",
+       .what = "dump: steward dumps the database into a store; pgbackrest: it drives an installed pgBackRest, which "
+               "backs up the whole cluster with its write-ahead log, for recovery to any moment",
+       .shape = choice({std::string(dump), std::string(pgbackrest)}),
+       .fallback = std::string(dump),
+       .example = std::string(pgbackrest)},
+      {.key = "stanza",
+       .what = "pgbackrest: the stanza, as its own file has it; needed",
+       .shape = scalar(Scalar::text),
+       .example = "app"},
+      {.key = "config",
+       .what = "pgbackrest: its file",
+       .shape = scalar(Scalar::text),
+       .fallback = "its own default",
+       .example = "/etc/pgbackrest/pgbackrest.conf"},
+      {.key = "repo",
+       .what = "pgbackrest: which repository, where there are several",
+       .shape = scalar(Scalar::integer),
+       .fallback = "pgBackRest chooses",
+       .example = "2"},
+      {.key = "user",
+       .what = "pgbackrest: whom it runs as, the user of the database's server",
+       .shape = scalar(Scalar::text),
+       .fallback = "as root postgres, else as steward itself",
+       .example = "postgres"},
+      {.key = "type",
+       .what = "pgbackrest: which type a backup has; else it is incremental, and the first is full",
+       .shape = type,
+       .example = "{full: 7 days, diff: 1 day}"}};
 }
 
 bool is_pgbackrest(const Node& policy) { return policy.text_at("engine", dump) == pgbackrest; }
@@ -78,7 +79,8 @@ void check_engine(const Node& policy, const std::string& what, std::vector<Error
   for (const Member& member : policy.members) {
     const bool is_its = is_of(of_pgbackrest, member.key);
     if (!with_pgbackrest && is_its)
-      errors.push_back(error_at(member.at, fmt::format("{} is of engine: pgbackrest, and {} has none", member.key, what),
+      errors.push_back(error_at(member.at,
+                                fmt::format("{} is of engine: pgbackrest, and {} has none", member.key, what),
                                 "Add engine: pgbackrest, or leave it out."));
     else if (with_pgbackrest && !is_its && !is_of(of_both, member.key))
       errors.push_back(error_at(member.at,
@@ -115,7 +117,8 @@ PgBackRest read_pgbackrest(const Node& policy, const std::function<std::string(c
     const auto found = parse_age(node.text_at(key));
     return found ? std::optional(*found) : std::nullopt;
   };
-  if (const Node* type = policy.find("type")) out.type = {.full = age(*type, "full"), .differential = age(*type, "diff")};
+  if (const Node* type = policy.find("type"))
+    out.type = {.full = age(*type, "full"), .differential = age(*type, "diff")};
   return out;
 }
 

@@ -17,9 +17,9 @@ namespace {
 constexpr Bytes room_beside = 512_MiB;
 
 std::string restored_by(const ReadThrough& read) {
-  return fmt::format("restored and recovered: {} database{}, {} table{} with {} row{} read", format_count(read.databases),
-                     read.databases == 1 ? "" : "s", format_count(read.tables), read.tables == 1 ? "" : "s",
-                     format_count(read.rows), read.rows == 1 ? "" : "s");
+  return fmt::format("restored and recovered: {} database{}, {} table{} with {} row{} read",
+                     format_count(read.databases), read.databases == 1 ? "" : "s", format_count(read.tables),
+                     read.tables == 1 ? "" : "s", format_count(read.rows), read.rows == 1 ? "" : "s");
 }
 
 /// Brings the cluster into a folder, and has it recovered no further than to where it is consistent.
@@ -28,10 +28,11 @@ Result<ReadThrough> restore(const PgBackRestProgram& program, const PgBackRest& 
   const Clients clients = TRY(server_programs(stanza, backup, policy.clients));
   GivenCluster given{.user = program.user(), .environment = program.environment()};
   given.fill = [&](const std::string& data) {
-    return program.run("restore",
-                       {"--set=" + backup.label, "--pg1-path=" + data, "--tablespace-map-all=" + data + "-tablespaces",
-                        "--type=immediate", "--target-action=promote", "--archive-mode=off"},
-                       "restore " + backup.label, [](const LogLine&) -> Result<void> { return {}; }, check);
+    return program.run(
+        "restore",
+        {"--set=" + backup.label, "--pg1-path=" + data, "--tablespace-map-all=" + data + "-tablespaces",
+         "--type=immediate", "--target-action=promote", "--archive-mode=off"},
+        "restore " + backup.label, [](const LogLine&) -> Result<void> { return {}; }, check);
   };
   // In PostgreSQL's setting % is special.
   std::string command;

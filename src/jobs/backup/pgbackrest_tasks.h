@@ -23,8 +23,8 @@ Result<Clients> server_programs(const Stanza& stanza, const ClusterBackup& backu
 
 struct ClusterProof {
   Proof proof{};
-  std::string what{};                    ///< What was looked at: "2 databases, 41 tables with 1,204 rows".
-  std::vector<std::string> warnings{};   ///< What is no fault of this backup.
+  std::string what{};                     ///< What was looked at: "2 databases, 41 tables with 1,204 rows".
+  std::vector<std::string> warnings{};    ///< What is no fault of this backup.
   std::vector<std::string> bad_others{};  ///< Labels of other backups that are not whole.
 };
 

@@ -47,7 +47,10 @@ const TypeCase type_cases[] = {
     {"BeforeAWeek", {.full = week}, {of("full", 165h)}, "incr"},
     {"OnTheSeventhNightSomeMinutesEarlier", {.full = week}, {of("full", 167h)}, "full"},
     {"AnIncrementIsNoFullOne", {.full = week}, {of("full", 200h), of("incr", 1h)}, "full"},
-    {"DifferentialEachDay", {.full = week, .differential = day}, {of("full", 100h), of("diff", 30h), of("incr", 1h)}, "diff"},
+    {"DifferentialEachDay",
+     {.full = week, .differential = day},
+     {of("full", 100h), of("diff", 30h), of("incr", 1h)},
+     "diff"},
     {"NotTwiceADay", {.full = week, .differential = day}, {of("full", 100h), of("diff", 20h)}, "incr"},
     {"AFullOneIsADifferentialOne", {.full = week, .differential = day}, {of("full", 20h)}, "incr"},
 };
@@ -68,9 +71,10 @@ TEST(PgBackRestWords, AnErrorIsItsOwnWithItsNumberAndHints) {
       "ERROR: [055]: unable to load info file 'a' or 'b':\n       FileMissingError: unable to open missing file 'a'\n"
       "       HINT: backup.info cannot be opened.\n       HINT: has a stanza-create been performed?\n",
       "back up stanza app", otherwise);
-  EXPECT_EQ(error.message,
-            "pgBackRest cannot back up stanza app: unable to load info file 'a' or 'b':; FileMissingError: unable to open "
-            "missing file 'a' (error 055)");
+  EXPECT_EQ(
+      error.message,
+      "pgBackRest cannot back up stanza app: unable to load info file 'a' or 'b':; FileMissingError: unable to open "
+      "missing file 'a' (error 055)");
   EXPECT_EQ(error.hint, "backup.info cannot be opened. has a stanza-create been performed?");
   EXPECT_EQ(error_said("ERROR: [050]: unable to acquire lock\n", "x", otherwise).kind, Kind::busy);
   EXPECT_EQ(error_said("ERROR: [031]: invalid option\n", "x", otherwise).kind, Kind::bad_input);
@@ -97,9 +101,9 @@ TEST(PgBackRestWords, AGapIsBetweenTwoStretchesOfOneTimeline) {
   LogStretches log;
   EXPECT_EQ(log.gap_before("archiveId: 15-1, wal start: 000000010000000000000001, wal stop: 000000010000000000000004"),
             std::nullopt);
-  EXPECT_THAT(
-      log.gap_before("archiveId: 15-1, wal start: 000000010000000000000006, wal stop: 000000010000000000000009").value_or(""),
-      HasSubstr("between 000000010000000000000004 and 000000010000000000000006"));
+  EXPECT_THAT(log.gap_before("archiveId: 15-1, wal start: 000000010000000000000006, wal stop: 000000010000000000000009")
+                  .value_or(""),
+              HasSubstr("between 000000010000000000000004 and 000000010000000000000006"));
   EXPECT_EQ(log.gap_before("archiveId: 15-1, wal start: 00000002000000000000000A, wal stop: 00000002000000000000000B"),
             std::nullopt)
       << "another timeline begins";
@@ -151,15 +155,20 @@ TEST(PgBackRestInfo, AProofIsKeptAsItIsReadBack) {
 }
 
 TEST(PgBackRestArchiving, IsToldOnlyWhereItDoesNotGoWell) {
-  EXPECT_THAT(anomalies({.last_archived = now - 9h, .waiting = 0}, now), IsEmpty()) << "an idle cluster has nothing to archive";
+  EXPECT_THAT(anomalies({.last_archived = now - 9h, .waiting = 0}, now), IsEmpty())
+      << "an idle cluster has nothing to archive";
   EXPECT_THAT(anomalies({.last_archived = now - 1min, .waiting = 3, .waiting_since = now - 1min}, now), IsEmpty());
   EXPECT_THAT(anomalies({.failures = 7, .last_archived = now - 1min, .last_failed = now - 2min}, now), IsEmpty())
       << "it has recovered";
-  EXPECT_THAT(anomalies({.failures = 7, .last_archived = now - 2h, .last_failed = now - 1min, .last_failed_segment = "09"}, now),
-              ElementsAre("archiving of the write-ahead log fails (7 times, 09 at 2026-11-29T23:59:00Z); the last segment was "
-                          "archived at 2026-11-29T22:00:00Z"));
-  EXPECT_THAT(anomalies({.waiting = 14, .waiting_since = now - 12min}, now),
-              ElementsAre("14 segments of the write-ahead log wait to be archived, the first for 12 min; none was archived yet"));
+  EXPECT_THAT(
+      anomalies({.failures = 7, .last_archived = now - 2h, .last_failed = now - 1min, .last_failed_segment = "09"},
+                now),
+      ElementsAre("archiving of the write-ahead log fails (7 times, 09 at 2026-11-29T23:59:00Z); the last segment was "
+                  "archived at 2026-11-29T22:00:00Z"));
+  EXPECT_THAT(
+      anomalies({.waiting = 14, .waiting_since = now - 12min}, now),
+      ElementsAre(
+          "14 segments of the write-ahead log wait to be archived, the first for 12 min; none was archived yet"));
   EXPECT_THAT(anomalies({.is_on = false}, now), ElementsAre(HasSubstr("archive_mode is off")));
   EXPECT_THAT(anomalies({.is_on = false, .is_standby = true}, now), IsEmpty());
 }

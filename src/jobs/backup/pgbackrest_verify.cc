@@ -68,7 +68,8 @@ Result<VerifyReport> verify_report(std::string_view text) {
     } else if (key == "archiveId") {
       last = Of::archive;
       const std::string all = value_of(pairs, "total WAL checked"), good = value_of(pairs, "total valid WAL");
-      if (all != good) out.log_faults.push_back(fmt::format("the log of {}: {} of {} segments are whole", value, good, all));
+      if (all != good)
+        out.log_faults.push_back(fmt::format("the log of {}: {} of {} segments are whole", value, good, all));
     } else if (const std::string wrong = what_is_wrong(pairs); !wrong.empty() && key != "stanza") {
       if (last == Of::backup && !out.backups.back().second.empty()) out.backups.back().second += ": " + wrong;
       if (last == Of::archive && !out.log_faults.empty()) out.log_faults.back() += " (" + wrong + ')';

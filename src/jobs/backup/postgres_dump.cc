@@ -15,7 +15,9 @@ namespace steward::backup {
 namespace {
 
 /// How long pg_dump waits for a table that somebody changes the definition of.
-constexpr std::string_view lock_wait = "--lock-wait-timeout=60000";
+constexpr std::chrono::milliseconds lock_wait{60'000};
+
+std::string waiting(std::chrono::milliseconds most) { return fmt::format("--lock-wait-timeout={}", most.count()); }
 
 /// What says nothing about whether a database came back: settings of the session and of the whole database, rights,
 /// comments, and what is compared as rows.
@@ -42,13 +44,7 @@ class DumpListener final : public ArchiveListener {
     return written;
   }
   Result<void> contents(const Toc& toc) override {
-    for (const TocEntry& entry : toc.entries)
-      if (is_compared(entry))
-        contents_.definitions.push_back(
-            {.kind = entry.description,
-             .schema = entry.schema,
-             .name = entry.tag,
-             .value = entry.description == "SEQUENCE SET" ? entry.definition : std::string{}});
+    contents_.definitions = definitions_of(toc);
     return {};
   }
   Result<void> begin(const TocEntry& entry, std::uint64_t offset) override {
@@ -63,24 +59,23 @@ class DumpListener final : public ArchiveListener {
     return {};
   }
   Result<void> large_object(std::uint32_t oid) override {
-    flush_object();
-    object_ = fmt::format("{}:", oid);
+    objects_.begin(oid);
     return {};
   }
   Result<void> data(std::span<const std::byte> bytes) override {
     if (is_large_objects_)
-      add_to_object(bytes);
+      objects_.add(bytes);
     else
       rows_.add(bytes);
     return {};
   }
   Result<void> end(const TocEntry& entry) override {
     if (is_large_objects_) {
-      flush_object();
-      contents_.large_object_blocks.push_back(offset_);
+      contents_.large_objects = objects_.finish();
+      contents_.large_object_blocks.push_back({.offset = offset_});
     } else {
       contents_.tables.push_back(
-          {.schema = entry.schema, .name = entry.tag, .rows = rows_.so_far(), .offset = offset_});
+          {.schema = entry.schema, .name = entry.tag, .rows = rows_.so_far(), .at = {.offset = offset_}});
     }
     return {};
   }
@@ -90,30 +85,13 @@ class DumpListener final : public ArchiveListener {
   bool has_refused() const { return has_refused_; }
 
  private:
-  /// Of a large object the hash of its hashes: it may be larger than memory.
-  void add_to_object(std::span<const std::byte> bytes) {
-    object_hash_.update(bytes);
-    object_size_ += Bytes{bytes.size()};
-  }
-  void flush_object() {
-    if (object_.empty()) return;
-    object_ += object_hash_.finish_hex();
-    contents_.large_objects.add(std::as_bytes(std::span(object_)));
-    contents_.large_objects.bytes += object_size_;
-    object_.clear();
-    object_hash_ = Sha256();
-    object_size_ = {};
-  }
-
   FramedSink* sink_;
   bool has_refused_ = false;
   Contents contents_{};
   RowTally rows_{};
   bool is_large_objects_ = false;
+  LargeObjectTally objects_{};
   std::uint64_t offset_ = 0;
-  std::string object_{};  ///< The large object that is being read: "16412:".
-  Sha256 object_hash_{};
-  Bytes object_size_{};
 };
 
 /// A name as a pattern of psql's that means it alone: in quotes nothing is special but a quote.
@@ -143,18 +121,30 @@ std::string text_in(const sql::Rows& rows, std::size_t column) { return sql::to_
 
 }  // namespace
 
+std::vector<Definition> definitions_of(const Toc& toc) {
+  std::vector<Definition> out;
+  for (const TocEntry& entry : toc.entries)
+    if (is_compared(entry))
+      out.push_back({.kind = entry.description,
+                     .schema = entry.schema,
+                     .name = entry.tag,
+                     .value = entry.description == "SEQUENCE SET" ? entry.definition : std::string{}});
+  return out;
+}
+
+Result<SnapshotMark> export_snapshot(sql::Connection& connection) {
+  const sql::Rows rows = TRY(
+      connection.query("select pg_export_snapshot(), pg_current_snapshot()::text, (case when pg_is_in_recovery() then "
+                       "pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text"));
+  return SnapshotMark{.name = text_in(rows, 0), .transactions = text_in(rows, 1), .lsn = text_in(rows, 2)};
+}
+
 Result<Snapshot> Snapshot::take(const sql::Target& target) {
   auto connection = TRY(sql::connect(target));
   sql::Transaction transaction = TRY(connection->begin());
   TRY(connection->execute("set transaction isolation level repeatable read read only"));
-  const sql::Rows rows = TRY(
-      connection->query("select pg_export_snapshot(), pg_current_snapshot()::text, (case when pg_is_in_recovery() then "
-                        "pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text"));
-  Snapshot snapshot(std::move(connection), std::move(transaction));
-  snapshot.name_ = text_in(rows, 0);
-  snapshot.transactions_ = text_in(rows, 1);
-  snapshot.lsn_ = text_in(rows, 2);
-  return snapshot;
+  SnapshotMark mark = TRY(export_snapshot(*connection));
+  return Snapshot(std::move(connection), std::move(transaction), std::move(mark));
 }
 
 Result<PostgresFacts> postgres_facts(const sql::Target& target) {
@@ -170,14 +160,34 @@ Result<PostgresFacts> postgres_facts(const sql::Target& target) {
                        .size = {static_cast<std::uint64_t>(sql::to_integer(rows.rows.at(0).at(1)))}};
 }
 
+namespace {
+
+Program pg_dump(const sql::Target& target, const Clients& clients, const std::string& snapshot,
+                std::chrono::milliseconds most) {
+  Program program{
+      .arguments = {clients.program("pg_dump"), "--format=custom", "--compress=0", "--no-password", waiting(most)},
+      .target = target};
+  if (!snapshot.empty()) program.arguments.push_back("--snapshot=" + snapshot);
+  return program;
+}
+
+}  // namespace
+
+Result<Beginning> beginning_of_dump(const sql::Target& target, const Clients& clients, const std::string& snapshot,
+                                    std::chrono::milliseconds most) {
+  process::Piped dump = TRY(start(pg_dump(target, clients, snapshot, most)));
+  auto beginning = read_beginning(dump.output());
+  // What comes after it nobody waits for: pg_dump is killed.
+  if (beginning || beginning.error().kind != Kind::unavailable) return beginning;
+  TRY(dump.finish("dump the database"));
+  return beginning;
+}
+
 Result<Contents> dump_postgres(const sql::Target& target, const Clients& clients, const std::string& snapshot,
                                FramedSink* sink, std::span<const TableContents> only) {
-  Program program{.arguments = {clients.program("pg_dump"), "--format=custom", "--compress=0", "--no-password",
-                                std::string(lock_wait)},
-                  .target = target};
+  Program program = pg_dump(target, clients, snapshot, lock_wait);
   for (const TableContents& table : only)
     program.arguments.push_back(fmt::format("--table={}.{}", pattern_of(table.schema), pattern_of(table.name)));
-  if (!snapshot.empty()) program.arguments.push_back("--snapshot=" + snapshot);
   process::Piped dump = TRY(start(std::move(program)));
   DumpListener listener(sink);
   const Result<void> read = read_archive(dump.output(), listener);
@@ -192,9 +202,8 @@ Result<Contents> dump_postgres(const sql::Target& target, const Clients& clients
 namespace {
 
 Result<void> dump_globals_with(const sql::Target& target, const Clients& clients, bool passwords, Sink& sink) {
-  Program program{
-      .arguments = {clients.program("pg_dumpall"), "--globals-only", "--no-password", std::string(lock_wait)},
-      .target = target};
+  Program program{.arguments = {clients.program("pg_dumpall"), "--globals-only", "--no-password", waiting(lock_wait)},
+                  .target = target};
   if (!passwords) program.arguments.emplace_back("--no-role-passwords");
   // It would look for a database called "postgres", which this user may not enter.
   const auto connection = TRY(sql::connect(target));

@@ -9,7 +9,6 @@
 #include "jobs/backup/manifest.h"
 #include "jobs/backup/requirements.h"
 #include "jobs/backup/verify.h"
-#include "run/locks.h"
 
 namespace steward::backup {
 namespace {
@@ -51,11 +50,7 @@ class ProveBackup final : public Task {
     return step;
   }
 
-  Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
-    std::vector<std::unique_ptr<Lock>> locks;
-    locks.push_back(TRY(lock_in_database(policy_.database, "backup/" + policy_.name)));
-    return locks;
-  }
+  Result<std::vector<std::unique_ptr<Lock>>> lock() const override { return lock_policy(policy_); }
 
   Result<void> execute(const Step& step, RunContext& run) const override {
     if (step.planned.items == 0) return {};

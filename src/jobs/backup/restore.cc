@@ -35,8 +35,8 @@ class RestoreBackup final : public Task {
     const Manifest& manifest = backup.manifest;
     Step step{.cutoff = context.cutoff.value_or(context.now)};
     TRY(check(manifest, step));
-    const StoredObject* dump = manifest.find(manifest.is_sqlite() ? sqlite_dump_key : postgres_dump_key);
-    step.planned = {.items = manifest.rows, .bytes = dump == nullptr ? Bytes{} : dump->size};
+    step.planned = {.items = manifest.rows, .bytes = Bytes{}};
+    for (const StoredObject* object : manifest.dump()) step.planned.add(0, object->size);
     if (!request_.options.tables.empty()) step.planned = TRY(planned_of_tables(*store, manifest));
     step.filter = request_.options.tables.empty()
                       ? fmt::format("all {} tables of {}", format_count(manifest.tables), manifest.id())
@@ -174,12 +174,16 @@ Result<void> expect_empty(const sql::Target& target) {
 
 Result<std::optional<Error>> restore_dump(object::Store& store, const Manifest& manifest, const sql::Target& target,
                                           const Clients& clients, const RestoreOptions& options) {
-  const bool at_once = options.jobs > 1 && !manifest.find(postgres_dump_key)->is_encrypted();
+  const std::vector<const StoredObject*> dump = manifest.dump();
+  if (dump.empty()) return fail(Kind::not_found, fmt::format("backup {} has no dump", manifest.id()));
+  // Of an encrypted dump in one object each process would read all that lies before its own tables.
+  const bool at_once = options.jobs > 1 && (manifest.is_in_parts() || !dump.front()->is_encrypted());
   if (at_once || !options.tables.empty()) return restore_parts(store, manifest, target, clients, options);
   const std::vector<std::string> arguments = restore_arguments(clients, options);
   process::Piped program = TRY(start_reader(target, arguments));
-  return process::feed(program, fmt::format("restore {}", manifest.id()), [&](Sink& sink) {
-    return read_object(store, manifest, postgres_dump_key, sink, options.reading);
+  return process::feed(program, fmt::format("restore {}", manifest.id()), [&](Sink& sink) -> Result<void> {
+    for (const StoredObject* object : dump) TRY(read_object(store, manifest, object->key, sink, options.reading));
+    return {};
   });
 }
 

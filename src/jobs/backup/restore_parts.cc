@@ -74,14 +74,14 @@ class Parts {
       : reader_(reader), target_(target), clients_(clients), options_(options) {}
 
   /// One process with the beginning and these blocks. `more`: arguments.
-  Result<std::optional<Error>> restore(std::vector<std::string> more, std::vector<std::uint64_t> blocks) const {
+  Result<std::optional<Error>> restore(std::vector<std::string> more, std::vector<BlockPlace> blocks) const {
     std::vector<std::string> arguments = restore_arguments(clients_, options_);
     std::ranges::move(more, std::back_inserter(arguments));
     std::ranges::sort(blocks);
     process::Piped program = TRY(start_reader(target_, std::move(arguments)));
     return process::feed(program, "restore", [&](Sink& sink) -> Result<void> {
       TRY(sink.write(bytes(reader_.beginning())));
-      for (const std::uint64_t block : blocks) TRY(reader_.block(block, sink));
+      for (const BlockPlace& block : blocks) TRY(reader_.block(block, sink));
       return {};
     });
   }
@@ -89,8 +89,8 @@ class Parts {
   Result<std::optional<Error>> tables(const std::vector<TableContents>& chosen) const {
     const Handed list =
         TRY(Handed::make(list_of(reader_.toc(), entries_of_tables(reader_.toc(), chosen, options_.with_needs))));
-    std::vector<std::uint64_t> blocks;
-    for (const TableContents& table : chosen) blocks.push_back(table.offset);
+    std::vector<BlockPlace> blocks;
+    for (const TableContents& table : chosen) blocks.push_back(table.at);
     return restore({"--use-list=" + list.path()}, std::move(blocks));
   }
 
@@ -110,7 +110,7 @@ class Parts {
  private:
   struct Load {
     std::vector<int> entries{};  ///< Positions in the contents.
-    std::vector<std::uint64_t> blocks{};
+    std::vector<BlockPlace> blocks{};
   };
 
   /// Data that are no rows: sequences' values, large objects. Since 17 these are made with the data, with what is said
@@ -123,19 +123,18 @@ class Parts {
   /// Which entries are loaded with which blocks: those of one block each, and one load for the values of sequences.
   Result<std::vector<Load>> loads() const {
     std::vector<Load> out;
-    std::unordered_map<std::string, std::uint64_t> offsets;
-    for (const TableContents& table : reader_.contents().tables)
-      offsets[table.schema + '\0' + table.name] = table.offset;
+    std::unordered_map<std::string, BlockPlace> places;
+    for (const TableContents& table : reader_.contents().tables) places[table.schema + '\0' + table.name] = table.at;
     Load values;
     const std::vector<TocEntry>& entries = reader_.toc().entries;
     for (std::size_t i = 0; i < entries.size(); ++i) {
       const int position = static_cast<int>(i);
       if (is_value(entries[i])) values.entries.push_back(position);
       if (entries[i].description != "TABLE DATA") continue;
-      const auto offset = offsets.find(entries[i].schema + '\0' + entries[i].tag);
-      if (offset == offsets.end())
+      const auto place = places.find(entries[i].schema + '\0' + entries[i].tag);
+      if (place == places.end())
         return fail(Kind::corrupt, fmt::format("the backup's contents have no table {}", printable(entries[i].tag)));
-      out.push_back({.entries = {position}, .blocks = {offset->second}});
+      out.push_back({.entries = {position}, .blocks = {place->second}});
     }
     values.blocks = reader_.contents().large_object_blocks;
     if (!values.entries.empty()) out.push_back(std::move(values));
@@ -146,8 +145,9 @@ class Parts {
     const std::vector<Load> all = TRY(loads());
     std::vector<std::uint64_t> sizes;
     for (const Load& load : all)
-      sizes.push_back(std::accumulate(load.blocks.begin(), load.blocks.end(), std::uint64_t{1},
-                                      [&](std::uint64_t sum, std::uint64_t at) { return sum + reader_.size_of(at); }));
+      sizes.push_back(
+          std::accumulate(load.blocks.begin(), load.blocks.end(), std::uint64_t{1},
+                          [&](std::uint64_t sum, const BlockPlace& at) { return sum + reader_.size_of(at); }));
     std::mutex mutex;
     Result<std::optional<Error>> first = std::nullopt;
     {

@@ -22,10 +22,10 @@ class Reader {
   Result<ReadThrough> read(const std::string& lsn) {
     const auto connection = TRY(sql::connect(server_.target("postgres")));
     const sql::Value place = lsn;
-    const sql::Rows state = TRY(connection->query(
-        "select (select system_identifier::text from pg_control_system()), "
-        "(not pg_is_in_recovery() and pg_current_wal_lsn() >= $1::pg_lsn)::text",
-        {&place, 1}));
+    const sql::Rows state =
+        TRY(connection->query("select (select system_identifier::text from pg_control_system()), "
+                              "(not pg_is_in_recovery() and pg_current_wal_lsn() >= $1::pg_lsn)::text",
+                              {&place, 1}));
     out_.identifier = sql::to_text(state.rows.at(0).at(0));
     out_.is_consistent = sql::to_text(state.rows.at(0).at(1)) == "true";
     const sql::Rows databases =
@@ -42,10 +42,11 @@ class Reader {
       return {};
     }
     ++out_.databases;
-    const auto tables = (*connection)
-                            ->query(
-                                "select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = "
-                                "c.relnamespace where c.relkind in ('r', 'm') and c.relpersistence <> 't' order by 1, 2");
+    const auto tables =
+        (*connection)
+            ->query(
+                "select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = "
+                "c.relnamespace where c.relkind in ('r', 'm') and c.relpersistence <> 't' order by 1, 2");
     if (!tables) {
       fault(printable(name), tables.error());
       return {};
@@ -59,10 +60,10 @@ class Reader {
 
   Result<void> table(sql::Connection& connection, const std::string& database, const std::string& schema,
                      const std::string& table) {
-    const std::string name =
-        TRY(connection.quote_identifier(schema)) + '.' + TRY(connection.quote_identifier(table));
+    const std::string name = TRY(connection.quote_identifier(schema)) + '.' + TRY(connection.quote_identifier(table));
     // As text, so that values that are kept apart are fetched and unpacked.
-    const auto rows = connection.query(fmt::format("select count(*), sum(length(steward_row::text)) from only {} steward_row", name));
+    const auto rows =
+        connection.query(fmt::format("select count(*), sum(length(steward_row::text)) from only {} steward_row", name));
     if (!rows) {
       fault(printable(fmt::format("{} in {}", name, database)), rows.error());
       return {};

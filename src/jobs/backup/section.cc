@@ -25,6 +25,11 @@ bool is_segment(std::string_view name) {
              std::string_view::npos;
 }
 
+bool is_sqlite(const std::string& database_url) {
+  const auto url = sql::parse_database_url(database_url);
+  return url && url->dialect == sql::Dialect::sqlite;
+}
+
 std::vector<std::pair<std::string_view, unsigned*>> counts(Keep& keep) {
   return {{"last", &keep.last},
           {"daily", &keep.daily},
@@ -52,6 +57,7 @@ class Reader {
       return spec;
     }
     spec.policy = policy(node);
+    read_several(member, spec);
     take_place(member.at, spec.policy->store.url, spec.policy->name);
     if (spec.policy->copy) take_place(member.at, spec.policy->copy->store.url, spec.policy->name);
     return spec;
@@ -83,16 +89,14 @@ class Reader {
 
   PgBackRest cluster(const Node& node) {
     PgBackRest cluster = read_pgbackrest(node, names_.path, errors_);
-    if (const Node* database = node.find("database"))
-      cluster.database = named(*database, "database", names_.databases);
+    if (const Node* database = node.find("database")) cluster.database = named(*database, "database", names_.databases);
     if (const Node* proof = node.find("proof")) cluster.proof = read_proof(*proof);
     return cluster;
   }
 
   Policy policy(const Node& node) {
     Policy policy;
-    if (const Node* database = node.find("database"))
-      policy.database = named(*database, "database", names_.databases);
+    if (const Node* database = node.find("database")) policy.database = named(*database, "database", names_.databases);
     if (const Node* store = node.find("store")) policy.store = named(*store, "store", names_.stores);
     if (const Node* name = node.find("name")) {
       policy.name = name->text;
@@ -109,6 +113,7 @@ class Reader {
               fmt::format("Write one from {} to {}.", lowest_level, highest_level));
     }
     policy.globals = node.text_at("globals", "true") == "true";
+    read_format(node, policy);
     if (const Node* encrypt = node.find("encrypt"))
       for (const std::string& recipient : encrypt->texts()) {
         if (const auto good = check_recipient(recipient); !good)
@@ -125,6 +130,38 @@ class Reader {
       if (const Node* keep = copy->find("keep")) policy.copy->keep = read_keep(*keep);
     }
     return policy;
+  }
+
+  /// "databases: all", or globs, of the server that `database` is on.
+  void read_several(const Member& member, PolicySpec& spec) {
+    const Node *names = member.value.find("databases"), *except = member.value.find("except");
+    if (names == nullptr) {
+      if (except != nullptr) wrong(except->at, "except is for databases, which is not there", "Add databases: all.");
+      return;
+    }
+    spec.several = Selection{.names = names->texts()};
+    if (except != nullptr) spec.several->except = except->texts();
+    if (spec.several->names.empty()) wrong(names->at, "databases names none", "Write all, or names and globs.");
+    if (is_sqlite(spec.policy->database.url))
+      wrong(names->at, "an SQLite file is one database", "Leave databases out.");
+    // A folder for all of them: theirs are in it.
+    if (member.value.find("name") == nullptr) spec.policy->name = spec.name;
+  }
+
+  void read_format(const Node& node, Policy& policy) {
+    const Node *format = node.find("format"), *jobs = node.find("jobs");
+    if (format != nullptr && format->text == "directory") policy.format = Format::directory;
+    if (jobs != nullptr) {
+      std::from_chars(jobs->text.data(), jobs->text.data() + jobs->text.size(), policy.jobs);
+      if (policy.jobs < 1 || policy.jobs > most_jobs)
+        wrong(jobs->at, fmt::format("{} tables cannot be dumped at once", printable(jobs->text)),
+              fmt::format("Write a number from 1 to {}.", most_jobs));
+      if (policy.format != Format::directory)
+        wrong(jobs->at, "jobs is for format: directory; the custom format is one stream",
+              "Add format: directory, or leave jobs out.");
+    }
+    if (policy.format == Format::directory && is_sqlite(policy.database.url))
+      wrong(format->at, "an SQLite file is dumped as one", "Leave format out.");
   }
 
   std::chrono::microseconds read_lock(const Node& node) {
@@ -206,54 +243,74 @@ Shape backup_shape() {
                       {.key = "keep", .what = "which copies stay there; without it all stay", .shape = keep},
                       lock});
   std::vector<Field> fields = pgbackrest_fields();
-  const std::vector<Field> of_dumps =
-      {enabled_field(),
-       approval_field(),
-       {.key = "database",
-        .what = "which database, by its name under databases; not one behind a pooler of transactions",
-        .shape = text,
-        .example = "app"},
-       {.key = "store",
-        .what =
-            "where backups go, by its name under stores; a bucket that nothing else uses, with a key of its own, is "
-            "best",
-        .shape = text,
-        .example = "backups"},
-       {.key = "name",
-        .what = "the folder in the store",
-        .shape = text,
-        .fallback = "the database's name",
-        .example = "app"},
-       {.key = "compress",
-        .what = "zstd's level, 1 (fastest) to 19 (smallest)",
-        .shape = scalar(Scalar::integer),
-        .fallback = "3",
-        .example = "9"},
-       {.key = "globals",
-        .what = "PostgreSQL: also roles and tablespaces, which belong to no database",
-        .shape = scalar(Scalar::boolean),
-        .fallback = "true",
-        .example = "false"},
-       {.key = "encrypt",
-        .what = "public keys of age, to which backups are encrypted: who has one of the secret keys can read them",
-        .shape = list_of(text),
-        .example = "[age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]"},
-       {.key = "identity",
-        .what = "the file of a secret key of age, where this machine may read backups: to prove and to restore them",
-        .shape = text,
-        .example = "/etc/steward/backup.key"},
-       {.key = "proof", .what = "proves the newest backup now and then; without it none is proved", .shape = proof},
-       {.key = "keep",
-        .what = "which backups stay, as restic has these words; without it all stay, and nothing is removed",
-        .shape = keep,
-        .example = "{daily: 14, weekly: 8, monthly: 12}"},
-       {.key = "copy_to", .what = "a second store, with copies of its own", .shape = copy},
-       lock,
-       {.key = "clients",
-        .what = "the folder of pg_dump, pg_dumpall, pg_restore and psql; else they are looked for, and those of the "
-                "server's version taken",
-        .shape = text,
-        .example = "/usr/lib/postgresql/16/bin"}};
+  const std::vector<Field> of_dumps = {
+      enabled_field(),
+      approval_field(),
+      {.key = "database",
+       .what = "which database, by its name under databases; not one behind a pooler of transactions",
+       .shape = text,
+       .example = "app"},
+      {.key = "store",
+       .what = "where backups go, by its name under stores; a bucket that nothing else uses, with a key of its own, is "
+               "best",
+       .shape = text,
+       .example = "backups"},
+      {.key = "databases",
+       .what = "PostgreSQL: several databases of the server that database is on, each with a backup of its own: all, "
+               "or names with * and ?. Asked for at each plan",
+       .shape = list_of(text),
+       .example = "all"},
+      {.key = "except",
+       .what = "those of databases that are left out: names with * and ?",
+       .shape = list_of(text),
+       .example = "[postgres, tmp_*]"},
+      {.key = "name",
+       .what = "the folder in the store; of several databases the one that theirs are in",
+       .shape = text,
+       .fallback = "the database's name; of several the policy's",
+       .example = "app"},
+      {.key = "compress",
+       .what = "zstd's level, 1 (fastest) to 19 (smallest)",
+       .shape = scalar(Scalar::integer),
+       .fallback = "3",
+       .example = "9"},
+      {.key = "globals",
+       .what = "PostgreSQL: also roles and tablespaces, which belong to no database",
+       .shape = scalar(Scalar::boolean),
+       .fallback = "true",
+       .example = "false"},
+      {.key = "format",
+       .what = "PostgreSQL: custom: one object, by one pg_dump; directory: an object for each table, several at once "
+               "from one snapshot. Stock pg_restore restores either",
+       .shape = choice({"custom", "directory"}),
+       .fallback = "custom",
+       .example = "directory"},
+      {.key = "jobs",
+       .what = "with format: directory so many tables at once; each costs the server a processor, and this machine "
+               "one and some memory (the plan says how much)",
+       .shape = number,
+       .fallback = "2",
+       .example = "4"},
+      {.key = "encrypt",
+       .what = "public keys of age, to which backups are encrypted: who has one of the secret keys can read them",
+       .shape = list_of(text),
+       .example = "[age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]"},
+      {.key = "identity",
+       .what = "the file of a secret key of age, where this machine may read backups: to prove and to restore them",
+       .shape = text,
+       .example = "/etc/steward/backup.key"},
+      {.key = "proof", .what = "proves the newest backup now and then; without it none is proved", .shape = proof},
+      {.key = "keep",
+       .what = "which backups stay, as restic has these words; without it all stay, and nothing is removed",
+       .shape = keep,
+       .example = "{daily: 14, weekly: 8, monthly: 12}"},
+      {.key = "copy_to", .what = "a second store, with copies of its own", .shape = copy},
+      lock,
+      {.key = "clients",
+       .what = "the folder of pg_dump, pg_dumpall, pg_restore and psql; else they are looked for, and those of the "
+               "server's version taken",
+       .shape = text,
+       .example = "/usr/lib/postgresql/16/bin"}};
   fields.insert(fields.begin(), of_dumps.begin(), of_dumps.end());
   return map_of(record("backup policy", std::move(fields)));
 }
@@ -279,15 +336,22 @@ TaskInfo backup_info(const PolicySpec& spec) {
   return {.name = spec.name, .title = fmt::format("{} is dumped into {}", spec.policy->name, spec.policy->store.url)};
 }
 
+TaskInfo several_info(const PolicySpec& spec) {
+  const std::string which = join_and(spec.several->names);
+  return {
+      .name = spec.name,
+      .title = fmt::format("each of the server's databases ({}) has a backup in {}", which, spec.policy->store.url)};
+}
+
 TaskInfo proof_info(const PolicySpec& spec) {
   TaskInfo info{.name = spec.name + ".proof", .title = "the newest backup is proved"};
   if (const std::optional<ProofRule>& proof = spec.proof())
-    info.title =
-        fmt::format("the newest backup of {} is {}, every {}", spec.policy ? spec.policy->name : spec.pgbackrest->stanza,
-                    proof->depth == Depth::bytes ? "read and hashed"
-                    : spec.policy                ? "restored and compared"
-                                                 : "restored and read",
-                    format_age(proof->every));
+    info.title = fmt::format("the newest backup of {} is {}, every {}",
+                             spec.policy ? spec.policy->name : spec.pgbackrest->stanza,
+                             proof->depth == Depth::bytes ? "read and hashed"
+                             : spec.policy                ? "restored and compared"
+                                                          : "restored and read",
+                             format_age(proof->every));
   return info;
 }
 

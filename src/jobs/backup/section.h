@@ -22,8 +22,10 @@ namespace steward::backup {
 /// One policy, as it is configured: by a file, or by variables.
 struct PolicySpec {
   std::string name{};
-  std::optional<Policy> policy{};    ///< None: not configured, or not the engine,
+  std::optional<Policy> policy{};          ///< None: not configured, or not the engine,
   std::optional<PgBackRest> pgbackrest{};  ///< which is this one then;
+  /// It is for these databases of the server that `policy->database` names; its folder `policy->name` has theirs.
+  std::optional<Selection> several{};
   std::vector<std::string> needs{};  ///< and these are the variables to set.
   std::string off_by{};              ///< Not empty: left off, and who said so.
   bool approval = false;             ///< What it would do waits for a person.
@@ -49,6 +51,7 @@ std::vector<PolicySpec> read_backup(const Node& section, const Names& names, std
 
 /// The tasks' names and what they do, for people.
 TaskInfo backup_info(const PolicySpec& spec);
+TaskInfo several_info(const PolicySpec& spec);
 TaskInfo proof_info(const PolicySpec& spec);
 TaskInfo expire_info(const PolicySpec& spec);
 TaskInfo copy_info(const PolicySpec& spec);

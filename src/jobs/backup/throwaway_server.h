@@ -25,9 +25,9 @@ namespace steward::backup {
 struct GivenCluster {
   /// Puts it into the empty folder `data`, which is the user's alone.
   std::function<Result<void>(const std::string& data)> fill{};
-  std::string user{};                     ///< Whose it is and who runs it; empty: as this process.
-  std::string role = "postgres";          ///< A superuser of it.
-  std::vector<std::string> settings{};    ///< "restore_command=…", beyond what keeps it to itself.
+  std::string user{};                      ///< Whose it is and who runs it; empty: as this process.
+  std::string role = "postgres";           ///< A superuser of it.
+  std::vector<std::string> settings{};     ///< "restore_command=…", beyond what keeps it to itself.
   std::vector<std::string> environment{};  ///< "NAME=value", beside PATH, for what it starts itself.
 };
 

@@ -94,8 +94,14 @@ class Removals {
 
 class ExpireObjects final : public Task {
  public:
-  ExpireObjects(TaskInfo info, ObjectPolicy policy, OutOfReach out_of_reach, const StateDirectory& state)
-      : info_(std::move(info)), policy_(std::move(policy)), out_of_reach_(std::move(out_of_reach)), state_(state) {}
+  /// `of`: it is one shard alone.
+  ExpireObjects(TaskInfo info, ObjectPolicy policy, OutOfReach out_of_reach, const StateDirectory& state,
+                std::optional<ShardOf> of = {})
+      : info_(std::move(info)),
+        policy_(std::move(policy)),
+        out_of_reach_(std::move(out_of_reach)),
+        state_(state),
+        shard_(std::move(of)) {}
   const TaskInfo& info() const override { return info_; }
 
   Result<Step> plan(PlanContext& context) const override {
@@ -106,16 +112,21 @@ class ExpireObjects final : public Task {
               .final = true};
     ObjectSurvey survey;
     const object::Versioning versioning = TRY(store->versioning());
-    OldObjects old(*store, policy_.versions, versioning, out_of_reach_, needs, step.cutoff);
+    OldObjects old(*store, policy_.versions, versioning, out_of_reach_, needs, step.cutoff, keys());
     TRY(old.go_over([&]() -> Result<Holds> { return context.holds; },
                     [&](std::vector<OldObject>& judged) -> Result<bool> {
-                      for (const OldObject& one : judged) survey.add(one);
+                      for (const OldObject& one : judged) {
+                        survey.add(one);
+                        if (context.sample != nullptr && one.reason.empty()) context.sample->add(one.object.key);
+                      }
                       return true;
                     },
                     [&]() -> Result<void> {
                       survey = {};
+                      if (context.sample != nullptr) context.sample->forget();
                       return {};
                     }));
+    if (context.sample != nullptr && !old.in_order()) context.sample->out_of_order();
     survey.tell(step);
     const std::uint64_t uploads = TRY(old_uploads(*store, step.cutoff, {}));
     step.population = old.seen();
@@ -141,8 +152,24 @@ class ExpireObjects final : public Task {
 
   Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
     std::vector<std::unique_ptr<Lock>> locks;
-    locks.push_back(TRY(lock_store(policy_.bucket, state_, info_.name)));
+    if (shard_)
+      locks.push_back(TRY(lock_part_of_store(policy_.bucket, state_, info_.name,
+                                             fmt::format("{}-{}", shard_->digest.substr(0, 16), shard_->number))));
+    else
+      locks.push_back(TRY(lock_store(policy_.bucket, state_, info_.name)));
     return locks;
+  }
+
+  Result<Split> split(const Step& step, std::uint64_t count, PlanContext& context) const override {
+    auto store = TRY(object::open(policy_.bucket));
+    if (!store->lists_ranges()) return in_one(step, "a folder is listed as a whole");
+    if (policy_.versions != Versions::current) return in_one(step, "versions are listed from one end to the other");
+    if (context.sample == nullptr || !context.sample->in_order())
+      return in_one(step, "the server does not list keys in the order of their bytes");
+    return cut_by(context.sample->ascending(), std::min(count, step.planned.items), step.planned);
+  }
+  std::unique_ptr<Task> shard(const ShardOf& of) const override {
+    return std::make_unique<ExpireObjects>(info_, policy_, out_of_reach_, state_, of);
   }
 
   Result<void> execute(const Step& step, RunContext& run) const override {
@@ -150,7 +177,7 @@ class ExpireObjects final : public Task {
     Needs needs = TRY(open_needs(*store));
     manifest::RemovedList list(run, info_.name);
     const object::Versioning versioning = TRY(store->versioning());
-    OldObjects old(*store, policy_.versions, versioning, out_of_reach_, needs, step.cutoff);
+    OldObjects old(*store, policy_.versions, versioning, out_of_reach_, needs, step.cutoff, keys());
     std::uint64_t left = step.planned.items;
     {
       Removals removals(*store, run);
@@ -182,6 +209,15 @@ class ExpireObjects final : public Task {
   }
 
  private:
+  /// Those that it is about.
+  object::KeyRange keys() const {
+    if (!shard_) return {};
+    const auto name = [](const std::optional<ShardKey>& key) {
+      return key && !key->empty() ? std::optional(key->front()) : std::nullopt;
+    };
+    return {.after = name(shard_->range.after), .last = name(shard_->range.last)};
+  }
+
   Result<Needs> open_needs(const object::Store& store) const {
     const std::string folder = store.shown().starts_with("file://") ? store.shown().substr(7) : std::string{};
     return Needs::open(out_of_reach_.needed, folder);
@@ -247,8 +283,10 @@ class ExpireObjects final : public Task {
                                     const std::function<Result<void>(const object::Upload&)>& act) const {
     std::vector<object::Upload> found;
     const Addresses addresses(store);
+    const object::KeyRange range = keys();
     TRY(store.list_uploads([&](const object::Upload& upload) -> Result<bool> {
-      if (upload.begun < cutoff && !object_belongs_to_steward(out_of_reach_, addresses.of(upload.key)))
+      if (upload.begun < cutoff && range.has(upload.key) &&
+          !object_belongs_to_steward(out_of_reach_, addresses.of(upload.key)))
         found.push_back(upload);
       return true;
     }));
@@ -261,6 +299,7 @@ class ExpireObjects final : public Task {
   ObjectPolicy policy_;
   OutOfReach out_of_reach_;
   const StateDirectory& state_;
+  std::optional<ShardOf> shard_;
 };
 
 }  // namespace

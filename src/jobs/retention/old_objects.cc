@@ -51,23 +51,29 @@ std::vector<OldObject> OldVersions::end() {
 }
 
 OldObjects::OldObjects(object::Store& store, Versions which, object::Versioning versioning,
-                       const OutOfReach& out_of_reach, Needs& needs, Instant cutoff)
+                       const OutOfReach& out_of_reach, Needs& needs, Instant cutoff, object::KeyRange keys)
     : store_(store),
       // A bucket without versions lists its objects as the latest versions of themselves, but not every server does.
       which_(which == Versions::all && versioning == object::Versioning::never ? Versions::current : which),
       out_of_reach_(out_of_reach),
       needs_(needs),
       cutoff_(cutoff),
-      addresses_(store) {}
+      addresses_(store),
+      keys_(std::move(keys)) {}
 
 Result<void> OldObjects::list_current(const Take& take, const std::function<Result<void>()>& begin_anew) {
+  object::ObjectInfo before;
   const auto look_at = [&](const object::ObjectInfo& info) -> Result<bool> {
-    if (is_lock_or_probe(info.key)) return true;
+    // Pages come in no order; the objects of one have all the same moment.
+    if (info.listed && info.listed == before.listed && info.key < before.key) in_order_ = false;
+    before = {.key = info.key, .listed = info.listed};
+    if (is_lock_or_probe(info.key) || !keys_.has(info.key)) return true;
     ++seen_;
     return info.modified >= cutoff_ ? Result<bool>(true) : take({.object = info, .since = info.modified});
   };
-  if (TRY(store_.list_by_ranges("", look_at)) != object::Ranged::unordered) return {};
+  if (TRY(store_.list_by_ranges("", keys_, look_at)) != object::Ranged::unordered) return {};
   seen_ = 0;
+  in_order_ = false;
   TRY(begin_anew());
   return store_.list("", look_at);
 }

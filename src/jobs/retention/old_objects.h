@@ -62,9 +62,10 @@ class OldVersions {
 /// Goes over a bucket's old objects in batches, and says of each whether it may go.
 class OldObjects {
  public:
-  /// `versioning`: what the store says; where it never had versions, nothing is noncurrent.
+  /// `versioning`: what the store says; where it never had versions, nothing is noncurrent. `keys`: of these alone,
+  /// which is for current objects.
   OldObjects(object::Store& store, Versions which, object::Versioning versioning, const OutOfReach& out_of_reach,
-             Needs& needs, Instant cutoff);
+             Needs& needs, Instant cutoff, object::KeyRange keys = {});
 
   /// In no promised order. `holds` is asked for each batch; `take` returns false to stop. `begin_anew`: the server
   /// lists in an order of its own, and what was given so far may come again.
@@ -74,6 +75,8 @@ class OldObjects {
 
   /// All that was listed: objects, or versions and delete markers.
   std::uint64_t seen() const { return seen_; }
+  /// Whether the keys came in the order of their bytes, page by page.
+  bool in_order() const { return in_order_; }
 
  private:
   using Take = std::function<Result<bool>(OldObject)>;
@@ -90,7 +93,9 @@ class OldObjects {
   Needs& needs_;
   Instant cutoff_;
   Addresses addresses_;
+  object::KeyRange keys_;
   std::uint64_t seen_ = 0;
+  bool in_order_ = true;
 };
 
 constexpr std::size_t objects_in_batch = 1'000;  ///< What DeleteObjects takes.

@@ -64,7 +64,7 @@ struct Unordered final : object::Store {
       if (!TRY(take(object))) break;
     return {};
   }
-  Result<object::Ranged> list_by_ranges(std::string_view,
+  Result<object::Ranged> list_by_ranges(std::string_view, const object::KeyRange&,
                                         const std::function<Result<bool>(const object::ObjectInfo&)>& take) override {
     for (std::size_t i = 0; i < all.size() * 2 / 3; ++i)
       if (!TRY(take(all[i]))) return object::Ranged::stopped;

@@ -8,6 +8,7 @@
 #include "jobs/retention/pace.h"
 #include "jobs/retention/partitions.h"
 #include "jobs/retention/retention.h"
+#include "jobs/retention/row_shards.h"
 #include "jobs/retention/row_step.h"
 #include "jobs/retention/table.h"
 
@@ -154,14 +155,17 @@ class Batch {
 
 class PurgeRows final : public Task {
  public:
-  PurgeRows(TaskInfo info, RowPolicy policy) : info_(std::move(info)), policy_(std::move(policy)) {}
+  /// `of`: it is one shard alone.
+  PurgeRows(TaskInfo info, RowPolicy policy, std::optional<ShardOf> of = {})
+      : info_(std::move(info)), policy_(std::move(policy)), shard_(std::move(of)) {}
   const TaskInfo& info() const override { return info_; }
 
   Result<Step> plan(PlanContext& context) const override {
-    const Table table = TRY(Table::open(policy_.rows));
+    const Table table = TRY(open());
     Step step = TRY(row_step(table, policy_.rows.age, /*locks_rows=*/false, context));
     step.strategy = strategy_text(TRY(way_for(table)), batch_size(table));
-    if (table.db().dialect() == sql::Dialect::postgres) {
+    // A shard drops none: their rows are of all ranges.
+    if (!shard_ && table.db().dialect() == sql::Dialect::postgres) {
       const PartitionPlan partitions = TRY(plan_partitions(table, policy_, step.cutoff, context.holds));
       step.strategy = TRY(enter_partitions(partitions, step, context)) + step.strategy;
       if (step.planned.items - partitions.rows() >= space_matters_from)
@@ -171,12 +175,24 @@ class PurgeRows final : public Task {
     return step;
   }
 
-  Result<std::vector<std::unique_ptr<Lock>>> lock() const override { return lock_table(policy_.rows); }
+  Result<Split> split(const Step& step, std::uint64_t count, PlanContext& context) const override {
+    return split_rows(TRY(open()), step, count, context.holds);
+  }
+  std::unique_ptr<Task> shard(const ShardOf& of) const override {
+    return std::make_unique<PurgeRows>(info_, policy_, of);
+  }
 
-  Result<void> recover(RunContext& run) const override { return recover_partitions(policy_, run); }
+  Result<std::vector<std::unique_ptr<Lock>>> lock() const override {
+    return shard_ ? lock_shard_of_table(policy_.rows, *shard_) : lock_table(policy_.rows);
+  }
+
+  /// What an earlier run left of a partition is finished by a run of the whole, which has the table for itself.
+  Result<void> recover(RunContext& run) const override {
+    return shard_ ? Result<void>{} : recover_partitions(policy_, run);
+  }
 
   Result<void> execute(const Step& step, RunContext& run) const override {
-    Table table = TRY(Table::open(policy_.rows));
+    Table table = TRY(open());
     Pace pace(policy_.rows.database, table.info(), least_in_batch, batch_size(table), run);
     Batch batch(table, TRY(way_for(table)), step.cutoff, pace, run);
     std::uint64_t left = TRY(drop_partitions(table, step, pace, run));
@@ -194,6 +210,12 @@ class PurgeRows final : public Task {
   }
 
  private:
+  Result<Table> open() const {
+    Table table = TRY(Table::open(policy_.rows));
+    if (shard_) TRY(table.keep_to(shard_->range));
+    return table;
+  }
+
   /// How many rows are left to go one by one: those of partitions that stay are not among them.
   Result<std::uint64_t> drop_partitions(Table& table, const Step& step, Pace& pace, RunContext& run) const {
     const PlannedPartitions planned = TRY(planned_partitions(table, step, run));
@@ -220,6 +242,7 @@ class PurgeRows final : public Task {
 
   TaskInfo info_;
   RowPolicy policy_;
+  std::optional<ShardOf> shard_;
 };
 
 }  // namespace

@@ -193,6 +193,22 @@ Result<void> Table::leave_out(std::span<const std::int64_t> partitions) {
   return {};
 }
 
+Result<void> Table::keep_to(const ShardRange& range) {
+  const auto bound = [&](const char* compared, const ShardKey& key) -> Result<void> {
+    if (key.size() != info_.primary_key.size())
+      return fail(Kind::refused, fmt::format("{} has another primary key than when its shards were made", shown()),
+                  "Hand out a fresh plan with `steward shards`.", "plan-outdated");
+    // One comparison of rows: as the index of the key has them, and as they were cut.
+    sql::Fragment condition = "(" + TRY(key_list("t.")) + ") " + compared + " (";
+    for (std::size_t i = 0; i < key.size(); ++i) condition += (i > 0 ? ", " : "") + sql::Fragment::of(key[i]);
+    where_.push_back(condition + ")");
+    return {};
+  };
+  if (range.after) TRY(bound(">", *range.after));
+  if (range.last) TRY(bound("<=", *range.last));
+  return {};
+}
+
 Result<sql::Fragment> Table::removable(Instant cutoff, const Holds& holds) const {
   return old(cutoff) + " and " + TRY(free(holds));
 }

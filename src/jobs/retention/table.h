@@ -17,6 +17,7 @@
 #include "jobs/retention/retention.h"
 #include "run/holds.h"
 #include "run/plan.h"
+#include "run/shard.h"
 
 namespace steward::retention {
 
@@ -47,6 +48,8 @@ class Table {
   sql::Fragment old(Instant cutoff) const;
   /// Rows of these partitions (their oids), and of those below them, are none of this table's from now on.
   Result<void> leave_out(std::span<const std::int64_t> partitions);
+  /// Rows outside of this range of primary keys are none of this table's from now on.
+  Result<void> keep_to(const ShardRange& range);
   /// SQL for the age as text or integer that `age_of` reads.
   const std::string& age_expression() const { return age_expression_; }
   std::optional<Instant> age_of(const sql::Value& value) const;

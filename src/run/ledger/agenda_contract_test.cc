@@ -7,7 +7,7 @@
 #include <atomic>
 #include <thread>
 
-#include "io/sql/connection_contract.h"
+#include "run/ledger/ledger_contract.h"
 
 namespace steward::ledger {
 namespace {
@@ -20,26 +20,12 @@ using testing::IsEmpty;
 using testing::Pair;
 using namespace std::chrono_literals;
 
-using LedgerRun = Run;  // in a test's class, Run is Google Test's
-
 const Instant three{std::chrono::sys_days{std::chrono::year{2026} / 11 / 23} + 3h};
 const Process daemon_process{
     .host = "web-1", .boot = "b1", .pid = 10, .started_ticks = 100, .pid_namespace = "pid:[1]"};
 const Process child{.host = "web-1", .boot = "b1", .pid = 11, .started_ticks = 101, .pid_namespace = "pid:[1]"};
 
-struct AgendaContract : testing::TestWithParam<Dialect> {
-  void SetUp() override {
-    database = sql::TestDatabase::make(GetParam());
-    ASSERT_TRUE(database);
-    if (GetParam() == Dialect::sqlite) std::filesystem::remove(database->path());  // it is for the ledger to make
-    ledger = opened();
-    ASSERT_TRUE(ledger);
-  }
-  std::unique_ptr<Ledger> opened() {
-    auto out = open({.url = database->url()});
-    EXPECT_TRUE(out) << out.error().message;
-    return out ? std::move(*out) : nullptr;
-  }
+struct AgendaContract : OnEachDatabase {
   Agenda& agenda() { return ledger->agenda(); }
 
   static Tick a_tick(Instant due = three, std::string outcome = "fired") {
@@ -64,15 +50,6 @@ struct AgendaContract : testing::TestWithParam<Dialect> {
     run.environment = "production";
     return run;
   }
-  std::vector<std::string> acts() {
-    std::vector<std::string> out;
-    const std::vector<AuditLine> lines = ledger->audit_lines(100).value();
-    for (const AuditLine& line : lines) out.push_back(line.act + " " + line.subject);
-    return out;
-  }
-
-  std::unique_ptr<sql::TestDatabase> database;
-  std::unique_ptr<Ledger> ledger;
 };
 
 TEST_P(AgendaContract, ATickHasOneOutcomeForGood) {
@@ -292,8 +269,7 @@ TEST_P(AgendaContract, ARequestThatComesAgainHasTheRunOfTheFirstTime) {
   EXPECT_EQ(agenda().enqueue_once(later, key), "r5") << "after two days it is another request";
 }
 
-INSTANTIATE_TEST_SUITE_P(Ledger, AgendaContract, testing::Values(Dialect::postgres, Dialect::sqlite),
-                         sql::dialect_name);
+ON_EACH_DATABASE(AgendaContract);
 
 }  // namespace
 }  // namespace steward::ledger

@@ -7,8 +7,8 @@
 #include <atomic>
 #include <thread>
 
-#include "io/sql/connection_contract.h"
 #include "run/ledger/agenda.h"
+#include "run/ledger/ledger_contract.h"
 
 namespace steward::ledger {
 namespace {
@@ -20,25 +20,11 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using namespace std::chrono_literals;
 
-using LedgerRun = Run;  // in a test's class, Run is Google Test's
-
 const Instant three{std::chrono::sys_days{std::chrono::year{2026} / 11 / 23} + 3h};
 const std::string digest(64, 'd');
 const Process process{.host = "web-1", .boot = "b1", .pid = 11, .started_ticks = 101, .pid_namespace = "pid:[1]"};
 
-struct ApprovalsContract : testing::TestWithParam<Dialect> {
-  void SetUp() override {
-    database = sql::TestDatabase::make(GetParam());
-    ASSERT_TRUE(database);
-    if (GetParam() == Dialect::sqlite) std::filesystem::remove(database->path());  // it is for the ledger to make
-    ledger = opened();
-    ASSERT_TRUE(ledger);
-  }
-  std::unique_ptr<Ledger> opened() {
-    auto out = open({.url = database->url()});
-    EXPECT_TRUE(out) << out.error().message;
-    return out ? std::move(*out) : nullptr;
-  }
+struct ApprovalsContract : OnEachDatabase {
   Approvals& approvals() { return ledger->approvals(); }
 
   static LedgerRun a_run(std::string id, Status status = Status::running) {
@@ -76,12 +62,6 @@ struct ApprovalsContract : testing::TestWithParam<Dialect> {
   Status status(const std::string& id) { return ledger->run(id).value().status; }
   Answer state(const std::string& id) { return approvals().approval(id).value().state; }
   std::string code(const Result<void>& result) { return result ? "" : result.error().code; }
-  std::vector<std::string> acts() {
-    std::vector<std::string> out;
-    const std::vector<AuditLine> lines = ledger->audit_lines(100).value();
-    for (const AuditLine& line : lines) out.push_back(line.actor + " " + line.act + " " + line.subject);
-    return out;
-  }
   /// As the daemon and its child do it.
   Result<bool> taken_over(const std::string& id) {
     TRY(ledger->agenda().launch(id, "", "token", process, three + 2h));
@@ -89,9 +69,6 @@ struct ApprovalsContract : testing::TestWithParam<Dialect> {
     run.started = three + 2h;
     return ledger->agenda().take_over(run, "token");
   }
-
-  std::unique_ptr<sql::TestDatabase> database;
-  std::unique_ptr<Ledger> ledger;
 };
 
 TEST_P(ApprovalsContract, ARunThatAsksWaitsAndKeepsWhatItAsked) {
@@ -293,8 +270,7 @@ TEST_P(ApprovalsContract, WhatHasAskedNothingIsNotFound) {
   EXPECT_EQ(kind_of(approvals().approve(by("ada", "r1"))), Kind::not_found);
 }
 
-INSTANTIATE_TEST_SUITE_P(Ledger, ApprovalsContract, testing::Values(Dialect::postgres, Dialect::sqlite),
-                         sql::dialect_name);
+ON_EACH_DATABASE(ApprovalsContract);
 
 }  // namespace
 }  // namespace steward::ledger

@@ -52,7 +52,8 @@ struct Process {
 struct Run {
   std::string id{};  ///< "20261123T030000Z-4f2a91": sorts by time.
   std::string job{};
-  std::string scope{};  ///< The tasks that were named, "purge-signals,purge-logs"; empty: the whole job.
+  std::string scope{};      ///< The tasks that were named, "purge-signals,purge-logs"; empty: the whole job.
+  std::uint64_t shard = 0;  ///< Which shard of `plan_digest` it carries out, from 1; 0: it is no shard's.
   Status status = Status::running;
   Instant started{};
   std::optional<Instant> ended{};
@@ -105,6 +106,7 @@ struct MadeByTask {
   std::string run{};
   std::optional<Instant> began{};  ///< Of that run; none: it never has.
   std::optional<Instant> ended{};  ///< None while the run goes on.
+  std::string detail{};            ///< JSON: TaskRecord::detail of it.
   /// The first run that it had its part in. Where there is none: the newest run of the whole job, which was without it.
   std::optional<Instant> known_since{};
 };
@@ -168,11 +170,12 @@ struct RunFilter {
 };
 
 /// The highest schema this program knows.
-inline constexpr int schema_version = 5;
+inline constexpr int schema_version = 6;
 
 class Agenda;
 class Approvals;
 class Outbox;
+class Shards;
 struct Totals;
 class People;
 
@@ -209,10 +212,12 @@ class Ledger {
   /// By its id or a prefix of it that fits one alone; "latest" is the newest.
   virtual Result<Run> run(std::string_view id) = 0;
   virtual Result<std::vector<TaskRecord>> tasks(std::string_view run) = 0;
-  /// done_items of the last `count` times the task succeeded and removed anything, newest first: for the brake.
+  /// done_items of the last `count` times the task succeeded and removed anything, newest first: for the brake. What
+  /// was done in shards of one plan is one time; `but_for`: not the time of this plan, which is under way.
   virtual Result<std::vector<std::uint64_t>> last_removed(std::string_view job, std::string_view task,
-                                                          std::size_t count) = 0;
-  /// The last `count` times the task had its part in a run, newest first: for forecasts.
+                                                          std::size_t count, std::string_view but_for) = 0;
+  /// The last `count` times the task had its part in a run, newest first: for forecasts. Runs of single shards are not
+  /// among them.
   virtual Result<std::vector<PastTask>> past_tasks(std::string_view job, std::string_view task, std::size_t count) = 0;
   /// What the task has last made. A task that was off or not configured had no part in a run.
   virtual Result<MadeByTask> made_by(std::string_view job, std::string_view task) = 0;
@@ -267,6 +272,8 @@ class Ledger {
   virtual People& people() = 0;
   /// What people are to be told of (run/ledger/outbox.h). Lives as long as the ledger.
   virtual Outbox& outbox() = 0;
+  /// Plans that were handed out in shards (run/ledger/shards.h). Lives as long as the ledger.
+  virtual Shards& shards() = 0;
 };
 
 struct Settings {

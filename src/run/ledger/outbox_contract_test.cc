@@ -8,9 +8,9 @@
 #include <filesystem>
 #include <thread>
 
-#include "io/sql/connection_contract.h"
 #include "run/ledger/agenda.h"
 #include "run/ledger/approvals.h"
+#include "run/ledger/ledger_contract.h"
 
 namespace steward::ledger {
 namespace {
@@ -21,23 +21,9 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using namespace std::chrono_literals;
 
-using LedgerRun = Run;  // in a test's class, Run is Google Test's
-
 const Instant three{std::chrono::sys_days{std::chrono::year{2026} / 11 / 23} + 3h};
 
-struct OutboxContract : testing::TestWithParam<Dialect> {
-  void SetUp() override {
-    database = sql::TestDatabase::make(GetParam());
-    ASSERT_TRUE(database);
-    if (GetParam() == Dialect::sqlite) std::filesystem::remove(database->path());  // it is for the ledger to make
-    ledger = opened();
-    ASSERT_TRUE(ledger);
-  }
-  std::unique_ptr<Ledger> opened() {
-    auto out = open({.url = database->url()});
-    EXPECT_TRUE(out) << out.error().message;
-    return out ? std::move(*out) : nullptr;
-  }
+struct OutboxContract : OnEachDatabase {
   Outbox& outbox() { return ledger->outbox(); }
 
   void ran(const std::string& id, Status status) {
@@ -72,8 +58,6 @@ struct OutboxContract : testing::TestWithParam<Dialect> {
   }
 
   int runs = 0;
-  std::unique_ptr<sql::TestDatabase> database;
-  std::unique_ptr<Ledger> ledger;
 };
 
 TEST_P(OutboxContract, ReadsOffTheTrailWhatHappenedOnceHoweverOftenItCollects) {
@@ -264,8 +248,7 @@ TEST_P(OutboxContract, WritesNothingWhileNothingHappens) {
   EXPECT_NE(state(), before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Ledger, OutboxContract, testing::Values(Dialect::postgres, Dialect::sqlite),
-                         sql::dialect_name);
+ON_EACH_DATABASE(OutboxContract);
 
 }  // namespace
 }  // namespace steward::ledger

@@ -7,8 +7,7 @@
 #include <atomic>
 #include <thread>
 
-#include "io/sql/connection_contract.h"
-#include "run/ledger/ledger.h"
+#include "run/ledger/ledger_contract.h"
 
 namespace steward::ledger {
 namespace {
@@ -22,19 +21,7 @@ using LedgerSession = Session;
 
 const Instant noon{std::chrono::sys_days{std::chrono::year{2026} / 11 / 23} + 12h};
 
-struct PeopleContract : testing::TestWithParam<Dialect> {
-  void SetUp() override {
-    database = sql::TestDatabase::make(GetParam());
-    ASSERT_TRUE(database);
-    if (GetParam() == Dialect::sqlite) std::filesystem::remove(database->path());  // it is for the ledger to make
-    ledger = opened();
-    ASSERT_TRUE(ledger);
-  }
-  std::unique_ptr<Ledger> opened() {
-    auto out = open({.url = database->url()});
-    EXPECT_TRUE(out) << out.error().message;
-    return out ? std::move(*out) : nullptr;
-  }
+struct PeopleContract : OnEachDatabase {
   People& people() { return ledger->people(); }
   void add(const std::string& name, Role role) {
     const auto added = people().add_user({.name = name, .role = role, .password = "hash", .made = noon}, "root");
@@ -69,9 +56,6 @@ struct PeopleContract : testing::TestWithParam<Dialect> {
   bool is_known(const std::string& session, Instant now = noon + 1s) {
     return people().by_session(session, 8h, now).value().has_value();
   }
-
-  std::unique_ptr<sql::TestDatabase> database;
-  std::unique_ptr<Ledger> ledger;
 };
 
 TEST_P(PeopleContract, AUserIsAsItWasEnteredAndChangedAndAllOfItIsInTheTrail) {
@@ -227,8 +211,7 @@ TEST_P(PeopleContract, TheSigningKeyStaysAndIsThisLedgers) {
   EXPECT_EQ(opened()->people().signing_key()->reveal(), key);
 }
 
-INSTANTIATE_TEST_SUITE_P(Ledger, PeopleContract, testing::Values(Dialect::postgres, Dialect::sqlite),
-                         sql::dialect_name);
+ON_EACH_DATABASE(PeopleContract);
 
 }  // namespace
 }  // namespace steward::ledger

@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view columns =
     "id, job, status, started, ended, heartbeat, host, boot, pid, started_ticks, launched_by, actor, version, "
     "environment, plan_digest, plan, progress, error, cancel_requested, cancelled_by, scope, pid_namespace, pulse, "
-    "due, attempt, retry_of, not_before, launch, launched";
+    "due, attempt, retry_of, not_before, launch, launched, shard";
 
 constexpr std::string_view has_old_plan =
     "started < ?1 and status not in ('queued', 'running', 'waiting') and (plan <> '' or progress <> '')";
@@ -27,6 +27,7 @@ Result<Run> run_of(const sql::Row& row) {
   return Run{.id = text_of(row.at(0)),
              .job = text_of(row.at(1)),
              .scope = text_of(row.at(20)),
+             .shard = count_of(row.at(29)),
              .status = *known,
              .started = instant_of(row.at(3)),
              .ended = optional_instant_of(row.at(4)),
@@ -94,7 +95,7 @@ std::string json(std::initializer_list<std::pair<std::string_view, std::string_v
 Result<void> insert_run(LedgerDatabase& db, const Run& run) {
   TRY(db.execute(
       fmt::format("insert into @runs ({}) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
-                  "?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
+                  "?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)",
                   columns),
       {stored(run.id),
        stored(run.job),
@@ -124,7 +125,8 @@ Result<void> insert_run(LedgerDatabase& db, const Run& run) {
        stored(run.retry_of),
        stored(run.not_before),
        stored(run.launch),
-       stored(run.launched)}));
+       stored(run.launched),
+       stored(run.shard)}));
   return {};
 }
 
@@ -319,12 +321,20 @@ Result<std::vector<TaskRecord>> tasks_of(LedgerDatabase& db, std::string_view ru
   return out;
 }
 
+Result<std::vector<Run>> runs_of_shards(LedgerDatabase& db, std::string_view digest) {
+  return runs_of(TRY(
+      db.query(fmt::format("select {} from @runs where plan_digest = ?1 and shard > 0 order by started, id", columns),
+               {stored(digest)})));
+}
+
 Result<std::vector<std::uint64_t>> last_removed(LedgerDatabase& db, std::string_view job, std::string_view task,
-                                                std::size_t count) {
-  const sql::Rows rows =
-      TRY(db.query("select t.done_items from @tasks t join @runs r on r.id = t.run where r.job = ?1 and t.task = ?2 "
-                   "and t.status = 'succeeded' and t.done_items > 0 order by r.started desc, r.id desc limit ?3",
-                   {stored(job), stored(task), stored(static_cast<std::uint64_t>(count))}));
+                                                std::size_t count, std::string_view but_for) {
+  const sql::Rows rows = TRY(
+      db.query("select sum(t.done_items) from @tasks t join @runs r on r.id = t.run where r.job = ?1 and t.task = ?2 "
+               "and t.status = 'succeeded' and t.done_items > 0 and (r.shard = 0 or r.plan_digest <> ?4) "
+               "group by case when r.shard > 0 then r.plan_digest else r.id end "
+               "order by max(r.started) desc, max(r.id) desc limit ?3",
+               {stored(job), stored(task), stored(static_cast<std::uint64_t>(count)), stored(but_for)}));
   std::vector<std::uint64_t> out;
   for (const sql::Row& row : rows.rows) out.push_back(count_of(row[0]));
   return out;
@@ -334,7 +344,7 @@ Result<std::vector<PastTask>> past_tasks(LedgerDatabase& db, std::string_view jo
                                          std::size_t count) {
   const sql::Rows rows = TRY(db.query(
       "select t.task, t.status, t.planned_items, t.done_items, t.done_bytes, t.detail, r.id, r.started, r.plan "
-      "from @tasks t join @runs r on r.id = t.run where r.job = ?1 and t.task = ?2 "
+      "from @tasks t join @runs r on r.id = t.run where r.job = ?1 and t.task = ?2 and r.shard = 0 "
       "order by r.started desc, r.id desc limit ?3",
       {stored(job), stored(task), stored(static_cast<std::uint64_t>(count))}));
   std::vector<PastTask> out;
@@ -347,8 +357,9 @@ Result<std::vector<PastTask>> past_tasks(LedgerDatabase& db, std::string_view jo
 Result<MadeByTask> made_by(LedgerDatabase& db, std::string_view job, std::string_view task) {
   MadeByTask out;
   const sql::Rows made =
-      TRY(db.query("select r.id, r.started, r.ended from @tasks t join @runs r on r.id = t.run where r.job = ?1 "
-                   "and t.task = ?2 and t.status = 'succeeded' and t.done_items > 0 order by r.started desc, r.id desc "
+      TRY(db.query("select r.id, r.started, r.ended, t.detail from @tasks t join @runs r on r.id = t.run "
+                   "where r.job = ?1 and t.task = ?2 and t.status = 'succeeded' and t.done_items > 0 order by "
+                   "r.started desc, r.id desc "
                    "limit 1",
                    {stored(job), stored(task)}));
   if (!made.rows.empty()) {
@@ -356,6 +367,7 @@ Result<MadeByTask> made_by(LedgerDatabase& db, std::string_view job, std::string
     out.run = text_of(row[0]);
     out.began = instant_of(row[1]);
     out.ended = optional_instant_of(row[2]);
+    out.detail = text_of(row[3]);
   }
   const sql::Rows first =
       TRY(db.query("select min(r.started) from @tasks t join @runs r on r.id = t.run where r.job = ?1 and t.task = ?2 "

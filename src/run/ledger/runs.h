@@ -34,7 +34,9 @@ Result<std::uint64_t> runs_with_plan(LedgerDatabase& db, Instant before);
 Result<std::uint64_t> forget_plans(LedgerDatabase& db, Instant before);
 Result<std::vector<TaskRecord>> tasks_of(LedgerDatabase& db, std::string_view run);
 Result<std::vector<std::uint64_t>> last_removed(LedgerDatabase& db, std::string_view job, std::string_view task,
-                                                std::size_t count);
+                                                std::size_t count, std::string_view but_for);
+/// Of the shards of this plan, oldest first.
+Result<std::vector<Run>> runs_of_shards(LedgerDatabase& db, std::string_view digest);
 Result<std::vector<PastTask>> past_tasks(LedgerDatabase& db, std::string_view job, std::string_view task,
                                          std::size_t count);
 Result<MadeByTask> made_by(LedgerDatabase& db, std::string_view job, std::string_view task);

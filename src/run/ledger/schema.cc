@@ -104,6 +104,16 @@ const Migration fifth{
     "insert into @meta values ('outbox_event', '0'), ('outbox_delivery', '0')",
 };
 
+// `taken`: what a shard has taken on of its plan; all of a set together are no more than `ceiling`.
+const Migration sixth{
+    "alter table @runs add column shard bigint not null default 0",
+    "create index runs_by_plan on @runs (plan_digest)",
+    "create table @shard_sets (digest text primary key, job text not null, task text not null, made bigint not null, "
+    "made_by text not null, ceiling bigint not null, document text not null)",
+    "create table @shards_taken (digest text not null, number bigint not null, taken bigint not null, "
+    "primary key (digest, number))",
+};
+
 /// SQLite names an index's table without a schema, and the index with one.
 std::string for_sqlite(std::string_view statement) {
   std::string out(statement);
@@ -199,8 +209,8 @@ Result<Founding> read_founding(LedgerDatabase& db) {
 }  // namespace
 
 std::span<const Migration> migrations() {
-  static const std::vector<Migration> steps{first, second, third, fourth, fifth};
-  static_assert(schema_version == 5, "a new version needs its migration here");
+  static const std::vector<Migration> steps{first, second, third, fourth, fifth, sixth};
+  static_assert(schema_version == 6, "a new version needs its migration here");
   return steps;
 }
 

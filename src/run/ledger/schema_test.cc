@@ -203,7 +203,7 @@ TEST_P(LedgerCopy, ALedgerOfSteward01IsMigratedWithItsRunsHoldsAndTrail) {
   EXPECT_EQ(ledger->runs({}).value().size(), 2u);
   EXPECT_EQ(ledger->runs({}).value()[0].scope, "") << "which tasks were named was not kept";
   EXPECT_EQ(ledger->last_success("cleanup").value()->id, "20261124T073251Z-599261");
-  EXPECT_EQ(ledger->last_removed("cleanup", "purge-signals", 5).value(), std::vector<std::uint64_t>{1});
+  EXPECT_EQ(ledger->last_removed("cleanup", "purge-signals", 5, "").value(), std::vector<std::uint64_t>{1});
   const std::vector<Hold> holds = ledger->holds(noon + std::chrono::days(1)).value();
   ASSERT_EQ(holds.size(), 1u);
   EXPECT_EQ(holds[0].key, "2");

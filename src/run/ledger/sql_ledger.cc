@@ -15,6 +15,7 @@
 #include "run/ledger/sql_approvals.h"
 #include "run/ledger/sql_outbox.h"
 #include "run/ledger/sql_people.h"
+#include "run/ledger/sql_shards.h"
 #include "run/ledger/totals.h"
 
 namespace steward::ledger {
@@ -39,7 +40,13 @@ constexpr std::string_view latest_instant =
 class SqlLedger final : public Ledger {
  public:
   SqlLedger(std::unique_ptr<LedgerDatabase> db, std::string id)
-      : db_(std::move(db)), id_(std::move(id)), agenda_(*db_), approvals_(*db_), people_(*db_), outbox_(*db_) {}
+      : db_(std::move(db)),
+        id_(std::move(id)),
+        agenda_(*db_),
+        approvals_(*db_),
+        people_(*db_),
+        outbox_(*db_),
+        shards_(*db_) {}
 
   const std::string& shown() const override { return db_->shown(); }
   const std::string& id() const override { return id_; }
@@ -77,9 +84,9 @@ class SqlLedger final : public Ledger {
   Result<std::vector<TaskRecord>> tasks(std::string_view run) override {
     return read([&] { return tasks_of(*db_, run); });
   }
-  Result<std::vector<std::uint64_t>> last_removed(std::string_view job, std::string_view task,
-                                                  std::size_t count) override {
-    return read([&] { return ledger::last_removed(*db_, job, task, count); });
+  Result<std::vector<std::uint64_t>> last_removed(std::string_view job, std::string_view task, std::size_t count,
+                                                  std::string_view but_for) override {
+    return read([&] { return ledger::last_removed(*db_, job, task, count, but_for); });
   }
   Result<std::vector<PastTask>> past_tasks(std::string_view job, std::string_view task, std::size_t count) override {
     return read([&] { return ledger::past_tasks(*db_, job, task, count); });
@@ -138,6 +145,7 @@ class SqlLedger final : public Ledger {
   Approvals& approvals() override { return approvals_; }
   Outbox& outbox() override { return outbox_; }
   People& people() override { return people_; }
+  Shards& shards() override { return shards_; }
 
  private:
   /// The value of a read that LedgerDatabase may have to run again.
@@ -157,6 +165,7 @@ class SqlLedger final : public Ledger {
   SqlApprovals approvals_;
   SqlPeople people_;
   SqlOutbox outbox_;
+  SqlShards shards_;
 };
 
 Result<std::optional<Run>> SqlLedger::last_success(std::string_view job) {

@@ -3,8 +3,8 @@
 
 #include <gmock/gmock.h>
 
-#include "io/sql/connection_contract.h"
 #include "run/ledger/agenda.h"
+#include "run/ledger/ledger_contract.h"
 #include "run/ledger/outbox.h"
 
 namespace steward::ledger {
@@ -15,19 +15,9 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using namespace std::chrono_literals;
 
-using LedgerRun = Run;  // in a test's class, Run is Google Test's
-
 const Instant three{std::chrono::sys_days{std::chrono::year{2026} / 11 / 23} + 3h};
 
-struct TotalsContract : testing::TestWithParam<Dialect> {
-  void SetUp() override {
-    database = sql::TestDatabase::make(GetParam());
-    ASSERT_TRUE(database);
-    if (GetParam() == Dialect::sqlite) std::filesystem::remove(database->path());  // it is for the ledger to make
-    auto opened = open({.url = database->url()});
-    ASSERT_TRUE(opened) << opened.error().message;
-    ledger = *std::move(opened);
-  }
+struct TotalsContract : OnEachDatabase {
   void ran(const std::string& id, Instant started, Status status, std::string scope = "", std::uint64_t items = 0) {
     LedgerRun run{.id = id, .job = "cleanup", .scope = std::move(scope), .started = started, .heartbeat = started};
     if (id.starts_with("due")) run.due = started - 2s;
@@ -36,8 +26,6 @@ struct TotalsContract : testing::TestWithParam<Dialect> {
         id, {.task = "purge-logs", .status = "succeeded", .done_items = items, .done_bytes = items * 3'000'000'000}));
     ASSERT_TRUE(ledger->end_run(id, status, started + 90s, ""));
   }
-  std::unique_ptr<sql::TestDatabase> database;
-  std::unique_ptr<Ledger> ledger;
 };
 
 TEST_P(TotalsContract, OfAnEmptyLedgerAreNothing) {
@@ -105,8 +93,7 @@ TEST_P(TotalsContract, CountWhatWaitsForEachChannelAndWhatWasGivenUp) {
   EXPECT_EQ(totals.channels[1].given_up, 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Ledger, TotalsContract, testing::Values(Dialect::postgres, Dialect::sqlite),
-                         sql::dialect_name);
+ON_EACH_DATABASE(TotalsContract);
 
 }  // namespace
 }  // namespace steward::ledger

@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { Overview } from "../../api/documents";
+import { span } from "../../format";
 import { Ago, At } from "../../parts/Time";
 
 /** In one line: to which moment one could go back, and whether that was tried. Nothing where no backup is configured. */
@@ -35,6 +36,7 @@ export function Recovery({ backups }: { backups: Overview["backups"] }) {
               ) : (
                 <>
                   proved <Ago at={backup.proved} />
+                  {backup.proof_seconds !== null && `, which took ${span(backup.proof_seconds * 1000)}`}
                 </>
               )}
               {backups.length > 1 && ` (${backup.task})`}
