@@ -47,6 +47,7 @@ struct OwnStanza {
     std::string port;
     for (std::string line; std::getline(of, line);)
       if (line.starts_with("port = ")) port = line.substr(std::string("port = ").size());
+    std::erase(port, '\'');  // the server itself writes it so
     std::ofstream(config) << "[global]\nrepo1-path=" << repository
                           << "\nrepo1-bundle=y\nstart-fast=y\nlog-path=" << folder << "/log\nlock-path=" << folder
                           << "/lock\nspool-path=" << folder << "/spool\n"

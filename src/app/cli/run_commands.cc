@@ -156,7 +156,7 @@ Result<int> carry_out(const Output& output, const RunCommand& command, DagsterRu
   Caller as = caller(name.job, id);
   as.again = command.force;
   as.asks = true;
-  const Job job = make_job(name.job, session.settings, session.state, as);
+  Job job = make_job(name.job, session.settings, session.state, as);
   dagster.about({.job = job.name,
                  .run = id,
                  .kinds = kinds_of(job, session.settings),
