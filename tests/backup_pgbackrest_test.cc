@@ -22,8 +22,13 @@ using testing::StartsWith;
 
 const std::string always_full = ", type: {full: 1 hour}";
 
-TEST(PgBackRest, MakesAFullBackupProvesItByARestoreAndGoesOnIncrementally) {
-  OwnStanza it;
+/// Whether the repository is in a bucket.
+struct PgBackRestIn : testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(EndToEnd, PgBackRestIn, testing::Bool(),
+                         [](const auto& place) { return place.param ? "a_bucket" : "a_folder"; });
+
+TEST_P(PgBackRestIn, MakesAFullBackupProvesItByARestoreAndGoesOnIncrementally) {
+  OwnStanza it(GetParam());
   it.app->sql("insert into signals (id, idea_id, content_hash) select i, 1, 'hash' from generate_series(1, 1000) i");
   it.policy(", proof: {every: 7 days}");
   const json planned = it.plan("app");

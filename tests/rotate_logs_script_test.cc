@@ -81,6 +81,7 @@ struct OrdinaryUser : testing::Test {
     app.environment["LOG_DIR"] = app.path("logs");
     fs::create_directories(app.path("state-of-nobody"));
     app.environment["STEWARD_STATE_DIR"] = app.path("state-of-nobody");
+    app.environment.erase("HOME");
     fs::permissions(app.root(), fs::perms::others_exec, fs::perm_options::add);
     give("state-of-nobody", nobody);
   }
@@ -99,7 +100,8 @@ TEST_F(OrdinaryUser, InAFolderThatIsAnothersNothingMovesAndOneLineSaysWhoseItIs)
   EXPECT_EQ(answer.exit_code, 4) << answer.out << answer.err;
   const auto error = task(answer.json(), "logs")["error"];
   EXPECT_EQ(error["kind"], "permission") << error;
-  EXPECT_THAT(error["message"].get<std::string>(), HasSubstr("logs"));
+  EXPECT_THAT(error["message"].get<std::string>(),
+              HasSubstr("permission denied (this is uid 65534; " + app.path("logs") + " is 0755, owned by 0)"));
   EXPECT_EQ(app.content("logs/web.log"), "one\n");
 }
 

@@ -12,6 +12,7 @@
 
 #include "harness/application.h"
 #include "harness/own_server.h"
+#include "io/object/s3_test_support.h"
 
 namespace steward::harness {
 
@@ -21,10 +22,13 @@ struct OwnStanza {
   std::string folder = server.folder + "/pgbackrest", config = folder + "/pgbackrest.conf",
               repository = folder + "/repo";
   std::unique_ptr<Application> app{};
+  std::string place = "repo1-path=" + repository;  ///< Of the repository, in pgBackRest's own file.
 
-  OwnStanza() {
+  /// `on_s3`: in a bucket, over TLS, which is all that pgBackRest speaks there.
+  explicit OwnStanza(bool on_s3 = false) {
     for (const char* name : {"", "/repo", "/log", "/lock", "/spool"})
       std::filesystem::create_directories(folder + name);
+    if (on_s3) place = in_a_bucket();
     configure("");
     postgres("chown -R postgres: " + folder, /*as_root=*/true);
     std::ofstream(server.folder + "/data/postgresql.auto.conf", std::ios::app)
@@ -43,11 +47,25 @@ struct OwnStanza {
     std::string port;
     for (std::string line; std::getline(of, line);)
       if (line.starts_with("port = ")) port = line.substr(std::string("port = ").size());
+    std::erase(port, '\'');  // the server itself writes it so
     std::ofstream(config) << "[global]\nrepo1-path=" << repository
                           << "\nrepo1-bundle=y\nstart-fast=y\nlog-path=" << folder << "/log\nlock-path=" << folder
                           << "/lock\nspool-path=" << folder << "/spool\n"
                           << more << "\n[app]\npg1-path=" << server.folder << "/data\npg1-port=" << port
                           << "\npg1-socket-path=" << server.folder << "/socket\n";
+  }
+
+  /// A bucket of its own on the tests' server, and how pgBackRest reaches it.
+  std::string in_a_bucket() const {
+    object::StoreTarget bucket = object::target_on("STEWARD_TEST_S3_TLS", "s3://" + object::random_bucket());
+    bucket.s3.ca_file = object::from_environment("STEWARD_TEST_S3_TLS_CA");
+    object::ask(bucket, {.method = "PUT"});
+    const std::string port = bucket.s3.endpoint.substr(bucket.s3.endpoint.rfind(':') + 1);
+    std::filesystem::copy_file(bucket.s3.ca_file, folder + "/ca.pem");
+    return "repo1-type=s3\nrepo1-path=/repo\nrepo1-s3-uri-style=path\nrepo1-s3-region=us-east-1\nrepo1-s3-bucket=" +
+           bucket.url.substr(std::string("s3://").size()) + "\nrepo1-s3-endpoint=localhost\nrepo1-storage-port=" + port +
+           "\nrepo1-s3-key=" + bucket.s3.access_key + "\nrepo1-s3-key-secret=" + bucket.s3.secret_key.reveal() +
+           "\nrepo1-storage-ca-file=" + folder + "/ca.pem";
   }
 
   /// The policy `app`, with more keys: ", proof: {every: 7 days}".

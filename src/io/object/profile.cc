@@ -1,6 +1,7 @@
 #include "io/object/profile.h"
 
 #include <fmt/format.h>
+#include <pwd.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,7 +15,12 @@
 namespace steward::object {
 namespace {
 
-std::string home(const Environment& environment) { return first_set(environment, {"HOME"}).value_or("/root"); }
+/// Under cron or a service manager there may be no HOME.
+std::string home(const Environment& environment) {
+  if (auto set = first_set(environment, {"HOME"})) return *std::move(set);
+  const passwd* user = getpwuid(geteuid());
+  return user == nullptr ? "/" : user->pw_dir;
+}
 
 std::string with_home(std::string path, const Environment& environment) {
   if (path.starts_with("~/")) path.replace(0, 1, home(environment));

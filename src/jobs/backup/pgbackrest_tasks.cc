@@ -114,7 +114,9 @@ Result<ClusterProof> look_at(const PgBackRestProgram& program, const PgBackRest&
     out.bad_others.push_back(label);
     TRY(keep(program, label, {.at = clock.now(), .faults = {wrong}}));
   }
-  if (!was_read) out.proof.faults.emplace_back("verify says nothing of it");
+  if (!was_read)
+    return fail(Kind::unavailable, fmt::format("pgBackRest's verify says nothing of {}", backup.label),
+                "It may have expired meanwhile; else look at pgbackrest verify --output=text --verbose.");
   if (depth == Depth::restore && out.proof.faults.empty()) {
     const ReadThrough read = TRY(restore(program, policy, stanza, backup, check));
     out.proof.faults = faults_of(read, stanza.system_of(backup));

@@ -93,6 +93,8 @@ TEST(PgBackRestWords, AReportOfVerifyIsReadWhateverItsExitCode) {
   EXPECT_THAT(report->backups, ElementsAre(Pair("F1", ""), Pair("F2", "invalid: checksum invalid: 1")));
   EXPECT_THAT(report->log_faults, ElementsAre("the log of 15-1: 4 of 5 segments are whole (checksum invalid: 1)"));
   EXPECT_EQ(verify_report("").error().kind, Kind::corrupt) << "no report is no proof";
+  EXPECT_EQ(verify_report("stanza: app\nstatus: error\n  No usable backup.info file\n").error().kind, Kind::unavailable)
+      << "what cannot be reached is not broken";
 }
 
 TEST(PgBackRestWords, AGapIsBetweenTwoStretchesOfOneTimeline) {

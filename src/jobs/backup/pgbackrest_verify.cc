@@ -53,6 +53,9 @@ Result<VerifyReport> verify_report(std::string_view text) {
   VerifyReport out;
   enum class Of { nothing, backup, archive } last = Of::nothing;
   for (const std::string& line : split(text, '\n')) {
+    if (const std::string_view words = trim(line); words.starts_with("No usable "))
+      return fail(Kind::unavailable, fmt::format("the repository could not be read: {}", printable(words)),
+                  "Nothing was verified. Look at the repository, and at how pgBackRest reaches it.");
     const auto pairs = pairs_in(line);
     if (pairs.empty()) continue;
     const auto& [key, value] = pairs.front();
