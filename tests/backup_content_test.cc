@@ -49,8 +49,8 @@ struct BackupContentOf : testing::TestWithParam<std::tuple<int, std::string>> {
       for (const auto& [what, instead] : not_everywhere)
         if (const std::size_t at = script.find(what); at != std::string::npos) script.replace(at, what.size(), instead);
     it.app.file("script.sql", script);
-    const Answer done = run_program({ServerOf::programs(major) + "/psql", "-X", "-q", "-v", "ON_ERROR_STOP=1",
-                                     "-f", it.app.path("script.sql"), "-d", it.app.environment["DATABASE_URL"]},
+    const Answer done = run_program({ServerOf::programs(major) + "/psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f",
+                                     it.app.path("script.sql"), "-d", it.app.environment["DATABASE_URL"]},
                                     {{"PATH", "/usr/bin:/bin"}}, it.app.root());
     ASSERT_EQ(done.exit_code, 0) << done.err;
   }

@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "harness/backed_up.h"
@@ -31,8 +33,8 @@ std::string script_of(const Application& app, int major, const std::string& arch
   std::istringstream lines(script.out);
   for (std::string line; std::getline(lines, line);)
     // When it was made, and words that are random (CVE-2025-8714).
-    if (!line.starts_with("-- Started on") && !line.starts_with("-- Completed on") &&
-        !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"))
+    if (!line.starts_with("-- Started on") && !line.starts_with("-- Completed on") && !line.starts_with("\\restrict") &&
+        !line.starts_with("\\unrestrict"))
       out += line + '\n';
   return out;
 }
@@ -54,9 +56,9 @@ struct DirectoryOf : testing::TestWithParam<int> {
                                      it.app.environment["DATABASE_URL"]},
                                     {{"PATH", stock}, {"PGTZ", "UTC"}}, it.app.root());
     ASSERT_EQ(dump.exit_code, 0) << dump.err;
-    const Answer together = run_program(
-        {"/bin/sh", "-c", "zstd -dc " + it.app.path("backups/" + id) + "/dump-*.pgc.zst > " + ours}, {{"PATH", stock}},
-        it.app.root());
+    const Answer together =
+        run_program({"/bin/sh", "-c", "zstd -dc " + it.app.path("backups/" + id) + "/dump-*.pgc.zst > " + ours},
+                    {{"PATH", stock}}, it.app.root());
     ASSERT_EQ(together.exit_code, 0) << together.err;
     EXPECT_EQ(script_of(it.app, GetParam(), ours), script_of(it.app, GetParam(), theirs));
     const Answer proved = it.verify("restore");
@@ -69,7 +71,8 @@ INSTANTIATE_TEST_SUITE_P(Major, DirectoryOf, testing::Values(15, 16, 18),
 TEST_P(DirectoryOf, IsByStockProgramsTheArchiveThatPgDumpWrites) {
   for (const char* statement :
        {"create table nothing ()", "insert into nothing default values",
-        "create table only_generated (x int generated always as (1) stored)", "insert into only_generated default values",
+        "create table only_generated (x int generated always as (1) stored)",
+        "insert into only_generated default values",
         // A partition whose rows pg_dump loads by way of the root.
         "create type mood as enum ('sad', 'ok')", "create table felt (m mood, n int) partition by hash (m)",
         "create table \"felt, by (half)\" partition of felt for values with (modulus 2, remainder 0)",
@@ -134,6 +137,16 @@ struct DirectoryUnderWay : testing::Test {
                      "\"public\".\"much\"%'") != "0";
         },
         "the dump is under way");
+    ::kill(run->pid(), SIGSTOP);
+  }
+  void go_on() const { ::kill(run->pid(), SIGCONT); }
+  void await_who_waits_for_small() {
+    await(
+        [&] {
+          return it.app.value("select count(*) from pg_locks where relation = 'small'::regclass and not granted") !=
+                 "0";
+        },
+        "somebody waits");
   }
   /// Somebody else, who waits as long as need be.
   void execute(const std::string& statement) const {
@@ -150,6 +163,8 @@ struct DirectoryUnderWay : testing::Test {
 
 TEST_F(DirectoryUnderWay, HasTheRowsOfItsMomentThoughATableIsToBeEmptiedMeanwhile) {
   std::jthread other([&] { execute("truncate small"); });
+  await_who_waits_for_small();
+  go_on();
   expect_a_whole_backup();
   other.join();
   EXPECT_EQ(it.app.value("select count(*) from small"), "0");
@@ -160,11 +175,8 @@ TEST_F(DirectoryUnderWay, HasTheRowsOfItsMomentThoughATableIsToBeEmptiedMeanwhil
 
 TEST_F(DirectoryUnderWay, DoesNotWaitForWhoWaitsForIt) {
   std::jthread other([&] { execute("alter table small add column more int"); });
-  await(
-      [&] {
-        return it.app.value("select count(*) from pg_locks where relation = 'small'::regclass and not granted") != "0";
-      },
-      "somebody waits");
+  await_who_waits_for_small();
+  go_on();
   expect_a_whole_backup();
 }
 
@@ -224,8 +236,9 @@ TEST(DirectoryDump, OfOneTableIsReadWithoutTheOthersAlsoWhereItIsEncrypted) {
   it.app.environment["BACKUP_AGE_RECIPIENTS"] = key.out.substr(0, key.out.find('\n'));
   it.app.environment["BACKUP_AGE_IDENTITY"] = "KEY.txt";
   // Noise, which no compression makes small; before the other in any order.
-  it.app.sql("create table aaa as select i, gen_random_uuid() as a, gen_random_uuid() as b from generate_series(1, "
-             "100000) i");
+  it.app.sql(
+      "create table aaa as select i, gen_random_uuid() as a, gen_random_uuid() as b from generate_series(1, "
+      "100000) i");
   it.app.sql("insert into signals (id) values (1), (2)");
   ASSERT_EQ(it.run().exit_code, 0);
   const std::string to = it.empty_database();

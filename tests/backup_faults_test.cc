@@ -153,8 +153,8 @@ TEST(BackupFaults, ContentThatIsAnotherAlthoughEachByteIsAsWrittenIsFoundByTheRe
   EXPECT_THAT(it.files(), Contains(testing::StartsWith(second + "/proof-")));
 }
 
-/// Places to be killed at: the first time that one of this name comes, and the time in the middle. (Of a dump in parallel
-/// two runs have not quite as many of some, and not in the same order.)
+/// Places to be killed at: the first time that one of this name comes, and the time in the middle. (Of a dump in
+/// parallel two runs have not quite as many of some, and not in the same order.)
 std::set<std::pair<std::string, std::size_t>> places_to_try(const std::vector<std::string>& names) {
   std::set<std::pair<std::string, std::size_t>> out;
   for (const std::string& name : names)

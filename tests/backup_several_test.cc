@@ -77,8 +77,7 @@ TEST_F(SeveralDatabases, EachHasALineOfThePlanAnOutcomeAFolderAndComesBackByItsN
   EXPECT_EQ(which.json()["error"]["kind"], "bad-input") << "the newest of which?";
   EXPECT_EQ(it.app.steward({"backup", "verify", prefix + "_shop/latest", "--depth", "restore"}).exit_code, 0);
   const std::string to = it.empty_database();
-  const Answer restored =
-      it.app.steward({"backup", "restore", prefix + "_shop/latest", "--to", to, "--json"});
+  const Answer restored = it.app.steward({"backup", "restore", prefix + "_shop/latest", "--to", to, "--json"});
   ASSERT_EQ(restored.exit_code, 0) << restored.out;
   EXPECT_THAT(rows_of(to, "things"), ElementsAre("of " + prefix + "_shop|"));
 }

@@ -171,7 +171,8 @@ TEST_F(BackupOf, AFileIsAsItIsWritten) {
 }
 
 TEST_F(BackupOf, AFileMayBeInManyObjectsAndOfSeveralDatabases) {
-  const std::string two = "databases: {app: postgresql://db/shop, file: sqlite:///a.db}\nstores: {backups: s3://acme}\n";
+  const std::string two =
+      "databases: {app: postgresql://db/shop, file: sqlite:///a.db}\nstores: {backups: s3://acme}\n";
   const Settings settings = read_text(two +
                                       "backup:\n"
                                       "  nightly: {database: app, store: backups, databases: all, except: tmp_*,\n"

@@ -299,7 +299,8 @@ Result<JobName> parse_job_name(const std::string& text) {
   return name;
 }
 
-std::vector<std::string> with_databases(const Settings& settings, const Job& job, const std::vector<std::string>& only) {
+std::vector<std::string> with_databases(const Settings& settings, const Job& job,
+                                        const std::vector<std::string>& only) {
   std::vector<std::string> out;
   for (const std::string& name : only) {
     out.push_back(name);

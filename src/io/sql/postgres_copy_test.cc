@@ -71,9 +71,10 @@ TEST_F(CopyOut, EndsWhenItIsToldTo) {
   const auto other = connect({.url = database->url(), .stop = stop.get_token()}).value();
   const auto transaction = other->begin();
   std::jthread ending([&] {
-    const std::string waiting = "select count(*) from pg_stat_activity where query like 'copy (select pg_sleep%' and "
-                                "wait_event = 'PgSleep' and datname = '" +
-                                database->name() + "'";
+    const std::string waiting =
+        "select count(*) from pg_stat_activity where query like 'copy (select pg_sleep%' and "
+        "wait_event = 'PgSleep' and datname = '" +
+        database->name() + "'";
     while (to_text(database->server().query(waiting).value().rows.at(0).at(0)) == "0") std::this_thread::yield();
     stop.request_stop();
   });

@@ -213,7 +213,8 @@ class BackUp final : public Task {
     manifest.encoding = facts.encoding;
     manifest.database_size = facts.size;
     manifest.client = fmt::format("pg_dump (PostgreSQL) {}", clients.version);
-    Made made = TRY(is_in_parts() ? dump_parts(store, manifest, clients, run) : dump_whole(store, manifest, clients, run));
+    Made made =
+        TRY(is_in_parts() ? dump_parts(store, manifest, clients, run) : dump_whole(store, manifest, clients, run));
     TRY(run.checkpoint("globals"));
     if (policy_.globals) TRY(add_globals(store, manifest, clients, run));
     return made;

@@ -63,8 +63,8 @@ TEST(BlockWriter, WritesBlocksThatAReaderOfPgDumpsFormatReadsBehindPgDumpsOwnCon
   Blocks blocks;
   const auto read = read_archive(source, blocks);
   ASSERT_TRUE(read) << read.error().message;
-  EXPECT_THAT(blocks.heard, ElementsAre("TABLE DATA: one\n" + much + "\\.\n\n\n", "BLOBS: ", "object 17: ",
-                                        "object 4294967200: large"));
+  EXPECT_THAT(blocks.heard, ElementsAre("TABLE DATA: one\n" + much + "\\.\n\n\n",
+                                        "BLOBS: ", "object 17: ", "object 4294967200: large"));
 }
 
 }  // namespace

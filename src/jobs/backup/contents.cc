@@ -71,11 +71,11 @@ json large_objects_of(const Contents& contents) {
 
 void read_line(const json& line, Contents& contents) {
   if (const auto table = line.find("table"); table != line.end()) {
-    contents.tables.push_back({.schema = text_from(line.at("schema")),
-                               .name = text_from(*table),
-                               .rows = tally_from(line.at("rows")),
-                               .at = {.part = line.value("part", std::uint32_t{0}),
-                                      .offset = line.at("offset").get<std::uint64_t>()}});
+    contents.tables.push_back(
+        {.schema = text_from(line.at("schema")),
+         .name = text_from(*table),
+         .rows = tally_from(line.at("rows")),
+         .at = {.part = line.value("part", std::uint32_t{0}), .offset = line.at("offset").get<std::uint64_t>()}});
   } else if (const auto kind = line.find("definition"); kind != line.end()) {
     contents.definitions.push_back({.kind = text_from(*kind),
                                     .schema = text_from(line.at("schema")),

@@ -42,8 +42,9 @@ TEST(RowTally, DoesNotCareAboutOrderNorPiecesAndAboutEveryByteOfARow) {
 
 Contents some() {
   Contents contents;
-  contents.tables = {{.schema = "public", .name = "signals", .rows = tally_of("1\n2\n\\.\n"), .at = {.offset = 812}},
-                     {.schema = "public", .name = std::string("o\xff"), .rows = tally_of("\\.\n"), .at = {.offset = 900}}};
+  contents.tables = {
+      {.schema = "public", .name = "signals", .rows = tally_of("1\n2\n\\.\n"), .at = {.offset = 812}},
+      {.schema = "public", .name = std::string("o\xff"), .rows = tally_of("\\.\n"), .at = {.offset = 900}}};
   contents.definitions = {{.kind = "INDEX", .schema = "public", .name = "signals_pkey", .value = {}},
                           {.kind = "SEQUENCE SET", .schema = "public", .name = "s", .value = "SELECT 17"}};
   contents.large_objects.add(bytes("16412:abc"));

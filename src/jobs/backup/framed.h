@@ -58,7 +58,7 @@ struct Upload {
   std::string folder{};  ///< "app/20261129T000000Z-4f2a91".
   std::string key{};
   int level = 3;
-  std::optional<Bytes> about{};           ///< Its size, guessed rather too large.
+  std::optional<Bytes> about{};  ///< Its size, guessed rather too large.
   /// How far `make` may be ahead of the store.
   std::size_t buffer = std::size_t{32} << 20;
   std::optional<Instant> locked_until{};  ///< object/store.h

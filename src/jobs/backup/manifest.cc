@@ -222,10 +222,9 @@ Result<Backup> find_backup(object::Store& store, std::string_view text) {
     return fail(Kind::not_found, fmt::format("there is no backup at {}", store.shown()),
                 "steward run backup makes one.");
   constexpr std::string_view latest = "latest";
-  if (text == latest && std::ranges::any_of(all, [&](const Backup& one) {
-        return one.manifest.name != all.front().manifest.name;
-      }))
-    return fail(Kind::bad_input, "there are backups of several databases", 
+  if (text == latest &&
+      std::ranges::any_of(all, [&](const Backup& one) { return one.manifest.name != all.front().manifest.name; }))
+    return fail(Kind::bad_input, "there are backups of several databases",
                 fmt::format("Say of which you mean the newest, as in {}/latest.", all.back().manifest.name));
   if (text == latest) return std::move(all.back());
   for (Backup& one : std::views::reverse(all))

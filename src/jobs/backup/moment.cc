@@ -83,7 +83,8 @@ Result<std::vector<Moment::Table>> Moment::tables_of(sql::Connection& connection
   const sql::Rows rows = TRY(connection.query(
       "select c.oid, n.nspname, c.relname, pg_catalog.pg_table_size(c.oid) from pg_catalog.pg_class c join "
       "pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind = 'r' and c.relpersistence <> 't' and "
-      "c.oid >= 16384 and pg_catalog.has_table_privilege(c.oid, 'SELECT') order by c.oid"));
+      "c.oid >= 16384 and pg_catalog.has_schema_privilege(n.oid, 'USAGE') and "
+      "pg_catalog.has_table_privilege(c.oid, 'SELECT') order by c.oid"));
   std::vector<Table> out;
   for (const sql::Row& row : rows.rows)
     out.push_back({.oid = sql::to_text(row[0]),
@@ -161,8 +162,8 @@ Result<void> Moment::find_parts(const std::vector<Table>& tables) {
     const auto table = locked.find(entry.oid);
     const bool is_table = entry.description == "TABLE DATA";
     if (!is_table && entry.description != "BLOBS")
-      return fail(Kind::corrupt, fmt::format("pg_dump has data of a kind that is not known here: {}",
-                                             printable(entry.description)));
+      return fail(Kind::corrupt,
+                  fmt::format("pg_dump has data of a kind that is not known here: {}", printable(entry.description)));
     if (const auto filter = filters.find(entry.oid); is_table && filter != filters.end())
       part.condition = filter->second;
     if (is_table && table != locked.end()) {

@@ -26,10 +26,10 @@ namespace steward::backup {
 
 /// A block that is to be copied out: of a table, or of large objects.
 struct DumpPart {
-  std::size_t entry = 0;        ///< Position in the table of contents.
-  std::uint64_t size = 0;       ///< On the server's disk, about.
-  std::size_t session = 0;      ///< Which connection copies it.
-  std::string condition{};      ///< "WHERE …": of an extension's configuration table.
+  std::size_t entry = 0;    ///< Position in the table of contents.
+  std::uint64_t size = 0;   ///< On the server's disk, about.
+  std::size_t session = 0;  ///< Which connection copies it.
+  std::string condition{};  ///< "WHERE …": of an extension's configuration table.
 };
 
 class Moment {

@@ -143,8 +143,8 @@ class Dump {
     auto stored = upload(uploading(0, {}), [&](FramedSink& sink) -> Result<void> {
       moment_.emplace(TRY(Moment::take(target, how_.clients, how_.jobs, [this] { return crew_.check(); })));
       if (moment_->parts().size() > most_parts)
-        return fail(Kind::bad_input, fmt::format("{} tables are too many for an object each",
-                                                 format_count(moment_->parts().size())),
+        return fail(Kind::bad_input,
+                    fmt::format("{} tables are too many for an object each", format_count(moment_->parts().size())),
                     "Leave format out: then the dump is one object.");
       return sink.write(std::as_bytes(std::span(moment_->beginning().bytes)));
     });
@@ -171,11 +171,10 @@ class Dump {
   Result<void> copy(std::size_t i) {
     const DumpPart& part = moment_->parts()[i];
     const TocEntry& entry = moment_->entry_of(part);
-    const auto stored =
-        upload(uploading(number_of(i), Bytes{part.size}), [&](FramedSink& sink) -> Result<void> {
-          BlockWriter block(sink, moment_->beginning().toc.int_size);
-          return entry.description == "TABLE DATA" ? copy_rows(i, block) : copy_large_objects(part, block);
-        });
+    const auto stored = upload(uploading(number_of(i), Bytes{part.size}), [&](FramedSink& sink) -> Result<void> {
+      BlockWriter block(sink, moment_->beginning().toc.int_size);
+      return entry.description == "TABLE DATA" ? copy_rows(i, block) : copy_large_objects(part, block);
+    });
     if (!stored) return std::unexpected(stored.error());
     stored_[i] = *stored;
     return read_back(*stored);

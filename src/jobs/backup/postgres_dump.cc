@@ -135,7 +135,7 @@ std::vector<Definition> definitions_of(const Toc& toc) {
 Result<SnapshotMark> export_snapshot(sql::Connection& connection) {
   const sql::Rows rows = TRY(
       connection.query("select pg_export_snapshot(), pg_current_snapshot()::text, (case when pg_is_in_recovery() then "
-                        "pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text"));
+                       "pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text"));
   return SnapshotMark{.name = text_in(rows, 0), .transactions = text_in(rows, 1), .lsn = text_in(rows, 2)};
 }
 
@@ -164,9 +164,9 @@ namespace {
 
 Program pg_dump(const sql::Target& target, const Clients& clients, const std::string& snapshot,
                 std::chrono::milliseconds most) {
-  Program program{.arguments = {clients.program("pg_dump"), "--format=custom", "--compress=0", "--no-password",
-                                waiting(most)},
-                  .target = target};
+  Program program{
+      .arguments = {clients.program("pg_dump"), "--format=custom", "--compress=0", "--no-password", waiting(most)},
+      .target = target};
   if (!snapshot.empty()) program.arguments.push_back("--snapshot=" + snapshot);
   return program;
 }
@@ -202,9 +202,8 @@ Result<Contents> dump_postgres(const sql::Target& target, const Clients& clients
 namespace {
 
 Result<void> dump_globals_with(const sql::Target& target, const Clients& clients, bool passwords, Sink& sink) {
-  Program program{
-      .arguments = {clients.program("pg_dumpall"), "--globals-only", "--no-password", waiting(lock_wait)},
-      .target = target};
+  Program program{.arguments = {clients.program("pg_dumpall"), "--globals-only", "--no-password", waiting(lock_wait)},
+                  .target = target};
   if (!passwords) program.arguments.emplace_back("--no-role-passwords");
   // It would look for a database called "postgres", which this user may not enter.
   const auto connection = TRY(sql::connect(target));

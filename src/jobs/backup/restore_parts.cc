@@ -145,8 +145,9 @@ class Parts {
     const std::vector<Load> all = TRY(loads());
     std::vector<std::uint64_t> sizes;
     for (const Load& load : all)
-      sizes.push_back(std::accumulate(load.blocks.begin(), load.blocks.end(), std::uint64_t{1},
-                                      [&](std::uint64_t sum, const BlockPlace& at) { return sum + reader_.size_of(at); }));
+      sizes.push_back(
+          std::accumulate(load.blocks.begin(), load.blocks.end(), std::uint64_t{1},
+                          [&](std::uint64_t sum, const BlockPlace& at) { return sum + reader_.size_of(at); }));
     std::mutex mutex;
     Result<std::optional<Error>> first = std::nullopt;
     {

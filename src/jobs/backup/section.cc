@@ -313,8 +313,9 @@ TaskInfo backup_info(const PolicySpec& spec) {
 
 TaskInfo several_info(const PolicySpec& spec) {
   const std::string which = join_and(spec.several->names);
-  return {.name = spec.name,
-          .title = fmt::format("each of the server's databases ({}) has a backup in {}", which, spec.policy->store.url)};
+  return {
+      .name = spec.name,
+      .title = fmt::format("each of the server's databases ({}) has a backup in {}", which, spec.policy->store.url)};
 }
 
 TaskInfo proof_info(const PolicySpec& spec) {

@@ -21,7 +21,7 @@ namespace steward::backup {
 /// One policy, as it is configured: by a file, or by variables.
 struct PolicySpec {
   std::string name{};
-  std::optional<Policy> policy{};    ///< None: not configured,
+  std::optional<Policy> policy{};  ///< None: not configured,
   /// It is for these databases of the server that `policy->database` names; its folder `policy->name` has theirs.
   std::optional<Selection> several{};
   std::vector<std::string> needs{};  ///< and these are the variables to set.

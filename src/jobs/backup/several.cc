@@ -127,8 +127,7 @@ Result<Databases> databases_of(const PolicySpec& spec) {
     if (is_chosen(*spec.several, found.all.back())) found.chosen.push_back(found.all.back());
   }
   if (!found.chosen.empty()) return found;
-  return fail(Kind::not_found,
-              fmt::format("{} has no database {}", connection->shown(), join_or(spec.several->names)),
+  return fail(Kind::not_found, fmt::format("{} has no database {}", connection->shown(), join_or(spec.several->names)),
               fmt::format("It has {}.", join_and(found.all)));
 }
 
@@ -136,7 +135,8 @@ std::string segment_of(std::string_view database) {
   constexpr std::size_t longest = 63;  // of a name in PostgreSQL
   std::string out;
   for (const char c : database) {
-    const bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    const bool fits =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
     out += fits ? c : '_';
   }
   // What the tasks of one policy are called.

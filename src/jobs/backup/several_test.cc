@@ -24,8 +24,18 @@ TEST(SegmentOfADatabase, IsItsNameWhereThatFitsAndNeverAnothersOne) {
   EXPECT_EQ(segment_of("shop"), "shop");
   EXPECT_EQ(segment_of("Crm_eu-1"), "Crm_eu-1");
   EXPECT_THAT(segment_of("crm.eu"), testing::MatchesRegex("crm_eu-[0-9a-f]{8}"));
-  const std::vector<std::string> names{"a_b", "a.b", "a b", "a/b", "..", ".", "proof", "copy", "expire", "\xc3\xa4",
-                                       std::string(63, 'x'), std::string(62, 'x') + "."};
+  const std::vector<std::string> names{"a_b",
+                                       "a.b",
+                                       "a b",
+                                       "a/b",
+                                       "..",
+                                       ".",
+                                       "proof",
+                                       "copy",
+                                       "expire",
+                                       "\xc3\xa4",
+                                       std::string(63, 'x'),
+                                       std::string(62, 'x') + "."};
   std::set<std::string> segments;
   for (const std::string& name : names) {
     const std::string segment = segment_of(name);
