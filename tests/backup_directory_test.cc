@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "harness/backed_up.h"
@@ -135,6 +137,16 @@ struct DirectoryUnderWay : testing::Test {
                      "\"public\".\"much\"%'") != "0";
         },
         "the dump is under way");
+    ::kill(run->pid(), SIGSTOP);
+  }
+  void go_on() const { ::kill(run->pid(), SIGCONT); }
+  void await_who_waits_for_small() {
+    await(
+        [&] {
+          return it.app.value("select count(*) from pg_locks where relation = 'small'::regclass and not granted") !=
+                 "0";
+        },
+        "somebody waits");
   }
   /// Somebody else, who waits as long as need be.
   void execute(const std::string& statement) const {
@@ -151,6 +163,8 @@ struct DirectoryUnderWay : testing::Test {
 
 TEST_F(DirectoryUnderWay, HasTheRowsOfItsMomentThoughATableIsToBeEmptiedMeanwhile) {
   std::jthread other([&] { execute("truncate small"); });
+  await_who_waits_for_small();
+  go_on();
   expect_a_whole_backup();
   other.join();
   EXPECT_EQ(it.app.value("select count(*) from small"), "0");
@@ -161,11 +175,8 @@ TEST_F(DirectoryUnderWay, HasTheRowsOfItsMomentThoughATableIsToBeEmptiedMeanwhil
 
 TEST_F(DirectoryUnderWay, DoesNotWaitForWhoWaitsForIt) {
   std::jthread other([&] { execute("alter table small add column more int"); });
-  await(
-      [&] {
-        return it.app.value("select count(*) from pg_locks where relation = 'small'::regclass and not granted") != "0";
-      },
-      "somebody waits");
+  await_who_waits_for_small();
+  go_on();
   expect_a_whole_backup();
 }
 

@@ -83,7 +83,8 @@ Result<std::vector<Moment::Table>> Moment::tables_of(sql::Connection& connection
   const sql::Rows rows = TRY(connection.query(
       "select c.oid, n.nspname, c.relname, pg_catalog.pg_table_size(c.oid) from pg_catalog.pg_class c join "
       "pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind = 'r' and c.relpersistence <> 't' and "
-      "c.oid >= 16384 and pg_catalog.has_table_privilege(c.oid, 'SELECT') order by c.oid"));
+      "c.oid >= 16384 and pg_catalog.has_schema_privilege(n.oid, 'USAGE') and "
+      "pg_catalog.has_table_privilege(c.oid, 'SELECT') order by c.oid"));
   std::vector<Table> out;
   for (const sql::Row& row : rows.rows)
     out.push_back({.oid = sql::to_text(row[0]),
