@@ -19,6 +19,7 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_steward.outputs import event_log_io_manager
 from dagster_steward.running import FINAL_EXIT_CODES, Program, run_shard
 
 #: How a shard is tried again where nobody says otherwise. The lock that a pod which was killed had on a bucket is over
@@ -212,6 +213,8 @@ def fanout_job(name: str, options: FanoutOptions, tags: dict[str, str]) -> dg.Jo
         name=name,
         description=f"{options.job}, with each task's work in shards that run side by side.",
         executor_def=options.executor,
+        # Steps may be on machines that share no folder.
+        resource_defs={"io_manager": event_log_io_manager},
         tags=tags,
     )
     def fan_out() -> None:
