@@ -257,7 +257,9 @@ def _definitions_of(catalogue: Catalogue, chosen: Sequence[str] | None, options:
     if catalogue.stale:
         metadata["steward/stale"] = catalogue.stale
     sensors = [_sensor_of(ours, options)] if ours else []
-    return dg.Definitions(assets=assets, jobs=[*jobs, *fanouts], schedules=schedules, sensors=sensors, metadata=metadata)
+    return dg.Definitions(
+        assets=assets, jobs=[*jobs, *fanouts], schedules=schedules, sensors=sensors, metadata=metadata
+    )
 
 
 def _nothing_but_why(error: CatalogueError, options: _Options) -> dg.Definitions:

@@ -1,11 +1,6 @@
 """A task's work in shards, each a step of its own: on other processes of this machine, or in pods.
 
-::
-
-    hand_out_shards --> carry_out_shard[purge_signals_1]  --> sum_up_shards
-                   \\-> carry_out_shard[purge_signals_2]  -/
-                   \\-> ...
-
+``hand_out_shards`` has one ``carry_out_shard[purge_signals_1]`` behind it for each shard, and these ``sum_up_shards``.
 The plan is made once, of the whole; steward's ledger keeps it. A shard that dies is tried again alone, and does what is
 left; nothing is done twice. The last step adds up what all have done, and checks it against the plan.
 """
@@ -18,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from dagster_steward.outputs import event_log_io_manager
 from dagster_steward.running import FINAL_EXIT_CODES, Program, run_shard
@@ -34,11 +30,11 @@ class Fanout(dg.Config):
     """What a run of the job is to fan out."""
 
     #: Tasks by name; empty: all that purge.
-    tasks: list[str] = []
+    tasks: list[str] = Field(default_factory=list)
     #: How many shards at the most, of each task.
     shards: int = 8
     #: Tasks whose whole is let past its brakes, for this run.
-    allow_removal: list[str] = []
+    allow_removal: list[str] = Field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -98,9 +94,7 @@ def _hand_out(context: dg.OpExecutionContext, config: Fanout, options: FanoutOpt
         handed_out.append({"task": task, "refused": _said(document), "exit_code": code, "shards": []})
     if not any(one["shards"] for one in handed_out):
         final = all(one["exit_code"] in FINAL_EXIT_CODES for one in handed_out)
-        raise dg.Failure(
-            "; ".join(f"{one['task']}: {one['refused']}" for one in handed_out), allow_retries=not final
-        )
+        raise dg.Failure("; ".join(f"{one['task']}: {one['refused']}" for one in handed_out), allow_retries=not final)
     return handed_out
 
 
@@ -131,15 +125,15 @@ def _report(context: dg.OpExecutionContext, task: str, summed: dict[str, Any], o
     key = options.asset_key(task)
     if summed["complete"]:
         context.log_event(dg.AssetMaterialization(asset_key=key, metadata=metadata))
-    context.log_event(
-        dg.AssetCheckEvaluation(
-            asset_key=key,
-            check_name=CHECK,
-            passed=bool(summed["equals_plan"]),
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata={name: metadata[name] for name in ("items", "planned_items", "left_on_the_way", "steward_plan")},
-        )
+    # Dagster takes it, though its annotation does not say so.
+    check: Any = dg.AssetCheckEvaluation(
+        asset_key=key,
+        check_name=CHECK,
+        passed=bool(summed["equals_plan"]),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={name: metadata[name] for name in ("items", "planned_items", "left_on_the_way", "steward_plan")},
     )
+    context.log_event(check)
 
 
 def _sum_up(

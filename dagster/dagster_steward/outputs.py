@@ -30,12 +30,10 @@ class EventLogIOManager(dg.IOManager):
             event = entry.dagster_event
             if event is None or event.step_key != output.step_key:
                 continue
-            handled = event.event_specific_data
-            metadata = handled.metadata
-            if handled.output_name != output.name or _VALUE not in metadata:
-                continue
-            if metadata[_MAPPING_KEY].value == (output.mapping_key or ""):
-                return json.loads(metadata[_VALUE].value)
+            handled: Any = event.event_specific_data
+            kept = {name: value.value for name, value in handled.metadata.items()}
+            if handled.output_name == output.name and kept.get(_MAPPING_KEY) == (output.mapping_key or ""):
+                return json.loads(str(kept[_VALUE]))
         raise dg.Failure(f"what {output.step_key} has handed on as {output.name} is not in run {output.run_id}")
 
 
