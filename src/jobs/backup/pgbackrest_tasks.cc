@@ -34,12 +34,14 @@ Result<ReadThrough> restore(const PgBackRestProgram& program, const PgBackRest& 
          "--type=immediate", "--target-action=promote", "--archive-mode=off"},
         "restore " + backup.label, [](const LogLine&) -> Result<void> { return {}; }, check);
   };
-  // In PostgreSQL's setting % is special.
-  std::string command;
-  for (const char c : for_a_shell(program.words("archive-get", {"--no-archive-async"})))
-    command += c == '%' ? std::string("%%") : std::string(1, c);
-  given.settings = {"restore_command=" + command + " %f \"%p\"", "recovery_target=immediate",
-                    "recovery_target_action=promote"};
+  given.settings = [&](const std::string& data) -> std::vector<std::string> {
+    // In PostgreSQL's setting % is special.
+    std::string command;
+    for (const char c : for_a_shell(program.words("archive-get", {"--pg1-path=" + data, "--no-archive-async"})))
+      command += c == '%' ? std::string("%%") : std::string(1, c);
+    return {"restore_command=" + command + " %f \"%p\"", "recovery_target=immediate",
+            "recovery_target_action=promote"};
+  };
   const ThrowawayServer server =
       TRY(ThrowawayServer::start_on(given, clients, scratch_folder(), backup.cluster + room_beside, check));
   return read_through(server, backup.stop_lsn, check);

@@ -54,7 +54,7 @@ logging_collector = off
 
 /// What keeps a cluster that was brought back to itself, whatever it was told to do where it came from. On the command
 /// line: there it counts more than the cluster's own files.
-constexpr std::array<std::string_view, 22> kept_to_itself{"listen_addresses=",
+constexpr std::array<std::string_view, 21> kept_to_itself{"listen_addresses=",
                                                           "port=5432",
                                                           "archive_mode=off",
                                                           "archive_command=",
@@ -67,7 +67,6 @@ constexpr std::array<std::string_view, 22> kept_to_itself{"listen_addresses=",
                                                           "shared_preload_libraries=",
                                                           "session_preload_libraries=",
                                                           "local_preload_libraries=",
-                                                          "external_pid_file=",
                                                           "ssl=off",
                                                           "hot_standby=off",
                                                           "fsync=off",
@@ -128,12 +127,15 @@ void remove_left_over(const std::string& parent) {
   }
 }
 
+/// The last line; where there is one, the last that says why it ended.
 std::string end_of(const std::string& path) {
   std::ifstream file(path);
-  std::string line, last;
-  while (std::getline(file, line))
+  std::string line, last, fatal;
+  while (std::getline(file, line)) {
+    if (line.contains("FATAL:") || line.contains("PANIC:")) fatal = line;
     if (!line.empty()) last = line;
-  return printable(last);
+  }
+  return printable(fatal.empty() ? last : fatal);
 }
 
 }  // namespace
@@ -193,12 +195,14 @@ struct ThrowawayServer::State {
     for (const char* name : {"hba", "ident", "conf"})
       if (chmod((folder_of + name).c_str(), 0644) != 0) return cannot("write " + folder_of + name);
     std::vector<std::string> out{"config_file=" + folder_of + "conf", "hba_file=" + folder_of + "hba",
-                                 "ident_file=" + folder_of + "ident", "unix_socket_directories=" + folder};
+                                 "ident_file=" + folder_of + "ident", "external_pid_file=" + folder_of + "pid",
+                                 "unix_socket_directories=" + folder};
     for (const std::string_view setting : kept_to_itself)
       if (clients.major >= first_with_archive_library || !setting.starts_with("archive_library"))
         out.emplace_back(setting);
     out.emplace_back(prepared_transactions);
-    out.insert(out.end(), given.settings.begin(), given.settings.end());
+    const std::vector<std::string> more = given.settings(data());
+    out.insert(out.end(), more.begin(), more.end());
     return out;
   }
 

@@ -27,7 +27,8 @@ struct GivenCluster {
   std::function<Result<void>(const std::string& data)> fill{};
   std::string user{};                      ///< Whose it is and who runs it; empty: as this process.
   std::string role = "postgres";           ///< A superuser of it.
-  std::vector<std::string> settings{};     ///< "restore_command=…", beyond what keeps it to itself.
+  /// "restore_command=…", beyond what keeps it to itself.
+  std::function<std::vector<std::string>(const std::string& data)> settings{};
   std::vector<std::string> environment{};  ///< "NAME=value", beside PATH, for what it starts itself.
 };
 
