@@ -146,8 +146,7 @@ TEST_P(Encrypted, ToTwoKeysItIsReadWithEitherAndWithNoOther) {
 
 INSTANTIATE_TEST_SUITE_P(EndToEnd, Encrypted,
                          testing::Values(Shape{"postgres", DatabaseKind::postgres, BucketKind::folder},
-                                         Shape{"directory", DatabaseKind::postgres, BucketKind::folder, S3Make::versity,
-                                               "directory"},
+                                         Shape{"directory", DatabaseKind::postgres, BucketKind::folder, "directory"},
                                          Shape{"sqlite", DatabaseKind::sqlite, BucketKind::folder}),
                          [](const auto& shape) { return shape.param.name; });
 
