@@ -86,8 +86,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Shape{"postgres", DatabaseKind::postgres, BucketKind::folder},
                     Shape{"postgres_s3", DatabaseKind::postgres, BucketKind::versity},
                     Shape{"postgres_rgw", DatabaseKind::postgres, BucketKind::versity, "custom", S3Make::rgw},
-                    Shape{"directory", DatabaseKind::postgres, BucketKind::folder, S3Make::versity, "directory"},
-                    Shape{"directory_s3", DatabaseKind::postgres, BucketKind::versity, S3Make::versity, "directory"},
+                    Shape{"directory", DatabaseKind::postgres, BucketKind::folder, "directory"},
+                    Shape{"directory_s3", DatabaseKind::postgres, BucketKind::versity, "directory"},
                     Shape{"sqlite", DatabaseKind::sqlite, BucketKind::folder},
                     Shape{"sqlite_s3", DatabaseKind::sqlite, BucketKind::versity}),
     [](const auto& shape) { return shape.param.name; });
