@@ -100,7 +100,7 @@ TEST_F(ShardsOfRows, AreOfNearEqualWorkRunBesideOneAnotherAndAddUpToThePlan) {
 
 TEST_F(ShardsOfRows, WhatIsKilledIsRunAgainAloneAndNothingIsDoneTwice) {
   fill(50'000, 10);
-  ASSERT_THAT(hand_out(2)["shards"], SizeIs(2));
+  ASSERT_THAT(hand_out(2, {"--allow-removal"})["shards"], SizeIs(2));
   EXPECT_EQ(run(2).exit_code, 0);
   EXPECT_EQ(app.count("signals"), 25'010);
   {

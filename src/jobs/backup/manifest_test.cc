@@ -103,7 +103,8 @@ TEST_F(BackupsInAStore, AreFoundByTheBeginningOfTheirNames) {
   put(other);
   EXPECT_EQ(find_backup(*store, "app/2026").value().manifest.name, "app");
   EXPECT_EQ(find_backup(*store, "20261129T000000Z-7").value().manifest.name, "shop");
-  EXPECT_EQ(find_backup(*store, "latest").value().manifest.name, "shop");
+  EXPECT_EQ(find_backup(*store, "app/latest").value().manifest.name, "app");
+  EXPECT_EQ(find_backup(*store, "latest").error().kind, Kind::bad_input) << "of which database?";
   EXPECT_EQ(find_backup(*store, "2026").error().kind, Kind::bad_input);
   EXPECT_EQ(find_backup(*store, "2027").error().kind, Kind::not_found);
 }
