@@ -21,8 +21,8 @@ struct Shape {
   const char* name;
   DatabaseKind database;
   BucketKind bucket;
-  const char* format = "custom";
   S3Make make = S3Make::versity;
+  const char* format = "custom";
 };
 void PrintTo(const Shape& shape, std::ostream* out) { *out << shape.name; }
 
@@ -85,7 +85,7 @@ INSTANTIATE_TEST_SUITE_P(
     EndToEnd, Backup,
     testing::Values(Shape{"postgres", DatabaseKind::postgres, BucketKind::folder},
                     Shape{"postgres_s3", DatabaseKind::postgres, BucketKind::versity},
-                    Shape{"postgres_rgw", DatabaseKind::postgres, BucketKind::versity, "custom", S3Make::rgw},
+                    Shape{"postgres_rgw", DatabaseKind::postgres, BucketKind::versity, S3Make::rgw},
                     Shape{"directory", DatabaseKind::postgres, BucketKind::folder, S3Make::versity, "directory"},
                     Shape{"directory_s3", DatabaseKind::postgres, BucketKind::versity, S3Make::versity, "directory"},
                     Shape{"sqlite", DatabaseKind::sqlite, BucketKind::folder},
@@ -146,7 +146,7 @@ TEST_P(Encrypted, ToTwoKeysItIsReadWithEitherAndWithNoOther) {
 
 INSTANTIATE_TEST_SUITE_P(EndToEnd, Encrypted,
                          testing::Values(Shape{"postgres", DatabaseKind::postgres, BucketKind::folder},
-                                         Shape{"directory", DatabaseKind::postgres, BucketKind::folder, "directory"},
+                                         Shape{"directory", DatabaseKind::postgres, BucketKind::folder, S3Make::versity, "directory"},
                                          Shape{"sqlite", DatabaseKind::sqlite, BucketKind::folder}),
                          [](const auto& shape) { return shape.param.name; });
 
