@@ -63,9 +63,9 @@ struct OwnStanza {
     const std::string port = bucket.s3.endpoint.substr(bucket.s3.endpoint.rfind(':') + 1);
     std::filesystem::copy_file(bucket.s3.ca_file, folder + "/ca.pem");
     return "repo1-type=s3\nrepo1-path=/repo\nrepo1-s3-uri-style=path\nrepo1-s3-region=us-east-1\nrepo1-s3-bucket=" +
-           bucket.url.substr(std::string("s3://").size()) + "\nrepo1-s3-endpoint=localhost\nrepo1-storage-port=" + port +
-           "\nrepo1-s3-key=" + bucket.s3.access_key + "\nrepo1-s3-key-secret=" + bucket.s3.secret_key.reveal() +
-           "\nrepo1-storage-ca-file=" + folder + "/ca.pem";
+           bucket.url.substr(std::string("s3://").size()) +
+           "\nrepo1-s3-endpoint=localhost\nrepo1-storage-port=" + port + "\nrepo1-s3-key=" + bucket.s3.access_key +
+           "\nrepo1-s3-key-secret=" + bucket.s3.secret_key.reveal() + "\nrepo1-storage-ca-file=" + folder + "/ca.pem";
   }
 
   /// The policy `app`, with more keys: ", proof: {every: 7 days}".

@@ -39,8 +39,7 @@ Result<ReadThrough> restore(const PgBackRestProgram& program, const PgBackRest& 
     std::string command;
     for (const char c : for_a_shell(program.words("archive-get", {"--pg1-path=" + data, "--no-archive-async"})))
       command += c == '%' ? std::string("%%") : std::string(1, c);
-    return {"restore_command=" + command + " %f \"%p\"", "recovery_target=immediate",
-            "recovery_target_action=promote"};
+    return {"restore_command=" + command + " %f \"%p\"", "recovery_target=immediate", "recovery_target_action=promote"};
   };
   const ThrowawayServer server =
       TRY(ThrowawayServer::start_on(given, clients, scratch_folder(), backup.cluster + room_beside, check));

@@ -19,8 +19,8 @@ struct VerifyReport {
   std::vector<std::string> log_faults{};
 };
 
-/// corrupt where it is no such report, unavailable where it says that it could not read the repository: then nothing was
-/// verified, however it ended.
+/// corrupt where it is no such report, unavailable where it says that it could not read the repository: then nothing
+/// was verified, however it ended.
 Result<VerifyReport> verify_report(std::string_view text);
 
 /// From lines of its log, in their order: "archiveId: 15-1, wal start: …, wal stop: …", one for each stretch of the

@@ -25,8 +25,8 @@ namespace steward::backup {
 struct GivenCluster {
   /// Puts it into the empty folder `data`, which is the user's alone.
   std::function<Result<void>(const std::string& data)> fill{};
-  std::string user{};                      ///< Whose it is and who runs it; empty: as this process.
-  std::string role = "postgres";           ///< A superuser of it.
+  std::string user{};             ///< Whose it is and who runs it; empty: as this process.
+  std::string role = "postgres";  ///< A superuser of it.
   /// "restore_command=…", beyond what keeps it to itself.
   std::function<std::vector<std::string>(const std::string& data)> settings{};
   std::vector<std::string> environment{};  ///< "NAME=value", beside PATH, for what it starts itself.
