@@ -181,7 +181,9 @@ TEST_P(BackupCopy, ThatIsBadIsMadeAgain) {
   object::StoreTarget target{.url = "file://" + it.app.path("copies")};
   if (GetParam().copies != BucketKind::folder)
     target = object::target_on("STEWARD_TEST_S3_VERSITY", it.app.environment["BACKUP_COPY_TO"]);
-  const auto store = object::opened(target);
+  const auto opened = object::open(target);
+  ASSERT_TRUE(opened) << opened.error().message;
+  const auto& store = *opened;
   std::string contents;
   for (const std::string& key : object::keys_of(*store))
     if (key.contains("contents")) contents = key;
