@@ -135,7 +135,7 @@ Result<int> backup_verify_command(const Output& output, const BackupVerifyComman
   const Settings settings = TRY(settings_of_process());
   const backup::Policy policy = TRY(the_policy(settings, command.task, command.copy));
   const auto store = TRY(object::open(as(caller("backup verify", ""), policy.store)));
-  const backup::Backup one = TRY(backup::find_backup(*store, command.backup));
+  const backup::Backup one = TRY(backup::find_backup(*store, command.backup, policy.name));
   const FinishBeforeLeaving finish;
   ProgressReporter progress(output);
   progress.task_began({.task = "verify"});
@@ -183,6 +183,7 @@ Result<int> backup_restore_command(const Output& output, const BackupRestoreComm
   const Caller who = caller("backup restore", "");
   backup::RestoreRequest request{.store = as(who, policy.store),
                                  .backup = command.backup,
+                                 .name = policy.name,
                                  .to = as(who, sql::Target{.url = command.to}),
                                  .clients = policy.clients,
                                  .not_empty_too = command.into_existing,
