@@ -153,7 +153,7 @@ Result<int> backup_verify_command(const Output& output, const BackupVerifyComman
   if (spec.pgbackrest) return verify_cluster(output, spec, command);
   const backup::Policy policy = TRY(policy_of(spec, command.copy));
   const auto store = TRY(object::open(as(caller("backup verify", ""), policy.store)));
-  const backup::Backup one = TRY(backup::find_backup(*store, command.backup));
+  const backup::Backup one = TRY(backup::find_backup(*store, command.backup, policy.name));
   const FinishBeforeLeaving finish;
   ProgressReporter progress(output);
   progress.task_began({.task = "verify"});
@@ -208,6 +208,7 @@ Result<int> backup_restore_command(const Output& output, const BackupRestoreComm
   const Caller who = caller("backup restore", "");
   backup::RestoreRequest request{.store = as(who, policy.store),
                                  .backup = command.backup,
+                                 .name = policy.name,
                                  .to = as(who, sql::Target{.url = command.to}),
                                  .clients = policy.clients,
                                  .not_empty_too = command.into_existing,

@@ -59,7 +59,7 @@ TEST_F(CopyOut, ThatFailsSaysWhyAndLeavesTheRollback) {
 TEST_F(CopyOut, IsCancelledWhereNobodyTakesAnyMore) {
   auto transaction = db->begin().value();
   taking.most = 3;
-  const auto refused = copy_out(*db, "copy (select i from generate_series(1, 1000000000) i) to stdout", taking);
+  const auto refused = copy_out(*db, "copy (select generate_series(1, 1000000000)) to stdout", taking);
   EXPECT_EQ(refused.error().message, "the store is gone");
   EXPECT_EQ(taking.rows.size(), 3U);
   ASSERT_TRUE(transaction.rollback());

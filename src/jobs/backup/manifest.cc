@@ -216,19 +216,22 @@ Result<std::vector<Backup>> list_backups(object::Store& store, std::string_view 
   return out;
 }
 
-Result<Backup> find_backup(object::Store& store, std::string_view text) {
+Result<Backup> find_backup(object::Store& store, std::string_view text, std::string_view name) {
   std::vector<Backup> all = TRY(list_backups(store));
   if (all.empty())
     return fail(Kind::not_found, fmt::format("there is no backup at {}", store.shown()),
                 "steward run backup makes one.");
-  constexpr std::string_view latest = "latest";
-  if (text == latest &&
-      std::ranges::any_of(all, [&](const Backup& one) { return one.manifest.name != all.front().manifest.name; }))
+  constexpr std::string_view latest = "/latest";
+  const bool is_latest = text == "latest" || text.ends_with(latest);
+  const std::string_view of = text.ends_with(latest) ? text.substr(0, text.size() - latest.size()) : name;
+  for (Backup& one : std::views::reverse(all))
+    if (is_latest && one.manifest.name == of) return std::move(one);
+  const bool is_one =
+      std::ranges::all_of(all, [&](const Backup& one) { return one.manifest.name == all[0].manifest.name; });
+  if (text == "latest" && is_one) return std::move(all.back());
+  if (text == "latest")
     return fail(Kind::bad_input, "there are backups of several databases",
                 fmt::format("Say of which you mean the newest, as in {}/latest.", all.back().manifest.name));
-  if (text == latest) return std::move(all.back());
-  for (Backup& one : std::views::reverse(all))
-    if (text == one.manifest.name + '/' + std::string(latest)) return std::move(one);
   std::erase_if(all, [&](const Backup& one) {
     return !one.manifest.id().starts_with(text) && !one.manifest.run.starts_with(text);
   });

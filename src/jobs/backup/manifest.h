@@ -95,8 +95,9 @@ struct Backup {
 /// is bad, and so is no other. refused (code "backup-newer"): one is of a newer steward.
 Result<std::vector<Backup>> list_backups(object::Store& store, std::string_view name = {});
 /// The one that `text` names: an id, its run, or a beginning of that which fits one; "app/latest" is the newest of a
-/// name, "latest" the newest where all have one name. not_found, or bad_input where it fits several.
-Result<Backup> find_backup(object::Store& store, std::string_view text);
+/// name. "latest" is the newest of `name`; where there is none of it, the newest of all, if all have one name.
+/// not_found, or bad_input where it fits several.
+Result<Backup> find_backup(object::Store& store, std::string_view text, std::string_view name = {});
 
 Result<void> write_proof(object::Store& store, const Manifest& manifest, const Proof& proof);
 

@@ -103,10 +103,22 @@ TEST_F(BackupsInAStore, AreFoundByTheBeginningOfTheirNames) {
   put(other);
   EXPECT_EQ(find_backup(*store, "app/2026").value().manifest.name, "app");
   EXPECT_EQ(find_backup(*store, "20261129T000000Z-7").value().manifest.name, "shop");
-  EXPECT_EQ(find_backup(*store, "app/latest").value().manifest.name, "app");
-  EXPECT_EQ(find_backup(*store, "latest").error().kind, Kind::bad_input) << "of which database?";
+  EXPECT_EQ(find_backup(*store, "latest", "app").value().manifest.name, "app");
+  EXPECT_EQ(find_backup(*store, "app/latest", "shop").value().manifest.name, "app");
+  EXPECT_EQ(find_backup(*store, "latest").error().hint, "Say of which you mean the newest, as in shop/latest.");
+  EXPECT_EQ(find_backup(*store, "latest", "renamed").error().kind, Kind::bad_input);
+  EXPECT_EQ(find_backup(*store, "none/latest").error().kind, Kind::not_found);
   EXPECT_EQ(find_backup(*store, "2026").error().kind, Kind::bad_input);
   EXPECT_EQ(find_backup(*store, "2027").error().kind, Kind::not_found);
+}
+
+TEST_F(BackupsInAStore, OfOneNameHaveOneNewestHoweverTheDatabaseIsCalledNow) {
+  put(some());
+  Manifest later = some("20261130T000000Z-000001");
+  later.begun = then + 24h;
+  put(later);
+  EXPECT_EQ(find_backup(*store, "latest").value().manifest.run, later.run);
+  EXPECT_EQ(find_backup(*store, "latest", "renamed").value().manifest.run, later.run);
 }
 
 TEST_F(BackupsInAStore, AreWhatTheirLastProofSays) {

@@ -31,7 +31,7 @@ class RestoreBackup final : public Task {
 
   Result<Step> plan(PlanContext& context) const override {
     const auto store = TRY(object::open(request_.store));
-    const Backup backup = TRY(find_backup(*store, request_.backup));
+    const Backup backup = TRY(find_backup(*store, request_.backup, request_.name));
     const Manifest& manifest = backup.manifest;
     Step step{.cutoff = context.cutoff.value_or(context.now)};
     TRY(check(manifest, step));
@@ -56,7 +56,7 @@ class RestoreBackup final : public Task {
 
   Result<void> execute(const Step&, RunContext& run) const override {
     const auto store = TRY(object::open(request_.store));
-    const Backup backup = TRY(find_backup(*store, request_.backup));
+    const Backup backup = TRY(find_backup(*store, request_.backup, request_.name));
     const Manifest& manifest = backup.manifest;
     TRY(run.checkpoint("begin"));
     RestoreOptions options = request_.options;

@@ -48,7 +48,7 @@ Result<void> restore_file(object::Store& store, const Manifest& manifest, const 
 /// What `backup restore` asks for.
 struct RestoreRequest {
   object::StoreTarget store{};
-  std::string backup{};  ///< As find_backup takes it.
+  std::string backup{}, name{};  ///< As find_backup takes them.
   sql::Target to{};
   std::string clients{};       ///< Policy::clients.
   bool not_empty_too = false;  ///< Also into a database that has tables.
