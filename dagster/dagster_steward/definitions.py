@@ -166,7 +166,7 @@ def _why_paused(job: str, program: Program) -> str | None:
     except CatalogueError:
         return None  # a run says better what is wrong
     for pause in pauses:
-        if pause["job"] in (job, "all"):
+        if pause["job"] in (job, "*"):  # "*": every job
             until = f" until {pause['until']}" if pause["until"] else ""
             return f"{job} is paused{until} by {pause['who']}: {pause['reason']}"
     return None
