@@ -159,6 +159,19 @@ def _cron_of(job: Job, options: _Options) -> str | None:
     return job.cron or (cron_of_interval(job.every_seconds) if job.every_seconds else None)
 
 
+def _why_paused(job: str, program: Program) -> str | None:
+    """Why no tick of the job is to start anything, as somebody has told steward; None where nobody has."""
+    try:
+        pauses = ask(program.binary, program.config, program.env, "pause", "list")["pauses"]
+    except CatalogueError:
+        return None  # a run says better what is wrong
+    for pause in pauses:
+        if pause["job"] in (job, "*"):  # "*": every job
+            until = f" until {pause['until']}" if pause["until"] else ""
+            return f"{job} is paused{until} by {pause['who']}: {pause['reason']}"
+    return None
+
+
 def _schedule_of(job: Job, target: Any, options: _Options) -> dg.ScheduleDefinition | None:
     cron = _cron_of(job, options)
     if cron is None:
@@ -180,7 +193,10 @@ def _schedule_of(job: Job, target: Any, options: _Options) -> dg.ScheduleDefinit
         # One owner for each schedule: what steward fires itself begins as stopped here.
         default_status=(dg.DefaultScheduleStatus.RUNNING if is_ours else dg.DefaultScheduleStatus.STOPPED),
     )
-    def fire(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    def fire(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        paused = _why_paused(job.name, options.program)
+        if paused:
+            return dg.SkipReason(paused)
         due = context.scheduled_execution_time.astimezone(timezone.utc)
         tick = due.strftime("%Y-%m-%dT%H:%M:%SZ")
         return dg.RunRequest(run_key=f"{job.name} {tick}", tags={TICK_TAG: tick})

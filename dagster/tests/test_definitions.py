@@ -181,3 +181,23 @@ def test_a_schedule_names_its_tick_in_utc(shop: Shop, instance: dg.DagsterInstan
     request = schedule(context)
     assert request.run_key == "cleanup 2026-11-29T03:00:00Z"
     assert request.tags["steward/tick"] == "2026-11-29T03:00:00Z"
+
+
+def test_a_job_that_is_paused_is_skipped_with_who_and_why(shop: Shop, instance: dg.DagsterInstance) -> None:
+    schedule = schedules_of(shop.definitions())["hourly_cleanup_schedule"]
+
+    def tick() -> Any:
+        at = datetime(2026, 11, 29, 3, tzinfo=timezone.utc)
+        return schedule(dg.build_schedule_context(instance=instance, scheduled_execution_time=at))
+
+    shop.steward("pause", "backup", "--reason", "a move")
+    assert isinstance(tick(), dg.RunRequest)
+    for job in ("cleanup", "all"):
+        shop.steward("pause", job, "--reason", "an index is being built", "--until", "2999-01-01T00:00:00Z")
+        skipped = tick()
+        assert isinstance(skipped, dg.SkipReason)
+        assert skipped.skip_message is not None
+        assert skipped.skip_message.startswith("cleanup is paused until 2999-01-01T00:00:00Z by ")
+        assert skipped.skip_message.endswith(": an index is being built")
+        shop.steward("resume", job)
+    assert isinstance(tick(), dg.RunRequest)

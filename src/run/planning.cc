@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "core/text.h"
 #include "run/forecast.h"
@@ -72,6 +73,8 @@ Result<std::optional<Error>> standing_refusal(ledger::Ledger* ledger, Instant no
 }
 
 Result<Step> plan_task(const TaskSlot& slot, const Job& job, PlanContext& context, const PlanRules& rules) {
+  // A shard's brakes look at its whole, which was counted when that was planned.
+  if (rules.shard != nullptr) context.count_all_from = std::numeric_limits<std::uint64_t>::max();
   auto planned = slot.task->plan(context);
   if (!planned) return failed_step(slot, std::move(planned).error());
   Step step = *std::move(planned);

@@ -141,10 +141,8 @@ class Running {
       digest_ = asking_.digest();  // the ledger keeps the plan that was approved
     else if (is_started_from_a_plan())
       digest_ = digest_of(*settings_.approved);  // and the one that it was queued with (run/bound_plan.h)
-    else if (settings_.shard)
-      TRY(in_.ledger.set_plan(id_, digest_ = settings_.shard->digest, to_json(settings_.shard->set.plan).dump()));
     else
-      TRY(in_.ledger.set_plan(id_, digest_, to_json(plan).dump()));
+      TRY(keep_plan(plan));
     results_ = asking_.earlier();
     for (const Step& step : plan.steps) {
       const bool is_left_out = context_.cancelled();
@@ -158,6 +156,12 @@ class Running {
           Level::warning, "",
           fmt::format("run {} waits for an approval of the fresh plan: steward approvals show {}", *anew, *anew));
     return {};
+  }
+
+  /// The plan that the ledger has the run by; of a shard its whole's.
+  Result<void> keep_plan(const Plan& plan) {
+    if (settings_.shard) digest_ = settings_.shard->digest;
+    return in_.ledger.set_plan(id_, digest_, to_json(settings_.shard ? settings_.shard->set.plan : plan).dump());
   }
 
   Result<void> recover() {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "io/files/scratch.h"
 #include "io/http/scripted_server_test_support.h"
@@ -103,6 +104,54 @@ TEST_P(Lease, OfManyThatTakeItAtOnceOneHasIt) {
     }
   }
   EXPECT_EQ(have, 1);
+}
+
+TEST_P(Lease, PartsAreHeldBesideOneAnotherAndTheWholeBesideNone) {
+  const auto part = [&](const std::string& name) { return StoreLease::take_part(target, "expire-objects", name); };
+  {
+    const auto first = part("1"), second = part("2");
+    ASSERT_TRUE(first) << first.error().message;
+    ASSERT_TRUE(second) << second.error().message;
+    EXPECT_EQ(error_of(part("1")).kind, Kind::busy) << "the same part is not held twice";
+    EXPECT_EQ(error_of(take()).kind, Kind::busy);
+    EXPECT_TRUE(content().is_discarded()) << "who was turned away leaves nothing";
+    EXPECT_TRUE((*first)->alive());
+  }
+  const auto whole = take();
+  ASSERT_TRUE(whole) << whole.error().message;
+  EXPECT_EQ(error_of(part("1")).kind, Kind::busy);
+  EXPECT_EQ(keys_of(*store), (std::multiset<std::string>{key}));
+}
+
+TEST_P(Lease, OfAWholeAndAPartThatAreTakenAtOnceNotBothAreHeld) {
+  for (int round = 0; round < 10; ++round) {
+    Result<std::unique_ptr<StoreLease>> whole = nullptr, part = nullptr;
+    {
+      std::jthread one([&] { whole = take(); });
+      std::jthread other([&] { part = StoreLease::take_part(target, "expire-objects", "1"); });
+    }
+    EXPECT_FALSE(whole && part);
+  }
+  EXPECT_THAT(keys_of(*store), IsEmpty());
+}
+
+TEST_P(Lease, OfAWholeThatIsOverIsTakenOutOfTheWayOfAPartAndCannotBeRenewed) {
+  auto sleeper = take({.length = 0s, .renew_every = 3600s, .margin = 0s});
+  ASSERT_TRUE(sleeper) << sleeper.error().message;
+  // Over by its own words, and of another machine: this very process would count as there.
+  json there = content();
+  there["host"] = "web-2";
+  there["boot"] = "another";
+  there["lease_seconds"] = 1;
+  put(*store, key, there.dump());
+  Result<std::unique_ptr<StoreLease>> part = fail(Kind::busy, "");
+  while (!part && part.error().kind == Kind::busy) {
+    std::this_thread::yield();
+    part = StoreLease::take_part(target, "expire-objects", "1", {.length = 1s, .margin = 0s});
+  }
+  ASSERT_TRUE(part) << part.error().message;
+  EXPECT_FALSE((*sleeper)->renew());
+  EXPECT_FALSE((*sleeper)->alive());
 }
 
 TEST_P(Lease, IsRenewedInTheBackgroundAndStaysItsOwn) {

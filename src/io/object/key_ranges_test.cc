@@ -142,6 +142,50 @@ TEST_P(Ranges, GiveEachKeyOnceHoweverKeysAreSpread) {
   EXPECT_GT(bucket.ranges, 0U) << "then this shows nothing";
 }
 
+TEST_P(Ranges, WithEndsOfTheirOwnThatMeetGiveTogetherEachKeyOnce) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(fmt::format("seed {}", seed));
+  std::mt19937 random(seed);
+  std::set<std::string> keys;
+  for (int i = 0; i < 2'000; ++i) keys.insert(GetParam().key(random, i));
+  Bucket bucket({keys.begin(), keys.end()});
+  std::set<std::string> cuts;
+  for (int i = 0; i < 4; ++i) cuts.insert(bucket.keys[random() % bucket.keys.size()]);
+  cuts.insert(GetParam().key(random, 7'777));  // one that need not be there
+  std::vector<std::string> given;
+  KeyRange range;
+  const auto list = [&] {
+    PagedListing listing = bucket.listing();
+    listing.keys = range;
+    const auto answer = list_by_ranges(listing, 4, [&](const ObjectInfo& object) -> Result<bool> {
+      EXPECT_TRUE(range.has(object.key)) << object.key;
+      given.push_back(object.key);
+      return true;
+    });
+    EXPECT_EQ(*answer, Ranged::whole);
+  };
+  for (const std::string& cut : cuts) {
+    range.last = cut;
+    list();
+    range = {.after = cut};
+  }
+  list();
+  EXPECT_EQ(sorted(given), bucket.keys);
+}
+
+TEST(RangesWithEnds, OfAServerThatIgnoresThemOrListsInAnotherOrderAreSeen) {
+  Bucket deaf({"a", "b", "c", "d"});
+  deaf.ignores_after = true;
+  PagedListing listing = deaf.listing();
+  listing.keys = {.after = "b", .last = "c"};
+  const auto nothing = [](const ObjectInfo&) -> Result<bool> { return true; };
+  EXPECT_EQ(*list_by_ranges(listing, 2, nothing), Ranged::unordered);
+  Bucket folders({"a/b", "a.b", "a.c", "b"}, by_folders);
+  listing = folders.listing();
+  listing.keys = {.last = "a.b"};
+  EXPECT_EQ(*list_by_ranges(listing, 2, nothing), Ranged::unordered);
+}
+
 TEST_P(Ranges, GiveWhatStaysOnceWhileWhatIsListedIsRemoved) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE(fmt::format("seed {}", seed));
