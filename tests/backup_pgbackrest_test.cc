@@ -95,8 +95,9 @@ TEST(PgBackRest, ArchivingThatFailsIsToldInPlanAndRun) {
   EXPECT_THAT(notes_of(it.plan("app")), Not(HasSubstr("archiving")));
   it.app->sql("alter system set archive_command = 'false pgbackrest'; select pg_reload_conf()");
   it.app->sql("create table made_since (id int); select pg_switch_wal()");
-  await([&] { return it.value("select (last_failed_time > last_archived_time)::text from pg_stat_archiver") == "true"; },
-        "archiving has failed");
+  await(
+      [&] { return it.value("select (last_failed_time > last_archived_time)::text from pg_stat_archiver") == "true"; },
+      "archiving has failed");
   EXPECT_THAT(notes_of(it.plan("app")), HasSubstr("archiving of the write-ahead log fails"));
   it.app->environment["PGBACKREST_ARCHIVE_TIMEOUT"] = "2";
   const Answer failed = it.run("app");
