@@ -24,7 +24,7 @@ std::string when(Instant at) { return format_instant(std::chrono::floor<std::chr
 
 /// As parse_instant reads it.
 std::string in_utc(std::string_view expression) {
-  return fmt::format("to_char({} at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')", expression);
+  return fmt::format("to_char({} at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')", expression);
 }
 
 }  // namespace
