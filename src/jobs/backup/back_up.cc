@@ -1,13 +1,11 @@
 // The task that backs up: plans with a look at the database and the store, and executes object by object.
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "core/random.h"
 #include "core/text.h"
 #include "io/files/copy.h"
 #include "io/sql/database_url.h"
@@ -20,6 +18,7 @@
 #include "jobs/backup/manifest.h"
 #include "jobs/backup/parallel_dump.h"
 #include "jobs/backup/postgres_dump.h"
+#include "jobs/backup/scratch_file.h"
 #include "jobs/backup/sqlite_dump.h"
 #include "jobs/backup/stored_object.h"
 #include "jobs/backup/tidying.h"
@@ -38,23 +37,6 @@ bool is_sqlite(const Policy& policy) {
   const auto url = sql::parse_database_url(policy.database.url);
   return url && url->dialect == sql::Dialect::sqlite;
 }
-
-/// A file in the state directory that goes when this does.
-class ScratchFile {
- public:
-  explicit ScratchFile(const StateDirectory& state)
-      : name_(fmt::format("backup-{}.sqlite", random_hex(6))), path_(state.folder().path() + '/' + name_) {}
-  ~ScratchFile() {
-    for (const char* end : {"", "-wal", "-shm", "-journal"}) ::unlink((path_ + end).c_str());
-  }
-  ScratchFile(const ScratchFile&) = delete;
-  ScratchFile& operator=(const ScratchFile&) = delete;
-  const std::string& name() const { return name_; }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string name_, path_;
-};
 
 class BackUp final : public Task {
  public:
@@ -109,6 +91,7 @@ class BackUp final : public Task {
   Result<std::vector<std::unique_ptr<Lock>>> lock() const override { return lock_policy(policy_); }
 
   Result<void> recover(RunContext& run) const override {
+    remove_scratch_files(policy_, run);
     auto store = object::open(policy_.store);
     if (!store && store.error().kind == Kind::not_found) return {};
     if (!store) return std::unexpected(std::move(store).error());
@@ -266,7 +249,7 @@ class BackUp final : public Task {
       manifest.server = manifest.client = connection->version();
       manifest.database_size = TRY(sql::file_size_of(reading));
     }
-    const ScratchFile copy(run.state());
+    const ScratchFile copy(run.state(), policy_);
     TRY(sql::back_up_file(reading, copy.path()));
     TRY(run.checkpoint("copied"));
     sql::Target copied = reading;
