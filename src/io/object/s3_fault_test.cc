@@ -195,12 +195,12 @@ TEST_P(S3Faults, WherePartsDoNotSuitTheServerItsWordsAndWhatToDoAreSaid) {
   const Error too_many = refused(test_tuning(), Bytes{1});
   EXPECT_THAT(too_many.message, testing::HasSubstr("Part number too large."));
   EXPECT_THAT(too_many.hint, testing::HasSubstr("stores: max_parts"));
-  // It was told so, and the object is larger than was guessed: the last parts grow.
+  // It was told so, and the object is larger by far than was guessed.
   S3Tuning few = test_tuning();
   few.most_parts = 10;
-  const Error unequal = refused(few, Bytes{1});
-  EXPECT_THAT(unequal.message, testing::HasSubstr("must have the same length"));
-  EXPECT_THAT(unequal.hint, testing::HasSubstr("of one size alone"));
+  const Error too_large = refused(few, Bytes{1});
+  EXPECT_THAT(too_large.message, testing::HasSubstr("does not fit into 10 parts"));
+  EXPECT_THAT(too_large.hint, testing::HasSubstr("of one size alone"));
 }
 
 TEST_P(S3Faults, AnErrorUnderAStatusOf200EndsAnUploadOrIsRepeated) {
