@@ -188,7 +188,11 @@ class Dump {
     const std::string statement = TRY(copy_out_statement(entry, part.condition));
     TRY(sql::copy_out(moment_->session(part.session), statement, rows));
     TRY(block.end());
-    tables_[i] = {.schema = entry.schema, .name = entry.tag, .rows = rows.so_far(), .at = {.part = number_of(i)}};
+    tables_[i] = {.schema = entry.schema,
+                  .name = entry.tag,
+                  .rows = rows.so_far(),
+                  .at = {.part = number_of(i)},
+                  .root = root_of(entry)};
     return {};
   }
 
