@@ -82,7 +82,7 @@ TEST_P(DirectoryOf, IsByStockProgramsTheArchiveThatPgDumpWrites) {
         "create table words (a regclass, b money, c timestamptz, d real, e interval, f bytea)",
         "insert into words values ('audit_logs', 1234.56, now(), 0.1::real, '1 day 2 hours', '\\x00ff')",
         "create table gone (a int, b int, c int)", "insert into gone values (1, 2, 3)", "alter table gone drop b",
-        "create table \"Quoted \"\"name\"\".x\" (\"a \"\"b\" int, \"c) FROM stdin;\" text)",
+        "create table \"Quoted \"\"name\"\".x\" (\"a \"\"b\" int, \"c) FROM stdin\" text)",
         "insert into \"Quoted \"\"name\"\".x\" values (1, e'back\\\\slash \\t tab \\n line')",
         "select lo_create(4294967200), lo_from_bytea(0, 'small'), lo_from_bytea(0, decode(repeat('5a00ff', 800000), "
         "'hex'))"})

@@ -54,6 +54,7 @@ json to_json(const TableContents& table) {
             {"rows", to_json(table.rows)},
             {"offset", table.at.offset}};
   if (table.at.part > 0) line["part"] = table.at.part;
+  if (!table.root.empty()) line["root"] = text(table.root);
   return line;
 }
 
@@ -75,7 +76,8 @@ void read_line(const json& line, Contents& contents) {
         {.schema = text_from(line.at("schema")),
          .name = text_from(*table),
          .rows = tally_from(line.at("rows")),
-         .at = {.part = line.value("part", std::uint32_t{0}), .offset = line.at("offset").get<std::uint64_t>()}});
+         .at = {.part = line.value("part", std::uint32_t{0}), .offset = line.at("offset").get<std::uint64_t>()},
+         .root = line.contains("root") ? text_from(line.at("root")) : std::string{}});
   } else if (const auto kind = line.find("definition"); kind != line.end()) {
     contents.definitions.push_back({.kind = text_from(*kind),
                                     .schema = text_from(line.at("schema")),
@@ -91,6 +93,28 @@ void read_line(const json& line, Contents& contents) {
     for (std::size_t i = 0; i < contents.large_object_blocks.size(); ++i)
       contents.large_object_blocks[i].part = parts.at(i);
   }
+}
+
+using Roots = std::map<std::pair<std::string, std::string>, std::string>;
+
+void add_roots(const std::vector<TableContents>& tables, Roots& roots) {
+  for (const TableContents& table : tables)
+    if (!table.root.empty()) roots.emplace(std::pair(table.schema, table.name), table.root);
+}
+
+/// With one table instead of all that have the same root.
+std::vector<TableContents> by_root(const std::vector<TableContents>& tables, const Roots& roots) {
+  std::vector<TableContents> out;
+  std::map<std::string, Tally> sums;
+  for (const TableContents& table : tables) {
+    const auto root = roots.find({table.schema, table.name});
+    if (root == roots.end())
+      out.push_back(table);
+    else
+      sums[root->second].add(table.rows);
+  }
+  for (const auto& [root, rows] : sums) out.push_back({.schema = {}, .name = root, .rows = rows});
+  return out;
 }
 
 /// "INDEX" as people write it within a line.
@@ -231,9 +255,14 @@ Result<Contents> read_contents(std::string_view text) {
 
 std::vector<std::string> differences(const Contents& backup, const Contents& restored, std::size_t most) {
   Findings findings(most);
+  Roots roots;
+  add_roots(backup.tables, roots);
+  add_roots(restored.tables, roots);
+  const std::vector<TableContents> wanted_tables = by_root(backup.tables, roots),
+                                   restored_tables = by_root(restored.tables, roots);
   std::map<std::pair<std::string, std::string>, const TableContents*> there;
-  for (const TableContents& table : restored.tables) there.emplace(std::pair(table.schema, table.name), &table);
-  for (const TableContents& table : backup.tables) {
+  for (const TableContents& table : restored_tables) there.emplace(std::pair(table.schema, table.name), &table);
+  for (const TableContents& table : wanted_tables) {
     const auto found = there.find({table.schema, table.name});
     if (found == there.end()) {
       findings.add(fmt::format("table {} is missing", name_of(table.schema, table.name)));

@@ -73,6 +73,9 @@ struct TableContents {
   std::string schema{}, name{};
   Tally rows{};
   BlockPlace at{};
+  /// "public.felt", where its rows are loaded into that one, and may come to another of its partitions: a hash of an
+  /// enum is another one in each database (pg_dump.c, forcePartitionRootLoad).
+  std::string root{};
   bool operator==(const TableContents&) const = default;
 };
 
@@ -101,6 +104,7 @@ Result<void> write(const Contents& contents, Sink& sink);
 Result<Contents> read_contents(std::string_view text);
 
 /// What a restored database has not, or has otherwise, or beyond: one line each, at most `most`, then "and N more".
+/// Partitions with a root are compared together.
 std::vector<std::string> differences(const Contents& backup, const Contents& restored, std::size_t most = 20);
 
 }  // namespace steward::backup

@@ -14,6 +14,10 @@ namespace steward::backup {
 /// an extension's configuration table, "WHERE …"; mostly empty. corrupt: it is no such statement. Pure.
 Result<std::string> copy_out_statement(const TocEntry& entry, std::string_view condition);
 
+/// The table that an entry's rows are loaded into, where that is another than its own: "public.felt", the root of its
+/// partitions. Empty else. Pure.
+std::string root_of(const TocEntry& entry);
+
 /// "schema"."table", for a statement; PostgreSQL takes any name in quotes.
 std::string quoted_name(std::string_view schema, std::string_view table);
 

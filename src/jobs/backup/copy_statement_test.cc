@@ -33,6 +33,13 @@ TEST(CopyOutStatement, OfAnExtensionsTableHasItsCondition) {
             "COPY (SELECT * FROM \"public\".\"kept\" where true) TO STDOUT");
 }
 
+TEST(RootOfATable, IsNamedOnlyWhereItsRowsAreLoadedByWayOfIt) {
+  EXPECT_EQ(root_of({.tag = "signals", .copy = "COPY public.signals (id) FROM stdin;\n", .schema = "public"}), "");
+  EXPECT_EQ(root_of({.tag = "q\"x", .copy = "COPY public.\"q\"\"x\" (id) FROM stdin;\n", .schema = "public"}), "");
+  EXPECT_EQ(root_of({.tag = "felt_1", .copy = "COPY public.felt (m) FROM stdin;\n", .schema = "public"}),
+            "public.felt");
+}
+
 TEST(CopyOutStatement, OfWhatIsNoneIsCorrupt) {
   for (const char* other : {"", "INSERT INTO t", "COPY t FROM stdin;", "COPY public.t (a) TO stdout;",
                             "COPY public.t a, b FROM stdin;", "COPY \"public.t (a) FROM stdin;"})

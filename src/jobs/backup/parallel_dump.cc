@@ -9,6 +9,7 @@
 #include <optional>
 #include <stop_token>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/text.h"
@@ -160,7 +161,8 @@ class Dump {
     std::vector<std::size_t> mine;
     for (std::size_t i = 0; i < moment_->parts().size(); ++i)
       if (moment_->parts()[i].session == session) mine.push_back(i);
-    std::ranges::stable_sort(mine, std::ranges::greater{}, [this](std::size_t i) { return moment_->parts()[i].size; });
+    std::ranges::sort(mine, std::ranges::greater{},
+                      [this](std::size_t i) { return std::pair(moment_->parts()[i].size, i); });
     for (const std::size_t i : mine) {
       const Result<void> copied = copy(i);
       if (!copied) return crew_.failed(copied.error());
@@ -188,7 +190,11 @@ class Dump {
     const std::string statement = TRY(copy_out_statement(entry, part.condition));
     TRY(sql::copy_out(moment_->session(part.session), statement, rows));
     TRY(block.end());
-    tables_[i] = {.schema = entry.schema, .name = entry.tag, .rows = rows.so_far(), .at = {.part = number_of(i)}};
+    tables_[i] = {.schema = entry.schema,
+                  .name = entry.tag,
+                  .rows = rows.so_far(),
+                  .at = {.part = number_of(i)},
+                  .root = root_of(entry)};
     return {};
   }
 

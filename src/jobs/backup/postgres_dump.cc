@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "io/process/piped.h"
 #include "io/sql/postgres_environment.h"
+#include "jobs/backup/copy_statement.h"
 #include "jobs/backup/pg_archive.h"
 
 namespace steward::backup {
@@ -74,8 +75,11 @@ class DumpListener final : public ArchiveListener {
       contents_.large_objects = objects_.finish();
       contents_.large_object_blocks.push_back({.offset = offset_});
     } else {
-      contents_.tables.push_back(
-          {.schema = entry.schema, .name = entry.tag, .rows = rows_.so_far(), .at = {.offset = offset_}});
+      contents_.tables.push_back({.schema = entry.schema,
+                                  .name = entry.tag,
+                                  .rows = rows_.so_far(),
+                                  .at = {.offset = offset_},
+                                  .root = root_of(entry)});
     }
     return {};
   }
