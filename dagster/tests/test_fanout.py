@@ -34,9 +34,11 @@ CONFIGURATION = """
 version: 1
 databases:
   app: {url}
+stores:
+  shots: "s3://{bucket}"
 cleanup:
   purge-signals: {{kind: rows, table: signals, age_column: at, age: 30 days}}
-  expire-objects: {{kind: objects, bucket: "s3://{bucket}", age: 90 days}}
+  expire-objects: {{kind: objects, store: shots, age: 90 days}}
 jobs:
   cleanup: {{scheduler: dagster}}
 """
