@@ -48,9 +48,12 @@ struct ShardsOfRows : testing::Test {
     (void)transaction;
     EXPECT_TRUE(app.db().query("select 1 from signals where id = " + std::to_string(id) + " for update"));
     auto started = app.start(words(shard));
+    // Another connection: within a transaction the server shows its sessions as they were at first.
+    const auto watcher = sql::connect({.url = app.environment["DATABASE_URL"]});
+    EXPECT_TRUE(watcher);
     await(
         [&] {
-          const auto waiting = app.db().query(
+          const auto waiting = (*watcher)->query(
               "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and "
               "datname = current_database()");
           return waiting && sql::to_integer(waiting->rows.at(0).at(0)) > 0;
@@ -137,10 +140,12 @@ TEST_F(ShardsOfRows, AShardIsNeverRunTwiceAtOnceNorBesideTheWhole) {
   auto transaction = app.db().begin();
   ASSERT_TRUE(transaction);
   auto shard = stopped_at(1, 50, *transaction);
+  ::kill(shard->pid(), SIGSTOP);  // it would go round the row after five seconds
   EXPECT_EQ(run(1).exit_code, 75);
   EXPECT_EQ(app.steward({"run", task_name, "--json"}).exit_code, 75);
   EXPECT_EQ(run(2).exit_code, 0) << "another one goes on beside it";
   (void)transaction->rollback();
+  ::kill(shard->pid(), SIGCONT);
   EXPECT_EQ(shard->wait().exit_code, 0);
   EXPECT_EQ(app.count("signals"), 10);
 }

@@ -34,9 +34,11 @@ CONFIGURATION = """
 version: 1
 databases:
   app: {url}
+stores:
+  shots: "s3://{bucket}"
 cleanup:
   purge-signals: {{kind: rows, table: signals, age_column: at, age: 30 days}}
-  expire-objects: {{kind: objects, bucket: "s3://{bucket}", age: 90 days}}
+  expire-objects: {{kind: objects, store: shots, age: 90 days}}
 jobs:
   cleanup: {{scheduler: dagster}}
 """
@@ -197,7 +199,7 @@ def process_of_shard(shop: Shop, shard: int) -> int | None:
 
 
 def test_a_shard_of_rows_that_is_killed_is_tried_again_alone_and_nothing_is_done_twice(shop: Shop) -> None:
-    shop.rows(old=60_000, new=500)
+    shop.rows(old=60_000, new=10_000)
     # Somebody has a row at the end of the first shard: it comes to that after its first batches, and waits.
     words = ["psql", "-qX", shop.url, "-c", "begin; select 1 from signals where id = 20000 for update", "-c"]
     with subprocess.Popen([*words, "select pg_sleep(600)"], stdout=subprocess.DEVNULL) as other:
@@ -216,7 +218,7 @@ def test_a_shard_of_rows_that_is_killed_is_tried_again_alone_and_nothing_is_done
         shop.sql(f"select pg_terminate_backend(pid) from pg_stat_activity where {holder}")
         other.wait(timeout=60)
     assert dagster.wait(timeout=300) == 0, shop.log()
-    assert shop.sql("select count(*), min(id) from signals") == "500|60001"
+    assert shop.sql("select count(*), min(id) from signals") == "10000|60001"
     events = shop.events()
     assert retried(events) == ["carry_out_shard[purge_signals_1]"]
     made = materialised(events)["purge-signals"]

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "core/text.h"
 #include "run/asking.h"
@@ -68,14 +69,15 @@ std::optional<Word> last_word(const ledger::ShardRun& one) {
   return word.planned.items == 0 ? std::nullopt : std::optional(std::move(word));
 }
 
-/// What is gone of what was there at first, where `last` of it was left, of which `done` went then.
-Amount gone(const Amount& first, const Amount& last, const Amount& done) {
-  const auto both = [](std::uint64_t there, std::uint64_t then, std::uint64_t now) {
-    return std::max(there, then) - then + now;
+/// What a run that was killed had removed: what the next one did not find any more, and no less than it had said.
+Amount removed_by_killed(const Word& killed, const Word& next) {
+  const auto missing = [](std::uint64_t there, std::uint64_t then, std::uint64_t said) {
+    return std::max(said, there - std::min(there, then));
   };
-  Amount out{.items = both(first.items, last.items, done.items)};
-  if (first.bytes && last.bytes && done.bytes)
-    out.bytes = Bytes{both(first.bytes->count, last.bytes->count, done.bytes->count)};
+  Amount out{.items = missing(killed.planned.items, next.planned.items, killed.done.items)};
+  if (killed.planned.bytes && next.planned.bytes)
+    out.bytes = Bytes{
+        missing(killed.planned.bytes->count, next.planned.bytes->count, killed.done.bytes.value_or(Bytes{}).count)};
   return out;
 }
 
@@ -87,20 +89,27 @@ std::uint64_t items_in(const std::vector<Skip>& skips) {
 
 ShardOutcome outcome_of(const Shard& shard, const std::vector<ledger::ShardRun>& runs) {
   ShardOutcome out{.shard = shard};
-  std::optional<Word> first, last;
+  std::optional<Word> killed;
+  bool is_first = true;
   for (const ledger::ShardRun& one : runs) {
     if (one.run.shard != shard.number) continue;
     out.runs.push_back(one.run.id);
     out.status = ledger::name_of(one.run.status);
     auto word = last_word(one);
     if (!word) continue;
-    if (!first) first = word;
-    last = std::move(word);
+    if (std::exchange(is_first, false)) out.planned = word->planned;
+    if (killed) {
+      const Amount before = removed_by_killed(*killed, *word);
+      out.done.add(before.items, before.bytes);
+    }
+    killed.reset();
+    out.skipped = word->skipped;
+    if (one.tasks.empty())
+      killed = std::move(word);
+    else
+      out.done.add(word->done.items, word->done.bytes);
   }
-  if (!last) return out;
-  out.planned = first->planned;
-  out.done = gone(out.planned, last->planned, last->done);
-  out.skipped = std::move(last->skipped);
+  if (killed) out.done.add(killed->done.items, killed->done.bytes);
   return out;
 }
 

@@ -68,8 +68,8 @@ struct ShardOutcome {
   std::string status = "not_run";  ///< Of its last run: as ledger::Status has it.
   std::vector<std::string> runs{};
   Amount planned{};  ///< By its first run.
-  /// What is gone: what its last run did, and what was not there any more when that began. So it is exact also where a
-  /// run was killed before it could say what it had done.
+  /// What its runs have removed. Of one that was killed before it could say so: what the next one did not find any
+  /// more.
   Amount done{};
   std::vector<Skip> skipped{};  ///< By its last run.
 };
