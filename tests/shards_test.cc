@@ -20,10 +20,13 @@ const std::string task_name = "cleanup/purge-signals";
 struct ShardsOfRows : testing::Test {
   /// `old` rows that are due, with ids from 1, and behind them `fresh` ones that are not.
   void fill(int old, int fresh) {
-    app.sql("insert into signals (id, idea_id, timestamp, engagement_rate, details, content_hash) select i, 1, now() - "
-            "case when i <= " +
-            std::to_string(old) + " then interval '40 days' else interval '1 day' end, 0.5, null, 'x' from "
-            "generate_series(1, " + std::to_string(old + fresh) + ") i; analyze signals");
+    app.sql(
+        "insert into signals (id, idea_id, timestamp, engagement_rate, details, content_hash) select i, 1, now() - "
+        "case when i <= " +
+        std::to_string(old) +
+        " then interval '40 days' else interval '1 day' end, 0.5, null, 'x' from "
+        "generate_series(1, " +
+        std::to_string(old + fresh) + ") i; analyze signals");
   }
   json hand_out(int count, std::vector<std::string> more = {}) {
     std::vector<std::string> words{"shards", task_name, "--count", std::to_string(count), "--json"};
@@ -50,8 +53,9 @@ struct ShardsOfRows : testing::Test {
     EXPECT_TRUE(watcher);
     await(
         [&] {
-          const auto waiting = (*watcher)->query("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and "
-                                              "datname = current_database()");
+          const auto waiting = (*watcher)->query(
+              "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and "
+              "datname = current_database()");
           return waiting && sql::to_integer(waiting->rows.at(0).at(0)) > 0;
         },
         "the shard waits for the row");
@@ -184,8 +188,9 @@ TEST_F(ShardsOfRows, AllOfThemRemoveNoMoreThanThePlanHas) {
   hand_out(2);
   EXPECT_EQ(run(1).exit_code, 0);
   // Old rows that came in late: more than the plan has, though fewer than all that it has.
-  app.sql("insert into signals select i, 1, now() - interval '50 days', 0.5, null, 'late' from generate_series(1000, "
-          "1004) i");
+  app.sql(
+      "insert into signals select i, 1, now() - interval '50 days', 0.5, null, 'late' from generate_series(1000, "
+      "1004) i");
   const Answer refused = run(2);
   EXPECT_EQ(refused.exit_code, 3) << refused.out;
   EXPECT_EQ(task(refused.json(), "purge-signals")["error"]["code"], "plan-outdated");
@@ -204,17 +209,19 @@ TEST_F(ShardsOfRows, WhatWouldWaitForAnApprovalIsNotHandedOut) {
 }
 
 TEST_F(ShardsOfRows, AreCutByTheWholeKeyAlsoWhereThatHasSeveralColumns) {
-  app.sql("create table visits (site text, number int, at timestamptz not null, primary key (site, number));"
-          "insert into visits select 'site ' || i % 3, i, now() - interval '40 days' from generate_series(1, 900) i");
-  app.file("steward.yaml", "databases:\n  app: ${DATABASE_URL}\ncleanup:\n"
-                           "  purge-visits: {kind: rows, table: visits, age_column: at, age: 30 days}\n");
+  app.sql(
+      "create table visits (site text, number int, at timestamptz not null, primary key (site, number));"
+      "insert into visits select 'site ' || i % 3, i, now() - interval '40 days' from generate_series(1, 900) i");
+  app.file("steward.yaml",
+           "databases:\n  app: ${DATABASE_URL}\ncleanup:\n"
+           "  purge-visits: {kind: rows, table: visits, age_column: at, age: 30 days}\n");
   app.environment["STEWARD_CONFIG"] = app.path("steward.yaml");
   const json handed_out = app.steward({"shards", "cleanup/purge-visits", "--count", "4", "--json"}).json();
   ASSERT_THAT(handed_out["shards"], SizeIs(4)) << handed_out;
   EXPECT_EQ(handed_out["shards"][1]["last"], (json{"site 1", "448"})) << handed_out;
   for (int shard = 1; shard <= 4; ++shard) {
-    const Answer answer = app.steward({"run", "cleanup/purge-visits", "--plan", handed_out["digest"], "--shard",
-                                       std::to_string(shard), "--json"});
+    const Answer answer = app.steward(
+        {"run", "cleanup/purge-visits", "--plan", handed_out["digest"], "--shard", std::to_string(shard), "--json"});
     EXPECT_EQ(task(answer.json(), "purge-visits")["done"]["items"], 225) << answer.out;
   }
   EXPECT_EQ(app.count("visits"), 0);

@@ -88,8 +88,8 @@ Result<std::optional<std::string>> Asking::asked_by_another(const Job& job, std:
 
 Result<bool> Asking::waits(const Job& job, const Step& step, bool task_asks, TaskResult& result) {
   if (approval_ || step.readiness != Readiness::ready) return false;
-  Question question = TRY(
-      question_for(ledger_, job.name, step, settings_.approval.required || task_asks, settings_.unattended));
+  Question question =
+      TRY(question_for(ledger_, job.name, step, settings_.approval.required || task_asks, settings_.unattended));
   if (settings_.allow_removal.contains(step.task)) question.brake.reset();
   if (!question.any()) return false;
   result.status = "waiting";

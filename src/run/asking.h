@@ -24,7 +24,8 @@ Result<Plan> asked_plan(const ledger::Approval& approval, const ledger::Run& run
 /// Whether nobody else could approve: of the users that there are, one alone may.
 Result<bool> has_one_approver(ledger::Ledger& ledger);
 
-/// What is to be asked of a step of the job (run/questions.h), looking at the one by which its task was last carried out.
+/// What is to be asked of a step of the job (run/questions.h), looking at the one by which its task was last carried
+/// out.
 Result<Question> question_for(ledger::Ledger& ledger, std::string_view job, const Step& step, bool required,
                               bool unattended);
 

@@ -194,9 +194,8 @@ class Running {
       context.cutoff = approved != nullptr && approved->readiness == Readiness::ready ? std::optional(approved->cutoff)
                                                                                       : std::nullopt;
       const auto broken = broken_.find(slot.info.name);
-      Step step = broken != broken_.end()
-                      ? failed_step(slot, broken->second)
-                      : TRY(plan_task(slot, job_, context, rules));
+      Step step =
+          broken != broken_.end() ? failed_step(slot, broken->second) : TRY(plan_task(slot, job_, context, rules));
       if (context_.cancelled()) return std::unexpected(context_.why_stopped());
       if (behind && !step.brake) step.brake = behind;
       plan.steps.push_back(std::move(step));

@@ -1,4 +1,5 @@
-/// Shards: a step of a plan, cut into parts of near-equal work that several processes, or machines, carry out side by side.
+/// Shards: a step of a plan, cut into parts of near-equal work that several processes, or machines, carry out side by
+/// side.
 ///
 ///   plan 3f2a… of cleanup/purge-signals, 8,000,000 rows
 ///     shard 1   (      … 1000219]   2,001,500
@@ -6,7 +7,8 @@
 ///     shard 3   (2000402 …       )   3,999,600
 ///
 /// Promises  - Ranges meet at a key: whatever the keys are, and whatever was inserted since, each is in exactly one.
-///           - The plan is of the whole: what it pins (target, filter, cutoff) and its brakes hold for each shard, and all
+///           - The plan is of the whole: what it pins (target, filter, cutoff) and its brakes hold for each shard, and
+///           all
 ///             shards together remove no more than it has (run/ledger/shards.h).
 #pragma once
 #include <cstdint>
@@ -44,8 +46,8 @@ struct Shard {
 
 /// The ranges that meet at these keys, which ascend: one more than there are keys. Pure.
 std::vector<ShardRange> ranges_between(const std::vector<ShardKey>& cuts);
-/// Where to cut what `ascending` is a sample of, so that `count` parts are near-equal: up to `count - 1` of its keys, each
-/// once, and none that is not UTF-8, since ranges are kept and handed on as JSON. Pure.
+/// Where to cut what `ascending` is a sample of, so that `count` parts are near-equal: up to `count - 1` of its keys,
+/// each once, and none that is not UTF-8, since ranges are kept and handed on as JSON. Pure.
 std::vector<ShardKey> cuts_of(const std::vector<ShardKey>& ascending, std::uint64_t count);
 /// Splits an amount in proportion to the weights; their sum is the amount. Pure.
 std::vector<Amount> shares_of(const Amount& whole, const std::vector<std::uint64_t>& weights);
@@ -75,8 +77,8 @@ class KeySample {
 
 /// How a step is cut.
 struct Split {
-  std::vector<Shard> shards{};    ///< One at least.
-  std::string one_because{};      ///< Where it is one that could have been several: why.
+  std::vector<Shard> shards{};  ///< One at least.
+  std::string one_because{};    ///< Where it is one that could have been several: why.
 };
 /// `planned`, cut as this sample of it is: what comes first in its order of keys, and so on.
 Split cut_by(const std::vector<ShardKey>& ascending, std::uint64_t count, const Amount& planned);
@@ -85,7 +87,7 @@ Split in_one(const Step& step, std::string because);
 
 /// A plan and its shards, as they were handed out.
 struct ShardSet {
-  Plan plan{};  ///< Of one task alone.
+  Plan plan{};                 ///< Of one task alone.
   bool allow_removal = false;  ///< Somebody has let the whole past its brakes.
   Split split{};
   const Step& step() const { return plan.steps.front(); }

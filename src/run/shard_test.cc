@@ -41,9 +41,7 @@ class Keys {
 };
 
 object::KeyRange as_range(const ShardRange& range) {
-  const auto name = [](const std::optional<ShardKey>& key) {
-    return key ? std::optional(key->front()) : std::nullopt;
-  };
+  const auto name = [](const std::optional<ShardKey>& key) { return key ? std::optional(key->front()) : std::nullopt; };
   return {.after = name(range.after), .last = name(range.last)};
 }
 
@@ -58,8 +56,8 @@ TEST(Shards, RangesMeetSoThatAnyKeyIsInExactlyOneWhateverComesLater) {
     const Split split = cut_by(sample.ascending(), 1 + keys.up_to(9), {.items = there});
     for (int i = 0; i < 50; ++i) {
       const std::string key = keys.any();  // as likely one that was not there
-      const auto holds = std::ranges::count_if(
-          split.shards, [&](const Shard& shard) { return as_range(shard.range).has(key); });
+      const auto holds =
+          std::ranges::count_if(split.shards, [&](const Shard& shard) { return as_range(shard.range).has(key); });
       ASSERT_EQ(holds, 1) << "key \"" << key << '"';
     }
   }

@@ -25,14 +25,14 @@ Result<std::optional<Error>> refusal_of(const Step& step, const Job& job, bool t
                                         const HandOutSettings& settings, ledger::Ledger& ledger) {
   const bool allowed = settings.allow_removal && step.brake && step.brake->code.starts_with("brake-");
   if (step.brake && !allowed) return step.brake;
-  Question question = TRY(
-      question_for(ledger, job.name, step, settings.approval.required || task_asks, settings.unattended));
+  Question question =
+      TRY(question_for(ledger, job.name, step, settings.approval.required || task_asks, settings.unattended));
   question.brake.reset();  // it is let past, or was refused above
   if (!question.any()) return std::nullopt;
-  return Error{Kind::refused,
-               fmt::format("{}: {}, and shards cannot wait for an approval", step.task,
-                           fmt::join(reasons_of(question), "; ")),
-               fmt::format("Run it as a whole: steward run {}/{}", job.name, step.task), "shards-approval"};
+  return Error{
+      Kind::refused,
+      fmt::format("{}: {}, and shards cannot wait for an approval", step.task, fmt::join(reasons_of(question), "; ")),
+      fmt::format("Run it as a whole: steward run {}/{}", job.name, step.task), "shards-approval"};
 }
 
 struct Found {
@@ -74,8 +74,8 @@ Amount removed_by_killed(const Word& killed, const Word& next) {
   };
   Amount out{.items = missing(killed.planned.items, next.planned.items, killed.done.items)};
   if (killed.planned.bytes && next.planned.bytes)
-    out.bytes = Bytes{missing(killed.planned.bytes->count, next.planned.bytes->count,
-                              killed.done.bytes.value_or(Bytes{}).count)};
+    out.bytes = Bytes{
+        missing(killed.planned.bytes->count, next.planned.bytes->count, killed.done.bytes.value_or(Bytes{}).count)};
   return out;
 }
 
@@ -116,8 +116,8 @@ ShardOutcome outcome_of(const Shard& shard, const std::vector<ledger::ShardRun>&
 Result<HandedOut> hand_out(Job& job, const std::string& task, const HandOutSettings& settings, const Clock& clock,
                            const StateDirectory& state, ledger::Ledger& ledger) {
   KeySample sample;
-  Plan plan = TRY(plan_job(job, {task}, settings.environment, settings.brakes, clock, state, &ledger, settings.barred,
-                           &sample));
+  Plan plan = TRY(
+      plan_job(job, {task}, settings.environment, settings.brakes, clock, state, &ledger, settings.barred, &sample));
   const TaskSlot& slot = slot_of(job, task);
   const Step& step = plan.steps.front();
   if (step.error) return std::unexpected(*step.error);

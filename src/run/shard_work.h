@@ -46,8 +46,8 @@ struct HandedOut {
   ShardSet set{};
 };
 
-/// Plans one task of the job and hands it out. refused where its run would be (code "shards-approval": it would wait for
-/// an approval); the task's own error where it cannot be planned.
+/// Plans one task of the job and hands it out. refused where its run would be (code "shards-approval": it would wait
+/// for an approval); the task's own error where it cannot be planned.
 Result<HandedOut> hand_out(Job& job, const std::string& task, const HandOutSettings& settings, const Clock& clock,
                            const StateDirectory& state, ledger::Ledger& ledger);
 
@@ -68,7 +68,8 @@ struct ShardOutcome {
   std::string status = "not_run";  ///< Of its last run: as ledger::Status has it.
   std::vector<std::string> runs{};
   Amount planned{};  ///< By its first run.
-  /// What its runs have removed. Of one that was killed before it could say so: what the next one did not find any more.
+  /// What its runs have removed. Of one that was killed before it could say so: what the next one did not find any
+  /// more.
   Amount done{};
   std::vector<Skip> skipped{};  ///< By its last run.
 };

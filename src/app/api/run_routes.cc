@@ -146,7 +146,8 @@ Result<Response> retry_run(const Context& context, const Call& call) {
     return fail(Kind::refused, fmt::format("run {} has not ended: it is {}", before.id, ledger::name_of(before.status)),
                 "Cancel it first.", "not-ended");
   if (before.shard > 0)
-    return fail(Kind::refused, fmt::format("run {} is of one shard, which whoever handed it out tries again", before.id),
+    return fail(Kind::refused,
+                fmt::format("run {} is of one shard, which whoever handed it out tries again", before.id),
                 fmt::format("steward run {}/{} --plan {} --shard {}", before.job, before.scope,
                             before.plan_digest.substr(0, 12), before.shard),
                 "shard");

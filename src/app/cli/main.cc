@@ -184,7 +184,8 @@ class Grammar {
         "Examples:\n"
         "  steward shards cleanup/purge-signals --count 16\n"
         "  steward run cleanup/purge-signals --plan 4f2a91c0 --shard 3     on any machine with this ledger\n"
-        "  steward shards cleanup/purge-signals --plan 4f2a91c0            what all of them did; exit 1 until all have");
+        "  steward shards cleanup/purge-signals --plan 4f2a91c0            what all of them did; exit 1 until all "
+        "have");
   }
 
   void add_serve() {

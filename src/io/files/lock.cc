@@ -36,7 +36,8 @@ class Locks {
     if (found == held_.end()) {
       Opened own = open_beneath(folder, "", O_RDONLY | O_DIRECTORY, Calls::portable);
       if (!own) return failure(own.error(), "lock", shown, folder);
-      if (retried([&] { return flock(own->fd(), std::get<int>(key) | LOCK_NB); }) != 0) return refused(errno, shown, folder);
+      if (retried([&] { return flock(own->fd(), std::get<int>(key) | LOCK_NB); }) != 0)
+        return refused(errno, shown, folder);
       // For is_locked(): of a flock nobody can ask without trying to take it. Keeps nobody out by itself.
       struct flock asked = whole(F_RDLCK);
       (void)fcntl(own->fd(), F_OFD_SETLK, &asked);

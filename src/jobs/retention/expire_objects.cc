@@ -285,7 +285,8 @@ class ExpireObjects final : public Task {
     const Addresses addresses(store);
     const object::KeyRange range = keys();
     TRY(store.list_uploads([&](const object::Upload& upload) -> Result<bool> {
-      if (upload.begun < cutoff && range.has(upload.key) && !object_belongs_to_steward(out_of_reach_, addresses.of(upload.key)))
+      if (upload.begun < cutoff && range.has(upload.key) &&
+          !object_belongs_to_steward(out_of_reach_, addresses.of(upload.key)))
         found.push_back(upload);
       return true;
     }));

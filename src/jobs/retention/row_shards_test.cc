@@ -44,10 +44,8 @@ struct RowShards : testing::Test {
   }
   Job job() const {
     Job job{.name = "cleanup"};
-    RowPolicy policy{.rows = {.database = {.url = database->url()},
-                              .table = "t",
-                              .age_column = "at",
-                              .age = *parse_age("30 days")}};
+    RowPolicy policy{
+        .rows = {.database = {.url = database->url()}, .table = "t", .age_column = "at", .age = *parse_age("30 days")}};
     TaskSlot slot{.info = {.name = "purge-t"}};
     slot.task = purge_rows(slot.info, policy);
     job.tasks.push_back(std::move(slot));
@@ -78,8 +76,9 @@ struct RowShards : testing::Test {
     ShardWork work = TRY(shard_work(*mine.ledger, "cleanup", "purge-t", digest, number));
     TRY(narrow(part, "purge-t", work));
     RunSettings settings{.only = {"purge-t"}, .approved = work.set.plan, .shard = work};
-    return run_job(part, settings, {.clock = clock, .state = mine.state, .ledger = *mine.ledger,
-                                    .reporter = mine.reporter, .interrupted = at});
+    return run_job(
+        part, settings,
+        {.clock = clock, .state = mine.state, .ledger = *mine.ledger, .reporter = mine.reporter, .interrupted = at});
   }
   ShardSum sum(const std::string& digest) { return *sum_of(*own().ledger, "cleanup", "purge-t", digest); }
 
@@ -128,7 +127,8 @@ TEST_F(RowShards, WhateverTheKeysAreAndWhateverComesLaterEachRowIsInExactlyOne) 
   const auto insert = [&](int rows) {
     for (int i = 0; i < rows; ++i)
       sql("insert into t values (chr(97 + " + std::to_string(random() % 5) + ") || '''ü', " +
-          std::to_string(static_cast<int>(random() % 2'000) - 1'000) + ", now() - interval '40 days') on conflict do nothing");
+          std::to_string(static_cast<int>(random() % 2'000) - 1'000) +
+          ", now() - interval '40 days') on conflict do nothing");
   };
   insert(120);
   const HandedOut out = handed_out(5);
@@ -136,10 +136,8 @@ TEST_F(RowShards, WhateverTheKeysAreAndWhateverComesLaterEachRowIsInExactlyOne) 
   insert(200);
   std::int64_t together = 0;
   for (const Shard& shard : out.set.split.shards) {
-    auto table = Table::open({.database = {.url = database->url()},
-                              .table = "t",
-                              .age_column = "at",
-                              .age = *parse_age("30 days")});
+    auto table = Table::open(
+        {.database = {.url = database->url()}, .table = "t", .age_column = "at", .age = *parse_age("30 days")});
     ASSERT_TRUE(table) << table.error().message;
     ASSERT_TRUE(table->keep_to(shard.range));
     together += static_cast<std::int64_t>(table->survey(clock.now(), {})->planned);

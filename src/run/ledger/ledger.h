@@ -52,7 +52,7 @@ struct Process {
 struct Run {
   std::string id{};  ///< "20261123T030000Z-4f2a91": sorts by time.
   std::string job{};
-  std::string scope{};  ///< The tasks that were named, "purge-signals,purge-logs"; empty: the whole job.
+  std::string scope{};      ///< The tasks that were named, "purge-signals,purge-logs"; empty: the whole job.
   std::uint64_t shard = 0;  ///< Which shard of `plan_digest` it carries out, from 1; 0: it is no shard's.
   Status status = Status::running;
   Instant started{};

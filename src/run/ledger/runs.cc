@@ -322,9 +322,9 @@ Result<std::vector<TaskRecord>> tasks_of(LedgerDatabase& db, std::string_view ru
 }
 
 Result<std::vector<Run>> runs_of_shards(LedgerDatabase& db, std::string_view digest) {
-  return runs_of(TRY(db.query(
-      fmt::format("select {} from @runs where plan_digest = ?1 and shard > 0 order by started, id", columns),
-      {stored(digest)})));
+  return runs_of(TRY(
+      db.query(fmt::format("select {} from @runs where plan_digest = ?1 and shard > 0 order by started, id", columns),
+               {stored(digest)})));
 }
 
 Result<std::vector<std::uint64_t>> last_removed(LedgerDatabase& db, std::string_view job, std::string_view task,

@@ -1,5 +1,5 @@
-/// Plans that were handed out in shards, and how much of them each shard has taken on: in the ledger, since those who carry
-/// them out may be on machines that share nothing else.
+/// Plans that were handed out in shards, and how much of them each shard has taken on: in the ledger, since those who
+/// carry them out may be on machines that share nothing else.
 ///
 /// Promises  - All shards of a plan together take on no more than the plan has, whoever asks at the same moment.
 ///           - Entering a set a second time changes nothing.

@@ -40,7 +40,13 @@ constexpr std::string_view latest_instant =
 class SqlLedger final : public Ledger {
  public:
   SqlLedger(std::unique_ptr<LedgerDatabase> db, std::string id)
-      : db_(std::move(db)), id_(std::move(id)), agenda_(*db_), approvals_(*db_), people_(*db_), outbox_(*db_), shards_(*db_) {}
+      : db_(std::move(db)),
+        id_(std::move(id)),
+        agenda_(*db_),
+        approvals_(*db_),
+        people_(*db_),
+        outbox_(*db_),
+        shards_(*db_) {}
 
   const std::string& shown() const override { return db_->shown(); }
   const std::string& id() const override { return id_; }
@@ -78,8 +84,8 @@ class SqlLedger final : public Ledger {
   Result<std::vector<TaskRecord>> tasks(std::string_view run) override {
     return read([&] { return tasks_of(*db_, run); });
   }
-  Result<std::vector<std::uint64_t>> last_removed(std::string_view job, std::string_view task,
-                                                  std::size_t count, std::string_view but_for) override {
+  Result<std::vector<std::uint64_t>> last_removed(std::string_view job, std::string_view task, std::size_t count,
+                                                  std::string_view but_for) override {
     return read([&] { return ledger::last_removed(*db_, job, task, count, but_for); });
   }
   Result<std::vector<PastTask>> past_tasks(std::string_view job, std::string_view task, std::size_t count) override {

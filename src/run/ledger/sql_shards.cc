@@ -69,8 +69,8 @@ Result<ShardSetRecord> SqlShards::set(std::string_view job, std::string_view tas
 Result<void> SqlShards::take_on(std::string_view digest, std::uint64_t number, std::uint64_t items) {
   return db_.change([&]() -> Result<void> {
     // Locks the set's row: of two shards that ask at once, one sees what the other has taken on.
-    const sql::Rows sets =
-        TRY(db_.query("update @shard_sets set ceiling = ceiling where digest = ?1 returning ceiling", {stored(digest)}));
+    const sql::Rows sets = TRY(
+        db_.query("update @shard_sets set ceiling = ceiling where digest = ?1 returning ceiling", {stored(digest)}));
     if (sets.rows.empty()) return no_such_set(digest);
     const std::uint64_t ceiling = count_of(sets.rows.front().front());
     std::uint64_t others = 0, own = 0;
@@ -80,12 +80,14 @@ Result<void> SqlShards::take_on(std::string_view digest, std::uint64_t number, s
     }
     const std::uint64_t now = std::max(own, items);
     if (now > own && others + now > ceiling)
-      return fail(Kind::refused,
-                  fmt::format("shard {} has {} items now, and with the {} of the others that is more than the {} of the "
-                              "plan",
-                              number, format_count(now), format_count(others), format_count(ceiling)),
-                  "Hand out a fresh plan with `steward shards`.", "plan-outdated");
-    TRY(db_.execute("insert into @shards_taken (digest, number, taken) values (?1, ?2, ?3) "
+      return fail(
+          Kind::refused,
+          fmt::format("shard {} has {} items now, and with the {} of the others that is more than the {} of the "
+                      "plan",
+                      number, format_count(now), format_count(others), format_count(ceiling)),
+          "Hand out a fresh plan with `steward shards`.", "plan-outdated");
+    TRY(
+        db_.execute("insert into @shards_taken (digest, number, taken) values (?1, ?2, ?3) "
                     "on conflict (digest, number) do update set taken = excluded.taken",
                     {stored(digest), stored(number), stored(now)}));
     return {};
