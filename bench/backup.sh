@@ -28,8 +28,9 @@ if [ "${BENCH_STORE:-}" = s3 ]; then
   acts=dump
   start_server s3_versity
   [ -x "$mc" ] || GOBIN=$tools GOFLAGS=-buildvcs=false GOTOOLCHAIN=auto "$(newest_go)" install github.com/minio/mc@latest
-  export MC_CONFIG_DIR=$work/mc
-  "$mc" --quiet alias set bench "$AWS_ENDPOINT_URL" "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" >/dev/null
+  export AWS_ACCESS_KEY_ID=$STEWARD_TEST_S3_ACCESS_KEY AWS_SECRET_ACCESS_KEY=$STEWARD_TEST_S3_SECRET_KEY
+  export AWS_REGION=us-east-1 AWS_ENDPOINT_URL=$STEWARD_TEST_S3_VERSITY MC_CONFIG_DIR=$work/mc
+  export MC_HOST_bench=${AWS_ENDPOINT_URL/:\/\//://$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY@}
   "$mc" --quiet mb bench/backups >/dev/null
   store=s3://backups
 fi
