@@ -255,42 +255,39 @@ Result<void> PgBackRestProgram::learn_version() {
               fmt::format("Install {}.{} or a later one.", oldest.first, oldest.second));
 }
 
+Result<process::Piped> PgBackRestProgram::start(std::string_view command, std::vector<std::string> options,
+                                                std::string_view told) const {
+  options.push_back(fmt::format("--log-level-console={}", told));
+  options.emplace_back("--log-level-stderr=error");
+  options.emplace_back("--no-log-timestamp");
+  return process::Piped::start({.command = {.arguments = as_user(words(command, std::move(options))),
+                                            .environment = environment_,
+                                            .directory = "/"},
+                                .stop = stop_});
+}
+
 Result<std::string> PgBackRestProgram::ask(std::string_view command, std::vector<std::string> options,
                                            const std::string& act) const {
   std::string out;
-  options.emplace_back("--log-level-console=off");
-  options.emplace_back("--log-level-stderr=error");
-  options.emplace_back("--no-log-timestamp");
-  auto program = process::Piped::start({.command = {.arguments = as_user(words(command, std::move(options))),
-                                                    .environment = environment_,
-                                                    .directory = "/"},
-                                        .stop = stop_});
-  if (!program) return std::unexpected(std::move(program).error());
+  process::Piped program = TRY(start(command, std::move(options), "off"));
   std::array<std::byte, 16384> buffer{};
   for (std::size_t n = 1; n > 0; out.append(reinterpret_cast<const char*>(buffer.data()), n))
-    n = TRY(program->output().read(buffer));
-  const auto ended = program->finish(act);
+    n = TRY(program.output().read(buffer));
+  const auto ended = program.finish(act);
   if (!ended && ended.error().kind == Kind::interrupted) return std::unexpected(ended.error());
-  if (!ended) return std::unexpected(error_said(program->said(), act, ended.error()));
+  if (!ended) return std::unexpected(error_said(program.said(), act, ended.error()));
   return out;
 }
 
 Result<void> PgBackRestProgram::run(std::string_view command, std::vector<std::string> options, const std::string& act,
                                     const std::function<Result<void>(const LogLine&)>& take,
                                     const std::function<Result<void>()>& check) const {
-  options.emplace_back("--log-level-console=detail");
-  options.emplace_back("--log-level-stderr=error");
-  options.emplace_back("--no-log-timestamp");
-  auto program = process::Piped::start({.command = {.arguments = as_user(words(command, std::move(options))),
-                                                    .environment = environment_,
-                                                    .directory = "/"},
-                                        .stop = stop_});
-  if (!program) return std::unexpected(std::move(program).error());
+  process::Piped program = TRY(start(command, std::move(options), "detail"));
   Lines lines;
   Joiner joiner(take);
   Result<void> ours{};
   {
-    const std::jthread reader([&] { read_lines(program->output(), lines); });
+    const std::jthread reader([&] { read_lines(program.output(), lines); });
     std::vector<std::string> some;
     for (bool more = true; more;) {
       more = lines.take(some);
@@ -298,14 +295,14 @@ Result<void> PgBackRestProgram::run(std::string_view command, std::vector<std::s
         if (ours) ours = joiner.add(line);
       if (ours) ours = check();
       // Told to end, it gives back its lock and its session in the server.
-      if (!ours) program->stop();
+      if (!ours) program.stop();
     }
   }
   if (ours) ours = joiner.flush();
-  const auto ended = program->finish(act);
+  const auto ended = program.finish(act);
   if (!ours) return ours;
   if (ended || ended.error().kind == Kind::interrupted) return ended;
-  return std::unexpected(error_said(program->said(), act, ended.error()));
+  return std::unexpected(error_said(program.said(), act, ended.error()));
 }
 
 std::string for_a_shell(const std::vector<std::string>& words) {

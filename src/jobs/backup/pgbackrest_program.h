@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "io/process/piped.h"
 #include "jobs/backup/pgbackrest.h"
 
 namespace steward::backup {
@@ -49,6 +50,8 @@ class PgBackRestProgram {
  private:
   Result<void> learn_version();
   std::vector<std::string> as_user(std::vector<std::string> words) const;
+  /// `told`: the level of what it writes to its standard output.
+  Result<process::Piped> start(std::string_view command, std::vector<std::string> options, std::string_view told) const;
   std::string path_{}, user_{}, version_{};
   std::vector<std::string> environment_{}, options_{};
   std::stop_token stop_{};

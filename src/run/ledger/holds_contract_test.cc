@@ -22,13 +22,6 @@ struct HoldsContract : OnEachDatabase {
   }
 };
 
-template <class T>
-std::vector<std::string> ids_of(const std::vector<T>& items) {
-  std::vector<std::string> out;
-  for (const T& item : items) out.push_back(item.id);
-  return out;
-}
-
 TEST_P(HoldsContract, AFreezeIsInForceUntilItsEndOrUntilItIsLifted) {
   ASSERT_TRUE(ledger->add_freeze({.id = "f-1", .reason = "it's \"moving\"", .who = "ada", .made = noon}));
   ASSERT_TRUE(ledger->add_freeze({.id = "f-2", .reason = "audit", .who = "ada", .made = noon, .until = noon + 1h}));

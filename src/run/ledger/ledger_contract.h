@@ -14,6 +14,13 @@ namespace steward::ledger {
 
 using LedgerRun = Run;  // in a test's class, Run is Google Test's
 
+template <class T>
+std::vector<std::string> ids_of(const std::vector<T>& items) {
+  std::vector<std::string> out;
+  for (const T& item : items) out.push_back(item.id);
+  return out;
+}
+
 /// On PostgreSQL (STEWARD_TEST_POSTGRES) and SQLite; a suite derives from it, and says `ON_EACH_DATABASE(Suite)`.
 struct OnEachDatabase : testing::TestWithParam<sql::Dialect> {
   void SetUp() override {

@@ -24,13 +24,6 @@ struct LedgerContract : OnEachDatabase {
   }
 };
 
-template <class T>
-std::vector<std::string> ids_of(const std::vector<T>& items) {
-  std::vector<std::string> out;
-  for (const T& item : items) out.push_back(item.id);
-  return out;
-}
-
 TEST_P(LedgerContract, SaysWhetherItCanBeWritten) {
   EXPECT_TRUE(ledger->check_writable());
   const auto read_only = open({.url = database->url(), .read_only = true});
