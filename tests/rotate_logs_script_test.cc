@@ -71,7 +71,7 @@ TEST_F(Crontab, AProgramThatIsNowhereIsSaid) {
 }
 
 /// An ordinary user, who has neither all rights nor another's files.
-struct OrdinaryUser : testing::Test {
+struct OrdinaryUsersLogs : testing::Test {
   Application app;
   static constexpr uid_t nobody = 65534;
 
@@ -95,7 +95,7 @@ struct OrdinaryUser : testing::Test {
   }
 };
 
-TEST_F(OrdinaryUser, InAFolderThatIsAnothersNothingMovesAndOneLineSaysWhoseItIs) {
+TEST_F(OrdinaryUsersLogs, InAFolderThatIsAnothersNothingMovesAndOneLineSaysWhoseItIs) {
   const Answer answer = rotate();
   EXPECT_EQ(answer.exit_code, 4) << answer.out << answer.err;
   const auto error = task(answer.json(), "logs")["error"];
@@ -105,7 +105,7 @@ TEST_F(OrdinaryUser, InAFolderThatIsAnothersNothingMovesAndOneLineSaysWhoseItIs)
   EXPECT_EQ(app.content("logs/web.log"), "one\n");
 }
 
-TEST_F(OrdinaryUser, AnothersLogInAFolderOfOnesOwnIsMovedWholeOrStays) {
+TEST_F(OrdinaryUsersLogs, AnothersLogInAFolderOfOnesOwnIsMovedWholeOrStays) {
   give("logs", nobody);
   fs::permissions(app.path("logs/web.log"), fs::perms::owner_read | fs::perms::owner_write);
   const Answer answer = rotate();

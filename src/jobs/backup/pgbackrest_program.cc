@@ -46,7 +46,7 @@ Result<std::string> on_path() {
 /// Whom it runs as. A repository with files of root's would keep the server from archiving into it.
 Result<std::string> user_for(const std::string& wanted) {
   const bool is_root = geteuid() == 0;
-  const std::string name = wanted.empty() && is_root ? "postgres" : wanted;
+  std::string name = wanted.empty() && is_root ? "postgres" : wanted;
   if (name.empty()) return name;
   const passwd* user = getpwnam(name.c_str());
   if (user == nullptr)
