@@ -28,6 +28,7 @@ namespace steward::harness {
 namespace {
 using namespace std::chrono_literals;
 using ledger::Status;
+using testing::AnyOf;
 using testing::HasSubstr;
 
 TEST_F(Serve, StartsWhatIsQueuedAndKeepsWhatItSaid) {
@@ -257,7 +258,8 @@ TEST_F(ServeInTheMiddle, WhereBothAreKilledTheNextDaemonSaysSo) {
   ::kill(process_of("r1"), SIGKILL);
   const auto second = daemon();
   await_status("r1", Status::interrupted);
-  EXPECT_THAT(error_of("r1"), HasSubstr("gone"));
+  // It may find it still dying.
+  EXPECT_THAT(error_of("r1"), AnyOf(HasSubstr("gone"), HasSubstr("ended without a word")));
   EXPECT_EQ(ledger->runs({})->size(), 1u) << "no retry was asked for";
 }
 
