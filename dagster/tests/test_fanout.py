@@ -268,7 +268,9 @@ def test_what_a_brake_stops_is_handed_to_nobody_and_not_tried_again(shop: Shop) 
     assert retried(events) == []
     (failure,) = [event for event in events if event.is_step_failure]
     assert failure.step_key == "hand_out_shards"
-    said = failure.step_failure_data.user_failure_data.description
+    user_failure = failure.step_failure_data.user_failure_data
+    said = user_failure.description if user_failure else None
+    assert said is not None
     assert "would remove 2,000 of 2,001 items" in said
     assert shop.steward("runs")["runs"] == []
 
