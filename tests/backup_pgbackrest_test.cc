@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "harness/own_stanza.h"
+#include "io/files/scratch.h"
 
 namespace steward::harness {
 namespace {
@@ -261,7 +262,7 @@ TEST(PgBackRest, WhereItIsMissingOrMayNotBecomeItsUserIsSaidInOneLine) {
   EXPECT_THAT(app.steward({"doctor"}).out, HasSubstr("Install the package pgbackrest."));
   EXPECT_EQ(app.steward({"run", "backup/app"}).exit_code, 1);
 
-  if (::geteuid() != 0) GTEST_SKIP() << "only root becomes somebody else";
+  files::need_root();
   app.environment.erase("PATH");
   app.environment["STEWARD_STATE_DIR"] = app.path("state-of-nobody");
   fs::create_directories(app.path("state-of-nobody"));

@@ -58,9 +58,7 @@ struct Word {
 std::optional<Word> last_word(const ledger::ShardRun& one) {
   if (!one.tasks.empty()) {
     TaskResult result = task_result_from(json::parse(one.tasks.front().detail, nullptr, false));
-    // What was refused before it began has done nothing, and may have planned what is held by now.
-    const bool began = result.done.items > 0 || (result.status != "refused" && result.planned.items > 0);
-    if (!began && result.status != "succeeded") return std::nullopt;
+    if (result.status != "succeeded" && result.planned.items == 0) return std::nullopt;
     return Word{.planned = result.planned, .done = result.done, .skipped = std::move(result.skipped)};
   }
   const json progress = json::parse(one.run.progress, nullptr, false);

@@ -17,8 +17,7 @@ constexpr const char* put_word = "x-amz-meta-steward-put";
 
 constexpr const char* hint_of_parts =
     "Some servers allow fewer parts than AWS (stores: max_parts), or parts of one size alone, as they are while an "
-    "object "
-    "is no larger than was expected.";
+    "object is no larger than was expected.";
 
 /// Each server has its own word for a part that it does not take.
 Error refusal_of_parts(Error error, const S3Problem& problem) {
