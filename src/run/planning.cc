@@ -14,10 +14,6 @@ namespace {
 
 constexpr std::size_t runs_for_brakes = 50;
 
-}  // namespace
-
-namespace {
-
 std::vector<std::string> names_of(const Job& job) {
   std::vector<std::string> names;
   for (const TaskSlot& slot : job.tasks) names.push_back(slot.info.name);
