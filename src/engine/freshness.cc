@@ -38,7 +38,7 @@ Result<std::optional<Instant>> first_tick(ledger::Ledger& ledger, const std::str
 }
 
 Result<Freshness> freshness_of(ledger::Ledger& ledger, const ScheduledJob& job, const Watched& watched) {
-  Freshness out{.job = job.name, .task = watched.task, .is_proved = !watched.proof.empty()};
+  Freshness out{.job = job.name, .task = watched.task, .what = watched.what, .is_proved = !watched.proof.empty()};
   const ledger::MadeByTask made = TRY(ledger.made_by(job.name, watched.task));
   out.newest = made.began;
   if (out.is_proved) {
@@ -78,13 +78,13 @@ Result<std::vector<Freshness>> freshness(ledger::Ledger& ledger, std::span<const
 }
 
 std::string text_of(const Freshness& freshness, Instant now) {
-  const std::string_view what = freshness.task.ends_with(".copy") ? "copy" : "backup";
   if (freshness.newest)
-    return fmt::format("the newest {} by {} is {} old", what, freshness.task, format_span(now - *freshness.newest));
+    return fmt::format("the newest {} by {} is {} old", freshness.what, freshness.task,
+                       format_span(now - *freshness.newest));
   if (freshness.since)
-    return fmt::format("there is no {} by {}, {} after the first was to be made", what, freshness.task,
+    return fmt::format("there is no {} by {}, {} after the first was to be made", freshness.what, freshness.task,
                        format_span(now - *freshness.since));
-  return fmt::format("there is no {} by {} yet", what, freshness.task);
+  return fmt::format("there is no {} by {} yet", freshness.what, freshness.task);
 }
 
 Result<void> Staleness::look(std::span<const ScheduledJob> jobs, Instant now) {

@@ -29,6 +29,7 @@ namespace steward::engine {
 
 struct Freshness {
   std::string job{}, task{};
+  std::string what = "backup";                            ///< Watched::what.
   std::optional<Instant> newest{};                        ///< When the run began that made it.
   bool is_proved = false;                                 ///< A task proves them.
   std::optional<Instant> proved{};                        ///< When the newest run began that proved one.

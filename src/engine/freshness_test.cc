@@ -80,6 +80,8 @@ TEST_F(FreshnessTest, IsTheAgeOfTheNewestSuccessAndOfTheNewestProof) {
   EXPECT_EQ(found(midnight).proved, midnight - 48h);
   EXPECT_EQ(found(midnight).proof_took, 90'500ms);
   EXPECT_EQ(text_of(found(midnight + 3h), midnight + 3h), "the newest backup by app is 27 h old");
+  jobs[0].watched[0].what = "copy";
+  EXPECT_EQ(text_of(found(midnight + 3h), midnight + 3h), "the newest copy by app is 27 h old");
   jobs[0].watched[0].proof.clear();
   EXPECT_EQ(found(midnight).proved, std::nullopt);
   EXPECT_FALSE(found(midnight).is_proved);

@@ -33,7 +33,8 @@ namespace steward::engine {
 /// A task whose work has to be made anew all the time: a backup, whose newest may not be too old (engine/freshness.h).
 struct Watched {
   std::string task{};
-  std::string proof{};  ///< The task that proves what it makes; empty: none does.
+  std::string what = "backup";  ///< That it makes, in a word for people: "backup", "copy".
+  std::string proof{};          ///< The task that proves what it makes; empty: none does.
   std::chrono::hours stale_after{};
 };
 

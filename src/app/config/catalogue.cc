@@ -242,7 +242,7 @@ std::vector<engine::Watched> watched_backups(const Settings& settings) {
                    .stale_after = backup::stale_after});
     // Each night's is copied: a second store that has none of it for a day is no second store.
     if (spec.policy && spec.policy->copy && !spec.several)
-      out.push_back({.task = backup::copy_info(spec).name, .stale_after = backup::stale_after});
+      out.push_back({.task = backup::copy_info(spec).name, .what = "copy", .stale_after = backup::stale_after});
   }
   return out;
 }
