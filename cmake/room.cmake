@@ -49,10 +49,18 @@ function(steward_room name)
   endif()
 endfunction()
 
+# What only tests have is not optimised: it compiles in two thirds of the time so, and what the tests try is optimised.
+function(steward_compile_quickly target)
+  if(NOT STEWARD_SANITIZE)
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
+endfunction()
+
 # A test program whose every case is a test of ctest.
 function(steward_test name)
   cmake_parse_arguments(TEST "" "" "SOURCES;LINKS;LABELS" ${ARGN})
   add_executable(${name} ${TEST_SOURCES})
+  steward_compile_quickly(${name})
   target_link_libraries(${name} PRIVATE ${TEST_LINKS} GTest::gmock GTest::gtest GTest::gtest_main)
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600 LABELS "${TEST_LABELS}")
 endfunction()
