@@ -26,7 +26,7 @@ END2
   shift
   {
     echo "$logs/*.log {"
-    printf '  %s\n' daily dateext "dateformat .%Y%m%dT%s" "rotate 7" "olddir $logs/archive" createolddir missingok notifempty nocreate "su root root" "$@"
+    printf '  %s\n' daily dateext "dateformat .%Y%m%dT%s" "rotate 1000" "olddir $logs/archive" createolddir missingok notifempty nocreate "su root root" "$@"
     echo "}"
   } >"$work/logrotate.conf"
 }

@@ -199,8 +199,10 @@ class RestoredServer {
   explicit RestoredServer(std::string data) : data_(std::move(data)) {
     OwnStanza::postgres(
         fmt::format("/usr/lib/postgresql/15/bin/pg_ctl start --silent --wait --timeout=60 -D {0} --log={0}.log "
-                    "-o \"-c listen_addresses= -c unix_socket_directories=/tmp -c port=5999 -c archive_mode=off\"",
+                    "-o \"-c listen_addresses= -c unix_socket_directories={0} -c port=5999 -c archive_mode=off\"",
                     data_));
+    // As a hot standby it takes connections before it is where it was told to recover to.
+    await([&] { return value("postgres", "select pg_is_in_recovery()::text") == "false"; }, "it has recovered");
   }
   ~RestoredServer() {
     OwnStanza::postgres(fmt::format("/usr/lib/postgresql/15/bin/pg_ctl stop --silent --mode=immediate -D {}", data_));
@@ -208,7 +210,7 @@ class RestoredServer {
   RestoredServer(const RestoredServer&) = delete;
   RestoredServer& operator=(const RestoredServer&) = delete;
   std::string value(const std::string& database, const std::string& query) const {
-    const auto connection = sql::connect({.url = "postgresql://postgres@/" + database + "?host=/tmp&port=5999"});
+    const auto connection = sql::connect({.url = "postgresql://postgres@/" + database + "?host=" + data_ + "&port=5999"});
     if (!connection) return connection.error().message;
     const auto rows = (*connection)->query(query);
     return rows ? sql::to_text(rows->rows.at(0).at(0)) : rows.error().message;

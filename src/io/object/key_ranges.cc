@@ -176,9 +176,10 @@ class RangeListing {
     if (!crossed && !beyond) return true;
     if (crossed && beyond && crossed->key == *beyond) return true;
     if (crossed && crossed->modified >= listing_.begun - just_written) return true;  // it was not there then
-    if (!beyond || (crossed && crossed->key < *beyond)) return false;
+    // The later of the two answers left out what had been removed since the earlier one.
+    const std::string& left_out = !beyond || (crossed && crossed->key < *beyond) ? crossed->key : *beyond;
     lock.unlock();
-    auto gone = listing_.is_gone(*beyond);  // was it removed since?
+    auto gone = listing_.is_gone(left_out);
     lock.lock();
     return gone;
   }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <fstream>
 #include <map>
 #include <mutex>
@@ -204,6 +205,44 @@ TEST_P(Ranges, GiveWhatStaysOnceWhileWhatIsListedIsRemoved) {
   ASSERT_TRUE(answer);
   EXPECT_EQ(*answer, Ranged::whole) << "a removal is no disorder";
   EXPECT_EQ(sorted(given), bucket.keys);
+}
+
+/// A page is asked for that crosses the end of its range; meanwhile what it crosses into is removed, and only then the
+/// range is cut, so that the key behind its new end is another.
+Ranged across_a_key_that_a_later_cut_does_not_see(bool is_gone) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  unsigned cuts = 0;
+  PagedListing listing{.keys = {.last = "l"}, .begun = noon};
+  const auto page_of = [](const std::vector<std::string>& keys, std::string next) {
+    ObjectPage page{.encoded = true};
+    for (const std::string& key : keys) page.objects.push_back({.key = key, .modified = noon - std::chrono::hours(999)});
+    page.next = std::move(next);
+    return page;
+  };
+  listing.page = [&](const PageQuestion& question) -> Result<ObjectPage> {
+    if (question.after == "l") return page_of({"m"}, "m");
+    if (question.one_key) {
+      const std::lock_guard lock(mutex);
+      ++cuts;
+      changed.notify_all();
+      return page_of({"n"}, "n");
+    }
+    if (question.next.empty()) return page_of({"a", "b"}, "b");
+    // The second cut is asked for when the first is done.
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return cuts >= 2; });
+    return page_of({"m", "n"}, "");
+  };
+  listing.is_gone = [&](const std::string& key) -> Result<bool> { return is_gone && key == "m"; };
+  const auto answer = list_by_ranges(listing, 2, [](const ObjectInfo&) -> Result<bool> { return true; });
+  EXPECT_TRUE(answer);
+  return answer.value_or(Ranged::stopped);
+}
+
+TEST(RangesWithEnds, AreInOrderWhereTheKeyBehindOneWasRemovedBeforeItWasCut) {
+  EXPECT_EQ(across_a_key_that_a_later_cut_does_not_see(true), Ranged::whole);
+  EXPECT_EQ(across_a_key_that_a_later_cut_does_not_see(false), Ranged::unordered) << "then the order is another";
 }
 
 TEST(Ranges, AreListedSideBySide) {
