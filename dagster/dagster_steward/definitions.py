@@ -17,6 +17,8 @@ from dagster_steward.running import TICK_TAG, run_steward
 
 logger = logging.getLogger("dagster_steward")
 
+_RETRY_ON_FAILURE_TAG = "dagster/retry_on_asset_or_op_failure"
+
 
 @dataclass(frozen=True)
 class _Names:
@@ -117,6 +119,12 @@ def _assets_of(job: Job, options: _Options) -> dg.AssetsDefinition:
     return carry_out
 
 
+def _run_tags(job: Job, options: _Options) -> dict[str, str]:
+    # An instance with run_retries would repeat what a safeguard has refused, and what waits for an approval. A step is
+    # tried again by its retry policy, which steward can stop; a run whose process died is repeated all the same.
+    return {_RETRY_ON_FAILURE_TAG: "false", **options.tags, "steward/job": job.name}
+
+
 def _job_of(job: Job, options: _Options) -> Any:
     return dg.define_asset_job(
         name=_names_of(job.name).job,
@@ -124,7 +132,7 @@ def _job_of(job: Job, options: _Options) -> Any:
         selection=dg.AssetSelection.assets(*(options.key(job, task) for task in job.ready)),
         # One step: a process of its own for it would be three more seconds.
         executor_def=dg.in_process_executor,
-        tags={**options.tags, "steward/job": job.name},
+        tags=_run_tags(job, options),
         hooks=set(options.hooks),
     )
 
@@ -146,7 +154,7 @@ def _fanout_of(job: Job, options: _Options) -> dg.JobDefinition | None:
             executor=options.fanout_executor,
             pool=options.fanout_pool,
             retry_policy=options.fanout_retry_policy,
-            tags={**options.tags, "steward/job": job.name},
+            tags=_run_tags(job, options),
             hooks=options.hooks,
         ),
     )

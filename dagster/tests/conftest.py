@@ -32,14 +32,47 @@ jobs:
 """
 
 
-class Shop:
-    """Where steward works, and what is left there."""
+class Installation:
+    """The program, a configuration, and a state directory of its own."""
 
-    def __init__(self, root: Path, binary: str) -> None:
+    def __init__(self, root: Path, binary: str, env: dict[str, str] | None = None) -> None:
         self.root = root
         self.binary = binary
         self.config = root / "steward.yaml"
-        self.env = {"STEWARD_STATE_DIR": str(root / "state"), "STEWARD_CONFIG": ""}
+        self.env = {"STEWARD_STATE_DIR": str(root / "state"), "STEWARD_CONFIG": "", **(env or {})}
+
+    def steward(self, *words: str) -> Any:
+        """What it answers, whatever its exit code."""
+        answer = subprocess.run(
+            [self.binary, "--config", str(self.config), *words, "--json"],
+            env={**os.environ, **self.env},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return json.loads(answer.stdout)
+
+    def runs(self) -> list[Any]:
+        """Newest first."""
+        return list(self.steward("runs")["runs"])
+
+    def definitions(self, **options: Any) -> dg.Definitions:
+        return steward_definitions(
+            self.config,
+            **{
+                "binary": self.binary,
+                "env": self.env,
+                "cache": self.root / "cache" / "catalogue.json",
+                **options,
+            },
+        )
+
+
+class Shop(Installation):
+    """Where steward works, and what is left there."""
+
+    def __init__(self, root: Path, binary: str) -> None:
+        super().__init__(root, binary)
         (root / "logs").mkdir()
         with sqlite3.connect(root / "app.db") as database:
             for table in ("orders", "signals"):
@@ -58,36 +91,16 @@ class Shop:
         at = time.time() - days * 86400
         os.utime(path, (at, at))
 
+    def add_old_signal(self) -> None:
+        with sqlite3.connect(self.root / "app.db") as database:
+            database.execute("insert into signals (created_at) values (?)", [OLD])
+
     def rows(self, table: str) -> int:
         with sqlite3.connect(self.root / "app.db") as database:
             return int(database.execute(f"select count(*) from {table}").fetchone()[0])
 
     def logs(self) -> list[str]:
         return sorted(path.name for path in (self.root / "logs").iterdir())
-
-    def steward(self, *words: str) -> Any:
-        answer = subprocess.run(
-            [self.binary, "--config", str(self.config), *words, "--json"],
-            env={**os.environ, **self.env},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return json.loads(answer.stdout)
-
-    def runs(self) -> list[Any]:
-        return list(self.steward("runs")["runs"])
-
-    def definitions(self, **options: Any) -> dg.Definitions:
-        return steward_definitions(
-            self.config,
-            **{
-                "binary": self.binary,
-                "env": self.env,
-                "cache": self.root / "cache" / "catalogue.json",
-                **options,
-            },
-        )
 
 
 @pytest.fixture

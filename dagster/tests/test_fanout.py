@@ -14,8 +14,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from dagster_steward.fanout import Shard, mapping_keys
 from dagster_steward.outputs import event_log_io_manager
-from tests.conftest import await_that
+from tests.conftest import Installation, await_that
 
 DEFINITIONS = """
 import dagster as dg
@@ -58,11 +59,20 @@ exec {binary!r} "$@"
 """
 
 
-class Shop:
+class Shop(Installation):
     """A database and a bucket of its own, and a Dagster."""
 
     def __init__(self, root: Path, binary: str) -> None:
-        self.root, self.binary = root, binary
+        super().__init__(
+            root,
+            binary,
+            {
+                "AWS_ENDPOINT_URL": os.environ["STEWARD_TEST_S3_VERSITY"],
+                "AWS_ACCESS_KEY_ID": os.environ["STEWARD_TEST_S3_ACCESS_KEY"],
+                "AWS_SECRET_ACCESS_KEY": os.environ["STEWARD_TEST_S3_SECRET_KEY"],
+                "AWS_REGION": "us-east-1",
+            },
+        )
         self.bucket = f"fanout-{uuid.uuid4().hex[:12]}"
         admin = os.environ["STEWARD_TEST_POSTGRES"]
         name = self.bucket.replace("-", "_")
@@ -72,16 +82,7 @@ class Shop:
         self.sql(f"create database {name}", admin)
         self.folder = Path(os.environ["STEWARD_TEST_S3_VERSITY_DATA"]) / self.bucket
         self.folder.mkdir()
-        self.config = root / "steward.yaml"
         self.config.write_text(CONFIGURATION.format(url=self.url, bucket=self.bucket))
-        self.env = {
-            "STEWARD_STATE_DIR": str(root / "state"),
-            "STEWARD_CONFIG": "",
-            "AWS_ENDPOINT_URL": os.environ["STEWARD_TEST_S3_VERSITY"],
-            "AWS_ACCESS_KEY_ID": os.environ["STEWARD_TEST_S3_ACCESS_KEY"],
-            "AWS_SECRET_ACCESS_KEY": os.environ["STEWARD_TEST_S3_SECRET_KEY"],
-            "AWS_REGION": "us-east-1",
-        }
         self.home = root / "home"
         self.home.mkdir()
         (self.home / "dagster.yaml").write_text(
@@ -111,16 +112,6 @@ class Shop:
 
     def left(self) -> int:
         return sum(1 for path in self.folder.rglob("*.csv"))
-
-    def steward(self, *words: str) -> Any:
-        answer = subprocess.run(
-            [self.binary, "--config", str(self.config), *words, "--json"],
-            env={**os.environ, **self.env},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return json.loads(answer.stdout)
 
     def start(self, config: dict[str, Any], binary: str | None = None) -> "subprocess.Popen[bytes]":
         """Dagster, as one step after another of the job needs it."""
@@ -250,7 +241,7 @@ def test_all_that_purges_is_fanned_out_and_no_more_at_once_than_the_pool_has_roo
     assert (shop.sql("select count(*) from signals"), shop.left()) == ("5", 5)
     assert set(materialised(shop.events())) == {"purge-signals", "expire-objects"}
     moments: list[tuple[str, int]] = []
-    for run in shop.steward("runs")["runs"]:
+    for run in shop.runs():
         moments += [(run["started"], 1), (run["ended"], -1)]
     assert len(moments) == 8
     under_way = most = 0
@@ -258,6 +249,21 @@ def test_all_that_purges_is_fanned_out_and_no_more_at_once_than_the_pool_has_roo
         under_way += change
         most = max(most, under_way)
     assert most <= 2
+
+
+def test_what_could_be_handed_out_is_done_and_reported_though_the_run_fails_for_another_task(shop: Shop) -> None:
+    shop.rows(old=2_000, new=1)
+    shop.objects(old=20, new=5)
+    assert shop.fan_out({"shards": 2}) != 0
+    assert (shop.sql("select count(*) from signals"), shop.left()) == ("2001", 5)
+    events = shop.events()
+    assert set(materialised(events)) == {"expire-objects"}
+    assert checked(events) == {"expire-objects: plan_equals_run": True}
+    (failure,) = [event for event in events if event.is_step_failure]
+    assert failure.step_key == "sum_up_shards"
+    said = failure.step_failure_data.user_failure_data
+    assert said is not None
+    assert (said.description or "").startswith("purge-signals: ")
 
 
 def test_what_a_brake_stops_is_handed_to_nobody_and_not_tried_again(shop: Shop) -> None:
@@ -268,11 +274,18 @@ def test_what_a_brake_stops_is_handed_to_nobody_and_not_tried_again(shop: Shop) 
     assert retried(events) == []
     (failure,) = [event for event in events if event.is_step_failure]
     assert failure.step_key == "hand_out_shards"
-    user_failure = failure.step_failure_data.user_failure_data
-    said = user_failure.description if user_failure else None
+    said = failure.step_failure_data.user_failure_data
     assert said is not None
-    assert "would remove 2,000 of 2,001 items" in said
-    assert shop.steward("runs")["runs"] == []
+    assert (said.description or "").startswith("purge-signals: ")
+    assert "would remove 2,000 of 2,001 items" in (said.description or "")
+    assert shop.runs() == []
+
+
+def test_shards_of_tasks_whose_names_are_alike_have_steps_of_their_own() -> None:
+    shards: list[Shard] = [
+        {"task": task, "digest": "d", "shard": shard} for task in ("old-rows", "old.rows") for shard in (1, 2)
+    ]
+    assert mapping_keys(shards) == ["old_rows_1", "old_rows_2", "old_rows_1_2", "old_rows_2_3"]
 
 
 def test_steps_hand_on_what_they_know_through_the_event_log_alone() -> None:

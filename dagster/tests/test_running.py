@@ -1,10 +1,13 @@
 """Jobs of steward's, carried out by Dagster's executor upon a shop."""
 
+import contextlib
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +169,37 @@ def test_a_program_that_is_gone_fails_the_step_alone(shop: Shop, instance: dg.Da
     assert not result.success
 
 
+def test_a_job_that_is_at_work_elsewhere_is_not_started_beside_it(shop: Shop, instance: dg.DagsterInstance) -> None:
+    with a_run_at_work(shop) as run:
+        (schedule,) = shop.definitions().schedules or ()
+        assert isinstance(schedule, dg.ScheduleDefinition)
+        told = schedule(
+            dg.build_schedule_context(
+                instance=instance, scheduled_execution_time=datetime(2026, 11, 29, 3, tzinfo=timezone.utc)
+            )
+        )
+        assert isinstance(told, dg.SkipReason)
+        assert told.skip_message == f"cleanup: run {run} is under way"
+
+
+@contextlib.contextmanager
+def a_run_at_work(shop: Shop) -> Iterator[str]:
+    """Started by hand; it waits for the database, and is cancelled at the end."""
+    other = sqlite3.connect(shop.root / "app.db", isolation_level=None)
+    other.execute("begin immediate")
+    words = [shop.binary, "--config", str(shop.config), "run", "cleanup/purge-signals"]
+    running = subprocess.Popen(words, env={**os.environ, **shop.env}, preexec_fn=hears_interrupts)
+    try:
+        yield await_that(
+            lambda: next((one["run"] for one in shop.runs() if one["status"] == "running"), None), "steward is at work"
+        )
+    finally:
+        running.send_signal(signal.SIGINT)
+        running.wait(timeout=120)
+        other.execute("rollback")
+        other.close()
+
+
 def look(shop: Shop, instance: dg.DagsterInstance) -> tuple[list[Any], str]:
     """What the sensor asks for, and what it says."""
     (sensor,) = shop.definitions().sensors or ()
@@ -193,11 +227,63 @@ def test_a_run_that_asks_goes_on_once_it_is_approved_and_once(shop: Shop, instan
     assert done.success
     assert set(materialised(done)) == {"archive-orders", "purge-signals", "purge-logs"}
     assert shop.rows("signals") == 1
-    assert [one["status"] for one in shop.runs()] == ["succeeded"]
+    (carried_out,) = shop.runs()
+    assert carried_out["status"] == "succeeded"
+    assert carried_out["trigger"] == "dagster"
+    assert carried_out["dagster_run"] == done.run_id != asked.run_id, "the run of Dagster's that has carried it out"
     assert look(shop, instance) == ([], "nothing waits for an approval")
     # Whoever would start it a second time is told so.
     assert not run_job(shop, instance, dict(request.tags)).success
     assert len(shop.runs()) == 1
+
+
+def approved(shop: Shop, instance: dg.DagsterInstance) -> str:
+    """A run that has asked, and may go on."""
+    shop.configure("scheduler: dagster, approval: required")
+    run_job(shop, instance)
+    run = str(shop.runs()[0]["run"])
+    shop.steward("approvals", "approve", run)
+    return run
+
+
+def test_a_run_of_dagsters_that_died_before_it_began_is_followed_by_another(
+    shop: Shop, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    run = approved(shop, instance)
+    keys: list[str] = []
+    tags: dict[str, str] = {}
+    for _ in range(3):
+        (request,), _said = look(shop, instance)
+        keys.append(request.run_key)
+        tags = dict(request.tags)
+        assert not run_job(shop, instance, tags, binary=str(tmp_path / "nowhere")).success
+    assert keys == [f"approval {run}", f"approval {run} 2", f"approval {run} 3"]
+    requests, said = look(shop, instance)
+    assert requests == []
+    assert said == (
+        f"run {run} of cleanup: approved, and 3 runs of Dagster's have ended before steward has taken it up: "
+        f"steward run cleanup --approval {run}"
+    )
+    # Whoever mends it and repeats one of these carries out what was approved.
+    repetition = {**tags, "dagster/parent_run_id": "r"}
+    assert run_job(shop, instance, repetition).success
+    assert [one["run"] for one in shop.runs()] == [run]
+    # And once it is done, a repetition is a run of its own, which asks.
+    assert not run_job(shop, instance, repetition).success
+    assert {one["status"] for one in shop.runs()} == {"succeeded", "waiting"}
+
+
+def test_what_is_approved_waits_for_a_run_of_its_job_to_end(shop: Shop, instance: dg.DagsterInstance) -> None:
+    shop.configure("scheduler: dagster, approval: required")
+    run_job(shop, instance)
+    (asked,) = shop.runs()
+    shop.configure()
+    with a_run_at_work(shop) as run:
+        shop.steward("approvals", "approve", asked["run"])
+        said = f"run {asked['run']} of cleanup: approved, and begins when run {run} has ended"
+        assert look(shop, instance) == ([], said)
+    (request,), _ = look(shop, instance)
+    assert run_job(shop, instance, dict(request.tags)).success
 
 
 def test_a_run_that_is_rejected_says_by_whom_and_why(shop: Shop, instance: dg.DagsterInstance) -> None:
