@@ -32,6 +32,15 @@ jobs:
 """
 
 
+OTHER_JOBS = """
+  backup: {{{backup}}}
+backup:
+  nightly: {{database: app, store: cold, proof: {{every: 7 days}}, keep: {{daily: 14}}}}
+rotate-logs:
+  web: {{folder: {root}/logs}}
+"""
+
+
 class Installation:
     """The program, a configuration, and a state directory of its own."""
 
@@ -84,6 +93,10 @@ class Shop(Installation):
 
     def configure(self, cleanup: str = "scheduler: dagster") -> None:
         self.config.write_text(CONFIGURATION.format(root=self.root, cleanup=cleanup))
+
+    def add_other_jobs(self, backup: str = "scheduler: dagster") -> None:
+        """A backup, and logs that are rotated."""
+        self.config.write_text(self.config.read_text().rstrip() + OTHER_JOBS.format(root=self.root, backup=backup))
 
     def log(self, name: str, days: float) -> None:
         path = self.root / "logs" / name

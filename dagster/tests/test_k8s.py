@@ -41,9 +41,8 @@ def test_the_definitions_of_the_chart_load(shop: Shop, monkeypatch: pytest.Monke
     dg.Definitions.validate_loadable(definitions)
     fanout = definitions.resolve_job_def("cleanup_fanout_job")
     assert fanout.executor_def.name == "k8s"
-    answer = process_config(resolve_to_config_type(fanout.executor_def.config_schema.config_type), {})
+    answer = fanout.executor_def.apply_config_mapping({"config": {}})
     assert answer.success, answer.errors
-    assert answer.value is not None
     assert answer.value["config"]["max_concurrent"] == 16
 
 

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -52,17 +52,8 @@ def test_a_run_does_the_work_and_every_task_is_an_asset(shop: Shop, instance: dg
     }
 
 
-OTHER_JOBS = """
-  backup: {{scheduler: dagster}}
-backup:
-  nightly: {{database: app, store: cold, proof: {{every: 7 days}}, keep: {{daily: 14}}}}
-rotate-logs:
-  web: {{folder: {root}/logs}}
-"""
-
-
 def test_a_backup_is_an_asset_whose_age_and_proof_are_checked(shop: Shop, instance: dg.DagsterInstance) -> None:
-    shop.config.write_text(shop.config.read_text().rstrip() + OTHER_JOBS.format(root=shop.root))
+    shop.add_other_jobs()
     definitions = shop.definitions()
     (schedule,) = [one for one in definitions.schedules or () if one.name == "daily_backup_schedule"]
     assert isinstance(schedule, dg.ScheduleDefinition)
@@ -74,7 +65,7 @@ def test_a_backup_is_an_asset_whose_age_and_proof_are_checked(shop: Shop, instan
 
 
 def test_rotated_logs_are_an_asset_too(shop: Shop, instance: dg.DagsterInstance) -> None:
-    shop.config.write_text(shop.config.read_text().rstrip() + OTHER_JOBS.format(root=shop.root))
+    shop.add_other_jobs()
     result = shop.definitions().resolve_job_def("rotate_logs_job").execute_in_process(instance=instance)
     assert set(materialised(result)) == {"web", "web.archive"}
     assert len(list((shop.root / "logs" / "archive").iterdir())) == 2
@@ -118,6 +109,40 @@ def test_a_task_that_fails_fails_the_run_and_the_others_are_materialised(
         if entry.dagster_event and "closed with exception" in entry.user_message
     ]
     assert error and error.cause and "signals" in error.cause.message
+
+
+def test_hooks_hear_of_a_run_that_fails(shop: Shop, instance: dg.DagsterInstance) -> None:
+    heard: list[str] = []
+
+    @dg.failure_hook
+    def tell(context: dg.HookContext) -> None:
+        heard.append(f"{context.job_name}: {context.op_exception}")
+
+    shop.steward("freeze", "--reason", "an audit")
+    assert not run_job(shop, instance, hooks={tell}).success
+    (told,) = heard
+    assert told.startswith("cleanup_job: ")
+
+
+def test_its_assets_have_checks_of_their_freshness_as_any_have(shop: Shop, instance: dg.DagsterInstance) -> None:
+    key = dg.AssetKey([*KEY, "purge-logs"])
+    fresh = dg.build_last_update_freshness_checks(assets=[key], lower_bound_delta=timedelta(hours=2))
+    definitions = dg.Definitions.merge(
+        shop.definitions(),
+        dg.Definitions(
+            asset_checks=fresh,
+            jobs=[dg.define_asset_job("freshness", selection=dg.AssetSelection.checks(*fresh))],
+        ),
+    )
+
+    def verdict() -> bool:
+        result = definitions.resolve_job_def("freshness").execute_in_process(instance=instance)
+        (check,) = result.get_asset_check_evaluations()
+        return check.passed
+
+    assert not verdict(), "it has never been materialised"
+    assert definitions.resolve_job_def("cleanup_job").execute_in_process(instance=instance).success
+    assert verdict()
 
 
 def test_what_a_safeguard_refuses_is_not_tried_again(shop: Shop, instance: dg.DagsterInstance) -> None:
@@ -269,6 +294,7 @@ def test_a_run_of_dagsters_that_died_before_it_began_is_followed_by_another(
     assert run_job(shop, instance, repetition).success
     assert [one["run"] for one in shop.runs()] == [run]
     # And once it is done, a repetition is a run of its own, which asks.
+    shop.add_old_signal()
     assert not run_job(shop, instance, repetition).success
     assert {one["status"] for one in shop.runs()} == {"succeeded", "waiting"}
 

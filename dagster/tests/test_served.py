@@ -27,7 +27,7 @@ defs = steward_definitions(
     binary={binary!r},
     env={env!r},
     cache={cache!r},
-    schedules={{"cleanup": "* * * * *"}},
+    schedules={{"cleanup": "* * * * *", "backup": "* * * * *", "rotate-logs": "* * * * *"}},
     key_prefix=[{prefix!r}],
     approvals_seconds=1,
 )
@@ -44,10 +44,22 @@ mutation ($selector: ScheduleSelector!) {
   startSchedule(scheduleSelector: $selector) { __typename ... on PythonError { message } }
 }
 """
+STOP_SCHEDULE = """
+mutation ($id: String!) { stopRunningSchedule(scheduleSelectorId: $id) { __typename ... on PythonError { message } } }
+"""
+REEXECUTE = """
+mutation ($parent: String!) {
+  launchRunReexecution(reexecutionParams: {parentRunId: $parent, strategy: ALL_STEPS}) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message }
+  }
+}
+"""
 SCHEDULE_TICKS = """
 query ($selector: ScheduleSelector!) {
   scheduleOrError(scheduleSelector: $selector) {
-    ... on Schedule { scheduleState { ticks(limit: 20) { status skipReason runIds timestamp } } }
+    ... on Schedule { scheduleState { selectorId ticks(limit: 20) { status skipReason runIds timestamp } } }
   }
 }
 """
@@ -126,9 +138,9 @@ class Served:
     def ask(self, query: str, variables: dict[str, Any]) -> Any:
         return self.client._execute(query, variables)
 
-    def launch(self, location: str) -> str:
+    def launch(self, location: str, job: str = "cleanup_job") -> str:
         return self.client.submit_job_execution(
-            "cleanup_job", repository_location_name=location, repository_name="__repository__"
+            job, repository_location_name=location, repository_name="__repository__"
         )
 
     def status(self, run: str) -> str:
@@ -142,10 +154,10 @@ class Served:
             )
         )
 
-    def schedule_ticks(self, location: str) -> list[Any]:
-        """The newest first."""
-        answer = self.ask(SCHEDULE_TICKS, {"selector": schedule_of(location)})
-        return list(answer["scheduleOrError"]["scheduleState"]["ticks"])
+    def schedule(self, location: str, name: str = "hourly_cleanup_schedule") -> Any:
+        """How it stands; its ticks the newest first."""
+        answer = self.ask(SCHEDULE_TICKS, {"selector": schedule_of(location, name)})
+        return answer["scheduleOrError"]["scheduleState"]
 
     def sensor_ticks(self, location: str) -> list[Any]:
         """The newest first."""
@@ -177,8 +189,16 @@ def repository_of(location: str) -> dict[str, str]:
     return {"repositoryName": "__repository__", "repositoryLocationName": location}
 
 
-def schedule_of(location: str) -> dict[str, str]:
-    return {**repository_of(location), "scheduleName": "hourly_cleanup_schedule"}
+def schedule_of(location: str, name: str) -> dict[str, str]:
+    return {**repository_of(location), "scheduleName": name}
+
+
+#: Of steward's jobs: Dagster's, and its schedule.
+JOBS = {
+    "cleanup": ("cleanup_job", "hourly_cleanup_schedule"),
+    "backup": ("backup_job", "daily_backup_schedule"),
+    "rotate-logs": ("rotate_logs_job", "daily_log_rotation_schedule"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -191,9 +211,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         folder.mkdir()
         shops[location] = Shop(folder, os.environ["STEWARD_PROGRAM"])
         shops[location].configure(cleanup)
+        if location != ASKING:
+            shops[location].add_other_jobs(backup="scheduler: steward")
     dagster = Served(shops, root)
-    started = dagster.ask(START_SCHEDULE, {"selector": schedule_of(TICKING)})
-    assert started["startSchedule"]["__typename"] == "ScheduleStateResult"
+    for _, schedule in JOBS.values():
+        started = dagster.ask(START_SCHEDULE, {"selector": schedule_of(TICKING, schedule)})
+        assert started["startSchedule"]["__typename"] == "ScheduleStateResult"
     yield dagster
     dagster.end()
 
@@ -226,6 +249,36 @@ def test_a_run_that_is_terminated_is_cancelled_on_both_sides(served: Served) -> 
     await_that(lambda: shop.runs()[0]["status"] == "cancelled", "steward's run is, too")
     other.execute("rollback")
     assert shop.rows("signals") == left
+    # And a person who repeats it has it done.
+    again = served.ask(REEXECUTE, {"parent": run})["launchRunReexecution"]
+    assert served.ended(again["run"]["runId"]) == "SUCCESS"
+    assert shop.rows("signals") == left - 1
+
+
+@pytest.mark.parametrize("job", ["backup_job", "rotate_logs_job", "cleanup_fanout_job"])
+def test_each_job_runs_from_the_browser(served: Served, job: str) -> None:
+    shop = served.shops[OWN]
+    shop.add_old_signal()
+    run = served.launch(OWN, job)
+    assert served.ended(run) == "SUCCESS", served.log.read_text()
+    if job == "cleanup_fanout_job":
+        assert shop.rows("signals") == 1
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_schedule_fires_a_tick_that_steward_knows(served: Served, job: str) -> None:
+    shop = served.shops[TICKING]
+
+    def fired() -> Any:
+        ticks = shop.steward("schedule", job, "--past")["ticks"]
+        return [tick for tick in ticks if tick["outcome"] == "fired"]
+
+    tick = await_that(fired, "a tick has fired", 150)[-1]
+    stopped = served.ask(STOP_SCHEDULE, {"id": served.schedule(TICKING, JOBS[job][1])["selectorId"]})
+    assert stopped["stopRunningSchedule"]["__typename"] == "ScheduleStateResult"
+    (of_tick,) = [run for run in served.runs_with({"steward/tick": tick["tick"]}) if run.tags["steward/job"] == job]
+    assert served.ended(of_tick.run_id) == "SUCCESS", served.log.read_text()
+    assert tick["daemon"] == f"dagster run {of_tick.run_id}"
 
 
 def asking(served: Served) -> tuple[str, str]:
@@ -283,21 +336,8 @@ def test_the_sensor_says_that_nobody_has_answered_in_time(served: Served) -> Non
     assert shop.rows("signals") == left
 
 
-def test_a_schedule_fires_a_tick_that_steward_knows(served: Served) -> None:
-    shop = served.shops[TICKING]
-
-    def fired() -> Any:
-        ticks = shop.steward("schedule", "cleanup", "--past")["ticks"]
-        return [tick for tick in ticks if tick["outcome"] == "fired"]
-
-    tick = await_that(fired, "a tick has fired", 150)[-1]
-    (of_tick,) = served.runs_with({"steward/tick": tick["tick"]})
-    assert served.ended(of_tick.run_id) == "SUCCESS", served.log.read_text()
-    assert tick["daemon"] == f"dagster run {of_tick.run_id}"
-
-
 def test_a_tick_in_a_blackout_starts_nothing_and_says_so(served: Served) -> None:
-    tick = await_that(lambda: served.schedule_ticks(ASKING), "a tick has come", 150)[-1]
+    tick = await_that(lambda: served.schedule(ASKING)["ticks"], "a tick has come", 150)[-1]
     said = "cleanup: blackout 2020-01-01 to 2999-01-01, until 2999-01-02T00:00:00Z"
     assert (tick["status"], tick["skipReason"], tick["runIds"]) == ("SKIPPED", said, [])
     assert served.shops[ASKING].steward("schedule", "cleanup", "--past")["ticks"] == []
