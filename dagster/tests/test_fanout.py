@@ -59,6 +59,10 @@ exec {binary!r} "$@"
 """
 
 
+#: A step is forked from a process that has loaded Dagster already, and starts in one second instead of three.
+QUICK_STEPS = {"execution": {"config": {"start_method": {"forkserver": {"preload_modules": ["dagster_steward"]}}}}}
+
+
 class Shop(Installation):
     """A database and a bucket of its own, and a Dagster."""
 
@@ -125,7 +129,7 @@ class Shop(Installation):
             )
         )
         run_config = self.root / "run.yaml"
-        run_config.write_text(json.dumps({"ops": {"hand_out_shards": {"config": config}}}))
+        run_config.write_text(json.dumps({"ops": {"hand_out_shards": {"config": config}}, **QUICK_STEPS}))
         dagster = str(Path(sys.executable).with_name("dagster"))
         with (self.root / "log").open("w") as log:
             return subprocess.Popen(
@@ -254,7 +258,7 @@ def test_all_that_purges_is_fanned_out_and_no_more_at_once_than_the_pool_has_roo
 def test_what_could_be_handed_out_is_done_and_reported_though_the_run_fails_for_another_task(shop: Shop) -> None:
     shop.rows(old=2_000, new=1)
     shop.objects(old=20, new=5)
-    assert shop.fan_out({"shards": 2}) != 0
+    assert shop.fan_out({"shards": 1}) != 0
     assert (shop.sql("select count(*) from signals"), shop.left()) == ("2001", 5)
     events = shop.events()
     assert set(materialised(events)) == {"expire-objects"}

@@ -45,7 +45,7 @@ mutation ($selector: ScheduleSelector!) {
 }
 """
 STOP_SCHEDULE = """
-mutation ($id: String!) { stopRunningSchedule(scheduleSelectorId: $id) { __typename ... on PythonError { message } } }
+mutation ($id: String!) { stopRunningSchedule(id: $id) { __typename ... on PythonError { message } } }
 """
 REEXECUTE = """
 mutation ($parent: String!) {
@@ -59,7 +59,7 @@ mutation ($parent: String!) {
 SCHEDULE_TICKS = """
 query ($selector: ScheduleSelector!) {
   scheduleOrError(scheduleSelector: $selector) {
-    ... on Schedule { scheduleState { selectorId ticks(limit: 20) { status skipReason runIds timestamp } } }
+    ... on Schedule { scheduleState { id ticks(limit: 20) { status skipReason runIds timestamp } } }
   }
 }
 """
@@ -274,8 +274,8 @@ def test_a_schedule_fires_a_tick_that_steward_knows(served: Served, job: str) ->
         return [tick for tick in ticks if tick["outcome"] == "fired"]
 
     tick = await_that(fired, "a tick has fired", 150)[-1]
-    stopped = served.ask(STOP_SCHEDULE, {"id": served.schedule(TICKING, JOBS[job][1])["selectorId"]})
-    assert stopped["stopRunningSchedule"]["__typename"] == "ScheduleStateResult"
+    stopped = served.ask(STOP_SCHEDULE, {"id": served.schedule(TICKING, JOBS[job][1])["id"]})["stopRunningSchedule"]
+    assert stopped["__typename"] == "ScheduleStateResult", stopped
     (of_tick,) = [run for run in served.runs_with({"steward/tick": tick["tick"]}) if run.tags["steward/job"] == job]
     assert served.ended(of_tick.run_id) == "SUCCESS", served.log.read_text()
     assert tick["daemon"] == f"dagster run {of_tick.run_id}"
