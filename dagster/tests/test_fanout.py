@@ -27,8 +27,27 @@ defs = steward_definitions(
     binary={binary!r},
     env={env!r},
     cache={cache!r},
-    fanout_retry_policy=dg.RetryPolicy(max_retries=3, delay=1),
+    fanout_retry_policy=dg.RetryPolicy(max_retries={retries}, delay=1),
 )
+
+
+def fanout():
+    return defs.resolve_job_def("cleanup_fanout_job")
+"""
+
+#: As a person who presses "From failure".
+FROM_FAILURE = """
+import dagster as dg
+import definitions
+
+with dg.DagsterInstance.get() as instance:
+    (failed,) = instance.get_runs(limit=1)
+    result = dg.execute_job(
+        dg.reconstructable(definitions.fanout),
+        instance=instance,
+        reexecution_options=dg.ReexecutionOptions.from_failure(failed.run_id, instance),
+    )
+    assert result.success
 """
 
 CONFIGURATION = """
@@ -61,6 +80,13 @@ exec {binary!r} "$@"
 
 #: A step is forked from a process that has loaded Dagster already, and starts in one second instead of three.
 QUICK_STEPS = {"execution": {"config": {"start_method": {"forkserver": {"preload_modules": ["dagster_steward"]}}}}}
+
+
+#: The first shard fails for as long as the mark is there.
+BROKEN = """#!/bin/sh
+case "$*" in *"--shard 1"*) [ ! -e {mark!r} ] || exit 1 ;; esac
+exec {binary!r} "$@"
+"""
 
 
 class Shop(Installation):
@@ -117,7 +143,14 @@ class Shop(Installation):
     def left(self) -> int:
         return sum(1 for path in self.folder.rglob("*.csv"))
 
-    def start(self, config: dict[str, Any], binary: str | None = None) -> "subprocess.Popen[bytes]":
+    def wrapped(self, script: str) -> str:
+        """A program in the place of steward."""
+        wrapper = self.root / "wrapper"
+        wrapper.write_text(script.format(binary=self.binary, mark=str(self.root / "mark")))
+        wrapper.chmod(0o755)
+        return str(wrapper)
+
+    def start(self, config: dict[str, Any], binary: str | None = None, retries: int = 3) -> "subprocess.Popen[bytes]":
         """Dagster, as one step after another of the job needs it."""
         definitions = self.root / "definitions.py"
         definitions.write_text(
@@ -126,6 +159,7 @@ class Shop(Installation):
                 binary=binary or self.binary,
                 env=self.env,
                 cache=str(self.root / "catalogue.json"),
+                retries=retries,
             )
         )
         run_config = self.root / "run.yaml"
@@ -135,13 +169,19 @@ class Shop(Installation):
             return subprocess.Popen(
                 [dagster, "job", "execute", "-f", str(definitions), "-j", "cleanup_fanout_job", "-c", str(run_config)],
                 cwd=self.root,
-                env={**os.environ, "DAGSTER_HOME": str(self.home), "PYTHONPATH": str(Path(__file__).parent.parent)},
+                env=self.dagster_env(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
 
-    def fan_out(self, config: dict[str, Any], binary: str | None = None) -> int:
-        return self.start(config, binary).wait(timeout=300)
+    def dagster_env(self) -> dict[str, str]:
+        return {**os.environ, "DAGSTER_HOME": str(self.home), "PYTHONPATH": str(Path(__file__).parent.parent)}
+
+    def fan_out(self, config: dict[str, Any], binary: str | None = None, retries: int = 3) -> int:
+        return self.start(config, binary, retries).wait(timeout=300)
+
+    def go_on_from_failure(self) -> None:
+        subprocess.run([sys.executable, "-c", FROM_FAILURE], cwd=self.root, env=self.dagster_env(), check=True)
 
     def events(self) -> list[dg.DagsterEvent]:
         with dg.DagsterInstance.from_config(str(self.home)) as instance:
@@ -226,16 +266,33 @@ def test_a_shard_of_rows_that_is_killed_is_tried_again_alone_and_nothing_is_done
 
 def test_a_shard_of_objects_that_is_killed_is_tried_again_alone_and_all_is_gone_that_was_planned(shop: Shop) -> None:
     shop.objects(old=210, new=35)
-    wrapper = shop.root / "killed-once"
-    wrapper.write_text(KILLED_ONCE.format(binary=shop.binary, mark=str(shop.root / "mark")))
-    wrapper.chmod(0o755)
-    assert shop.fan_out({"tasks": ["expire-objects"], "shards": 3}, str(wrapper)) == 0, shop.log()
+    assert shop.fan_out({"tasks": ["expire-objects"], "shards": 3}, shop.wrapped(KILLED_ONCE)) == 0, shop.log()
     assert shop.left() == 35
     events = shop.events()
     assert retried(events) == ["carry_out_shard[expire_objects_1]"]
     made = materialised(events)["expire-objects"]
     assert (made["items"].value, made["bytes"].value, made["shards"].value) == (210, 1260, 3)
     assert checked(events) == {"expire-objects: plan_equals_run": True}
+
+
+def test_a_run_that_failed_goes_on_from_its_failure_with_the_shards_that_are_missing_alone(shop: Shop) -> None:
+    shop.rows(old=300, new=100)
+    mark = shop.root / "mark"
+    mark.touch()
+    wrapper = shop.wrapped(BROKEN)
+    assert shop.fan_out({"tasks": ["purge-signals"], "shards": 2}, wrapper, retries=0) != 0
+    left = int(shop.sql("select count(*) from signals"))
+    assert 100 < left < 400, "the second shard is done"
+    assert materialised(shop.events()) == {}
+    mark.unlink()
+    shop.go_on_from_failure()
+    assert shop.sql("select count(*) from signals") == "100"
+    events = shop.events()
+    begun = {event.step_key for event in events if event.event_type == dg.DagsterEventType.STEP_START}
+    assert begun == {"carry_out_shard[purge_signals_1]", "sum_up_shards"}
+    made = materialised(events)["purge-signals"]
+    assert (made["items"].value, made["planned_items"].value) == (300, 300)
+    assert [run["shard"] for run in shop.runs()] == [1, 2], "the newest first"
 
 
 def test_all_that_purges_is_fanned_out_and_no_more_at_once_than_the_pool_has_room_for(shop: Shop) -> None:
