@@ -77,11 +77,14 @@ class _Options:
         return dg.AssetKey([*self.key_prefix, job.name, task.name])
 
 
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
+
+
 def _spec(job: Job, task: Task, options: _Options) -> dg.AssetSpec:
-    why_not = task.why_not
     return dg.AssetSpec(
         key=options.key(job, task),
-        description=f"{task.title}." + (f" {why_not[0].upper()}{why_not[1:]}." if why_not else ""),
+        description=" ".join(_sentence(words) for words in (task.title, task.why_not) if words),
         group_name=options.group,
         skippable=True,
         owners=list(options.owners),
@@ -128,7 +131,7 @@ def _run_tags(job: Job, options: _Options) -> dict[str, str]:
 def _job_of(job: Job, options: _Options) -> Any:
     return dg.define_asset_job(
         name=_names_of(job.name).job,
-        description=f"{job.title}.",
+        description=_sentence(job.title),
         selection=dg.AssetSelection.assets(*(options.key(job, task) for task in job.ready)),
         # One step: a process of its own for it would be three more seconds.
         executor_def=dg.in_process_executor,

@@ -28,11 +28,10 @@ CHECK = "plan_equals_run"
 class Fanout(dg.Config):
     """What a run of the job is to fan out."""
 
-    tasks: list[str] = Field(default_factory=list, description="Tasks by name; none: all that purge.")
+    # A default, and no factory of one: what is to be had is then there to be seen, and changed, in Dagster's launchpad.
+    tasks: list[str] = Field(default=[], description="Tasks by name; none: all that purge.")
     shards: int = Field(default=8, ge=1, description="How many shards at the most, of each task.")
-    allow_removal: list[str] = Field(
-        default_factory=list, description="Tasks whose whole is let past its brakes, for this run."
-    )
+    allow_removal: list[str] = Field(default=[], description="Tasks whose whole is let past its brakes, for this run.")
 
 
 class HandedOut(TypedDict):
@@ -93,8 +92,10 @@ def _hand_out(
             continue
         digest = str(plan["digest"])
         numbers = [int(one["shard"]) for one in plan["shards"]]
+        why_one = f": {plan['one_because']}" if plan.get("one_because") else ""
         context.log.info(
-            "%s: %d items in %d shards, plan %s", task, plan["planned"]["items"], len(numbers), digest[:12]
+            f"{task}: {plan['planned']['items']:,} items in {len(numbers)} shard{'s' * (len(numbers) != 1)}{why_one}; "
+            f"plan {digest[:12]}"
         )
         handed_out.append({"task": task, "digest": digest, "refused": ""})
         shards += [{"task": task, "digest": digest, "shard": number} for number in numbers]
