@@ -189,8 +189,7 @@ const std::vector<ElsewhereCase> elsewhere{
     {"BlackoutThatHasJustBegun",
      [](auto& job, auto&) { black_out(job, "2026-11-23T12:00:01Z", "2026-11-26T00:00:00Z"); },
      "blackout: blackout the sale, until 2026-11-26T00:00:00Z [2026-11-26T00:00:00Z]"},
-    {"BlackoutIsNotMadeUpFor",
-     [](auto& job, auto&) { black_out(job, "2026-11-23T11:59:00Z", "2026-11-23T12:00:01Z"); },
+    {"BlackoutIsNotMadeUpFor", [](auto& job, auto&) { black_out(job, "2026-11-23T11:59:00Z", "2026-11-23T12:00:01Z"); },
      "blackout: blackout the sale, until 2026-11-23T12:00:01Z [2026-11-23T12:00:01Z]"},
     {"JitterIsNotHeld",
      [](auto& job, auto&) {

@@ -190,8 +190,8 @@ TEST(Blackouts, EndAtTheFirstMomentThatTheyDoNotCover) {
     return Blackout{.window = DailyWindow{.from = from, .to = to, .weekdays = 0x7f}};
   };
   const Blackout day = daily(8h, 18h), night = daily(22h, 4h), whole = daily(0h, 24h), round = daily(8h, 8h),
-                 spring = daily(1h, 2h + 30min), christmas{.window = OneWindow{.from = at("2026-12-24T12:00:00Z"),
-                                                                               .to = at("2026-12-26T12:00:00Z")}};
+                 spring = daily(1h, 2h + 30min),
+                 christmas{.window = OneWindow{.from = at("2026-12-24T12:00:00Z"), .to = at("2026-12-26T12:00:00Z")}};
   const std::vector<Case> table{
       {day, "2026-11-23T07:00:00Z", "2026-11-23T17:00:00Z"},
       {day, "2026-11-23T16:59:59.9Z", "2026-11-23T17:00:00Z"},

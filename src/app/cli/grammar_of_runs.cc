@@ -150,7 +150,8 @@ void Grammar::add_schedule() {
   CLI::Option* past =
       schedule->add_flag("--past", schedule_.past, "what became of the last ticks, and why")->excludes(cron);
   schedule
-      ->add_option("--tick", schedule_.tick, "whether this moment of another scheduler is to start JOB, or what is in its way")
+      ->add_option("--tick", schedule_.tick,
+                   "whether this moment of another scheduler is to start JOB, or what is in its way")
       ->type_name("TIME")
       ->needs("JOB")
       ->excludes(cron)
