@@ -78,7 +78,7 @@ exec {binary!r} "$@"
 """
 
 
-#: A step is forked from a process that has loaded Dagster already, and starts in one second instead of three.
+#: A step is forked from a process that has loaded Dagster already, and starts sooner.
 QUICK_STEPS = {"execution": {"config": {"start_method": {"forkserver": {"preload_modules": ["dagster_steward"]}}}}}
 
 
