@@ -18,7 +18,7 @@ import sys
 import zipfile
 
 names = zipfile.ZipFile(sys.argv[1]).namelist()
-wanted = {f"dagster_steward/{name}" for name in ("__init__.py", "catalogue.py", "definitions.py", "fanout.py", "outputs.py", "running.py", "py.typed")}
+wanted = {f"dagster_steward/{name}" for name in ("__init__.py", "approvals.py", "catalogue.py", "definitions.py", "fanout.py", "outputs.py", "program.py", "running.py", "py.typed")}
 found = {name for name in names if not name.split("/")[0].endswith(".dist-info")}
 assert found == wanted, f"the wheel holds {sorted(found)}"
 END

@@ -183,6 +183,49 @@ TEST_F(InDagster, ATickIsAMomentThatHasCome) {
   EXPECT_EQ(app.steward({"run", "cleanup", "--tick", "2026-11-29"}).exit_code, 2);
 }
 
+TEST_F(InDagster, ATickIsToldWhatIsInItsWay) {
+  const std::string tick = "2020-02-03T03:00:00Z";
+  const auto told = [&] { return app.steward({"schedule", "cleanup", "--tick", tick, "--json"}).json(); };
+  EXPECT_EQ(told(), (json{{"job", "cleanup"},
+                          {"tick", tick},
+                          {"starts", true},
+                          {"outcome", nullptr},
+                          {"reason", nullptr},
+                          {"until", nullptr}}));
+  std::string with_blackout = app.content("steward.yaml");
+  with_blackout.replace(with_blackout.find("{scheduler: dagster}"), 20,
+                        "{scheduler: dagster, blackout: {from: 2020-02-03, to: 2020-02-04}}");
+  app.file("steward.yaml", with_blackout);
+  EXPECT_EQ(told(), (json{{"job", "cleanup"},
+                          {"tick", tick},
+                          {"starts", false},
+                          {"outcome", "blackout"},
+                          {"reason", "blackout 2020-02-03 to 2020-02-04, until 2020-02-05T00:00:00Z"},
+                          {"until", "2020-02-05T00:00:00Z"}}));
+  EXPECT_EQ(app.steward({"schedule", "cleanup", "--tick", tick}).out,
+            "cleanup is not to start: blackout 2020-02-03 to 2020-02-04, until 2020-02-05T00:00:00Z\n");
+  EXPECT_EQ(app.steward({"schedule", "cleanup", "--tick", "2020-02-05T00:00:00Z"}).out, "cleanup is to start.\n");
+  EXPECT_EQ(app.steward({"schedule", "--tick", tick}).exit_code, 2) << "of which job";
+  EXPECT_EQ(app.steward({"schedule", "cleanup", "--tick", "soon"}).exit_code, 2);
+}
+
+TEST_F(InDagster, ATickWhoseJobIsUnderWayIsToldSo) {
+  // Somebody else holds the database: the run is at work until it is told to stop.
+  auto transaction = app.db().begin();
+  ASSERT_TRUE(transaction);
+  ASSERT_TRUE(app.db().query("update signals set engagement_rate = 1"));
+  auto running = app.start({"run", "cleanup/signals"}, {});
+  await([&] { return latest()["status"] == "running"; }, "it is at work");
+  const json told = app.steward({"schedule", "cleanup", "--tick", "2026-11-23T03:00:00Z", "--json"}).json();
+  EXPECT_EQ(told["outcome"], "overlap");
+  EXPECT_EQ(told["reason"], "run " + latest()["run"].get<std::string>() + " is under way");
+  // One that is killed is under way no more, though the ledger has not heard of it.
+  ::kill(running->pid(), SIGKILL);
+  running->wait();
+  EXPECT_EQ(app.steward({"schedule", "cleanup", "--tick", "2026-11-23T03:00:00Z", "--json"}).json()["starts"], true);
+  (void)transaction->rollback();
+}
+
 TEST_F(InDagster, TheCatalogueSaysWhatThereIsAndConnectsToNothing) {
   app.environment["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/nothing";
   const json document = app.steward({"catalogue", "--json"}).json();

@@ -10,18 +10,19 @@ import contextlib
 import hashlib
 import json
 import os
-import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from dagster_steward.program import Program, StewardError
 
 #: The format of catalogue that this package reads.
 FORMAT = 1
 
 
-class CatalogueError(Exception):
+class CatalogueError(StewardError):
     """steward could not be asked what jobs there are, with the reason."""
 
 
@@ -126,30 +127,6 @@ def parse_catalogue(text: str) -> Catalogue:
         raise CatalogueError(f"what steward answered is no catalogue: {error!r}") from error
 
 
-def _ask(command: list[str], env: Mapping[str, str], timeout: float) -> str:
-    try:
-        answer = subprocess.run(command, env=dict(env), capture_output=True, text=True, timeout=timeout, check=False)
-    except OSError as error:
-        raise CatalogueError(f"{command[0]} could not be started: {error.strerror}") from error
-    except subprocess.TimeoutExpired as error:
-        raise CatalogueError(f"{command[0]} gave no catalogue within {timeout:g} s") from error
-    if answer.returncode == 0:
-        return answer.stdout
-    why = answer.stderr.strip()
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        why = json.loads(answer.stdout)["error"]["message"]
-    raise CatalogueError(f"{' '.join(command)} ended with {answer.returncode}: {why or 'without a word'}")
-
-
-def ask(binary: str, config: str | None, env: Mapping[str, str], *words: str, timeout: float = 30) -> Any:
-    """What steward answers with ``--json``; a CatalogueError where it does not."""
-    command = [binary, *(["--config", config] if config else []), *words, "--json"]
-    try:
-        return json.loads(_ask(command, {**os.environ, **env}, timeout))
-    except ValueError as error:
-        raise CatalogueError(f"what {' '.join(command)} answered is not JSON") from error
-
-
 def default_cache(binary: str, config: str | None) -> Path:
     """The file of the copy, for this program and configuration."""
     of = hashlib.sha256(f"{binary}\0{config or ''}".encode()).hexdigest()[:16]
@@ -167,6 +144,22 @@ def _keep(cache: Path, text: str) -> None:
         Path(name).replace(cache)
 
 
+def catalogue_of(program: Program, cache: Path | None = None, timeout: float = 30) -> Catalogue:
+    """As ``read_catalogue``, of a program."""
+    cache = cache or default_cache(program.binary, program.config)
+    try:
+        text = program.answer("catalogue", timeout=timeout)
+        catalogue = parse_catalogue(text)
+    except StewardError as error:
+        try:
+            copy = parse_catalogue(cache.read_text(encoding="utf-8"))
+        except (OSError, StewardError):
+            raise CatalogueError(str(error), error.exit_code, error.words) from error
+        return replace(copy, stale=str(error))
+    _keep(cache, text)
+    return catalogue
+
+
 def read_catalogue(
     binary: str = "steward",
     config: str | None = None,
@@ -179,22 +172,4 @@ def read_catalogue(
     Raises:
         CatalogueError: There is neither an answer nor a copy.
     """
-    cache = cache or default_cache(binary, config)
-    command = [binary, *(["--config", config] if config else []), "catalogue", "--json"]
-    try:
-        text = _ask(command, {**os.environ, **(env or {})}, timeout)
-        catalogue = parse_catalogue(text)
-    except CatalogueError as error:
-        try:
-            copy = parse_catalogue(cache.read_text(encoding="utf-8"))
-        except (OSError, CatalogueError):
-            raise error from None
-        return Catalogue(
-            version=copy.version,
-            environment=copy.environment,
-            dashboard=copy.dashboard,
-            jobs=copy.jobs,
-            stale=str(error),
-        )
-    _keep(cache, text)
-    return catalogue
+    return catalogue_of(Program(binary, config, env or {}), cache, timeout)

@@ -9,14 +9,15 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_steward.catalogue import Catalogue, CatalogueError, Job, Task, ask, read_catalogue
+from dagster_steward.approvals import approvals_sensor
+from dagster_steward.catalogue import Catalogue, CatalogueError, Job, Task, catalogue_of
 from dagster_steward.fanout import SHARD_RETRIES, FanoutOptions, fanout_job
-from dagster_steward.running import APPROVAL_TAG, TICK_TAG, Program, run_steward
+from dagster_steward.program import Program, StewardError
+from dagster_steward.running import TICK_TAG, run_steward
 
 logger = logging.getLogger("dagster_steward")
 
-#: The sensor that goes on with approved runs.
-APPROVALS_SENSOR = "steward_approvals_sensor"
+_RETRY_ON_FAILURE_TAG = "dagster/retry_on_asset_or_op_failure"
 
 
 @dataclass(frozen=True)
@@ -70,16 +71,20 @@ class _Options:
     fanout_executor: dg.ExecutorDefinition
     fanout_pool: str
     fanout_retry_policy: dg.RetryPolicy
+    approvals_seconds: int
 
     def key(self, job: Job, task: Task) -> dg.AssetKey:
         return dg.AssetKey([*self.key_prefix, job.name, task.name])
 
 
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
+
+
 def _spec(job: Job, task: Task, options: _Options) -> dg.AssetSpec:
-    why_not = task.why_not
     return dg.AssetSpec(
         key=options.key(job, task),
-        description=f"{task.title}." + (f" {why_not[0].upper()}{why_not[1:]}." if why_not else ""),
+        description=" ".join(_sentence(words) for words in (task.title, task.why_not) if words),
         group_name=options.group,
         skippable=True,
         owners=list(options.owners),
@@ -117,14 +122,20 @@ def _assets_of(job: Job, options: _Options) -> dg.AssetsDefinition:
     return carry_out
 
 
+def _run_tags(job: Job, options: _Options) -> dict[str, str]:
+    # An instance with run_retries would repeat what a safeguard has refused, and what waits for an approval. A step is
+    # tried again by its retry policy, which steward can stop; a run whose process died is repeated all the same.
+    return {_RETRY_ON_FAILURE_TAG: "false", **options.tags, "steward/job": job.name}
+
+
 def _job_of(job: Job, options: _Options) -> Any:
     return dg.define_asset_job(
         name=_names_of(job.name).job,
-        description=f"{job.title}.",
+        description=_sentence(job.title),
         selection=dg.AssetSelection.assets(*(options.key(job, task) for task in job.ready)),
         # One step: a process of its own for it would be three more seconds.
         executor_def=dg.in_process_executor,
-        tags={**options.tags, "steward/job": job.name},
+        tags=_run_tags(job, options),
         hooks=set(options.hooks),
     )
 
@@ -146,8 +157,9 @@ def _fanout_of(job: Job, options: _Options) -> dg.JobDefinition | None:
             executor=options.fanout_executor,
             pool=options.fanout_pool,
             retry_policy=options.fanout_retry_policy,
+            tags=_run_tags(job, options),
+            hooks=options.hooks,
         ),
-        {**options.tags, "steward/job": job.name},
     )
 
 
@@ -159,17 +171,13 @@ def _cron_of(job: Job, options: _Options) -> str | None:
     return job.cron or (cron_of_interval(job.every_seconds) if job.every_seconds else None)
 
 
-def _why_paused(job: str, program: Program) -> str | None:
-    """Why no tick of the job is to start anything, as somebody has told steward; None where nobody has."""
+def _what_is_in_the_way(job: str, tick: str, program: Program) -> str | None:
+    """Why the tick is not to start anything, as steward's configuration and its ledger have it; None where it is."""
     try:
-        pauses = ask(program.binary, program.config, program.env, "pause", "list")["pauses"]
-    except CatalogueError:
+        told = program.ask("schedule", job, "--tick", tick)
+        return None if told["starts"] else f"{job}: {told['reason']}"
+    except (StewardError, KeyError):
         return None  # a run says better what is wrong
-    for pause in pauses:
-        if pause["job"] in (job, "*"):  # "*": every job
-            until = f" until {pause['until']}" if pause["until"] else ""
-            return f"{job} is paused{until} by {pause['who']}: {pause['reason']}"
-    return None
 
 
 def _schedule_of(job: Job, target: Any, options: _Options) -> dg.ScheduleDefinition | None:
@@ -194,52 +202,14 @@ def _schedule_of(job: Job, target: Any, options: _Options) -> dg.ScheduleDefinit
         default_status=(dg.DefaultScheduleStatus.RUNNING if is_ours else dg.DefaultScheduleStatus.STOPPED),
     )
     def fire(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        paused = _why_paused(job.name, options.program)
-        if paused:
-            return dg.SkipReason(paused)
         due = context.scheduled_execution_time.astimezone(timezone.utc)
         tick = due.strftime("%Y-%m-%dT%H:%M:%SZ")
+        obstacle = _what_is_in_the_way(job.name, tick, options.program)
+        if obstacle is not None:
+            return dg.SkipReason(obstacle)
         return dg.RunRequest(run_key=f"{job.name} {tick}", tags={TICK_TAG: tick})
 
     return fire
-
-
-def _sensor_of(jobs: Mapping[str, Any], options: _Options) -> dg.SensorDefinition:
-    """Goes on with runs that waited for an approval, once a person has given it."""
-    program = options.program
-
-    @dg.sensor(
-        name=APPROVALS_SENSOR,
-        jobs=list(jobs.values()),
-        minimum_interval_seconds=30,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts a run of steward's that waited, once it is approved; and once.",
-    )
-    def look() -> list[dg.RunRequest] | dg.SkipReason:
-        said: list[str] = []
-        requests: list[dg.RunRequest] = []
-        for job in jobs:
-            try:
-                answer = ask(program.binary, program.config, program.env, "approvals", "list", "--all", "--job", job)
-            except CatalogueError as error:
-                said.append(str(error))
-                continue
-            for approval in answer["approvals"]:
-                run, state = approval["run"], approval["state"]
-                if state == "approved":
-                    # Dagster makes one run of one key; and steward's approval is used once, whoever comes.
-                    requests.append(
-                        dg.RunRequest(
-                            job_name=_names_of(job).job, run_key=f"approval {run}", tags={APPROVAL_TAG: str(run)}
-                        )
-                    )
-                elif state != "used":
-                    by = f" by {approval['decided_by']}" if approval["decided_by"] else ""
-                    why = f": {approval['reason']}" if approval["reason"] else ""
-                    said.append(f"run {run} of {job}: {state}{by}{why}")
-        return requests or dg.SkipReason("; ".join(said) or "nothing waits for an approval")
-
-    return look
 
 
 def _definitions_of(catalogue: Catalogue, chosen: Sequence[str] | None, options: _Options) -> dg.Definitions:
@@ -272,7 +242,7 @@ def _definitions_of(catalogue: Catalogue, chosen: Sequence[str] | None, options:
         metadata["steward/dashboard"] = dg.MetadataValue.url(catalogue.dashboard)
     if catalogue.stale:
         metadata["steward/stale"] = catalogue.stale
-    sensors = [_sensor_of(ours, options)] if ours else []
+    sensors = [approvals_sensor(options.program, ours, options.approvals_seconds)] if ours else []
     return dg.Definitions(
         assets=assets, jobs=[*jobs, *fanouts], schedules=schedules, sensors=sensors, metadata=metadata
     )
@@ -305,6 +275,7 @@ def steward_definitions(
     fanout_executor: dg.ExecutorDefinition | None = None,
     fanout_pool: str = "steward_shards",
     fanout_retry_policy: dg.RetryPolicy | None = None,
+    approvals_seconds: int = 30,
     cache: str | Path | None = None,
 ) -> dg.Definitions:
     """Make jobs, schedules, assets and checks of steward's catalogue. Never raises for what is wrong with steward.
@@ -320,19 +291,19 @@ def steward_definitions(
         group_name: The assets' group.
         tags: For jobs and assets.
         owners: Of the assets, as Dagster has them: ``team:storage``, an address.
-        hooks: For the jobs.
+        hooks: For the jobs: each step's success or failure.
         retry_policy: For the one step that a job has.
         fanout_executor: Where the shards of ``cleanup_fanout_job`` run: ``k8s_job_executor`` of dagster-k8s, say. None:
             the multiprocess executor, on one machine.
         fanout_pool: The concurrency pool of the shards, whose limit is the instance's to say.
         fanout_retry_policy: For each shard; None: four times, after 20, 40, 80 and 160 seconds.
+        approvals_seconds: How often the sensor looks for runs that were approved.
         cache: The file with the copy of the last catalogue; None: below ``~/.cache/dagster-steward``.
     """
-    path = str(config) if config is not None else None
     options = _Options(
         program=Program(
             binary=binary,
-            config=path,
+            config=str(config) if config is not None else None,
             env=dict(env or {}),
             cwd=str(cwd) if cwd is not None else None,
         ),
@@ -346,9 +317,10 @@ def steward_definitions(
         fanout_executor=fanout_executor or dg.multiprocess_executor,
         fanout_pool=fanout_pool,
         fanout_retry_policy=fanout_retry_policy or SHARD_RETRIES,
+        approvals_seconds=approvals_seconds,
     )
     try:
-        catalogue = read_catalogue(binary, path, env, Path(cache) if cache is not None else None)
+        catalogue = catalogue_of(options.program, Path(cache) if cache is not None else None)
     except CatalogueError as error:
         logger.error("%s", error)
         return _nothing_but_why(error, options)

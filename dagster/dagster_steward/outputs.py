@@ -11,9 +11,15 @@ import dagster as dg
 
 _VALUE, _MAPPING_KEY = "value", "mapping_key"
 
+#: Which output it is: of which step, by which name, for which mapping key.
+_Place = tuple[str, str, str]
+
 
 class EventLogIOManager(dg.IOManager):
     """Keeps an output as JSON in the metadata of the event that says it was handled."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, dict[_Place, str]] = {}
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Keep it."""
@@ -25,16 +31,30 @@ class EventLogIOManager(dg.IOManager):
         """Find it again; of several, as after a retry, the last."""
         output = context.upstream_output
         assert output is not None, "it is for steps, which have one before them"
-        events = context.instance.all_logs(output.run_id, of_type=dg.DagsterEventType.HANDLED_OUTPUT)
-        for entry in reversed(events):
-            event = entry.dagster_event
-            if event is None or event.step_key != output.step_key:
-                continue
-            handled: Any = event.event_specific_data
-            kept = {name: value.value for name, value in handled.metadata.items()}
-            if handled.output_name == output.name and kept.get(_MAPPING_KEY) == (output.mapping_key or ""):
-                return json.loads(str(kept[_VALUE]))
-        raise dg.Failure(f"what {output.step_key} has handed on as {output.name} is not in run {output.run_id}")
+        place = (output.step_key, output.name, output.mapping_key or "")
+        # A step that collects a thousand others reads the log once, and not a thousand times.
+        if place not in self._found.get(output.run_id, {}):
+            self._found[output.run_id] = _handed_on(context.instance, output.run_id)
+        try:
+            return json.loads(self._found[output.run_id][place])
+        except KeyError:
+            raise dg.Failure(
+                f"what {output.step_key} has handed on as {output.name} is not in run {output.run_id}"
+            ) from None
+
+
+def _handed_on(instance: dg.DagsterInstance, run_id: str) -> dict[_Place, str]:
+    """All that the run's steps have handed on so far."""
+    found: dict[_Place, str] = {}
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.HANDLED_OUTPUT):
+        event = entry.dagster_event
+        if event is None or event.step_key is None:
+            continue
+        handled: Any = event.event_specific_data
+        kept = {name: value.value for name, value in handled.metadata.items()}
+        if _VALUE in kept and _MAPPING_KEY in kept:  # else another I/O manager's
+            found[event.step_key, handled.output_name, str(kept[_MAPPING_KEY])] = str(kept[_VALUE])
+    return found
 
 
 @dg.io_manager(description="Small outputs, in Dagster's event log.")

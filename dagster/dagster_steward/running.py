@@ -1,14 +1,14 @@
 """A run of steward as a step of Dagster's: started, heard through Pipes, and stopped where Dagster stops."""
 
-import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
+
+from dagster_steward.program import Program, StewardError
 
 #: How long a run may take to stop after a cancel: it finishes the batch at hand. Dagster itself grants 20 s.
 STOPPING_SECONDS = 20.0
@@ -23,30 +23,24 @@ APPROVAL_TAG = "steward/approval"
 _PARENT_TAG = "dagster/parent_run_id"
 
 
-@dataclass(frozen=True)
-class Program:
-    """How steward is started."""
-
-    binary: str = "steward"
-    config: str | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
-    cwd: str | None = None
-
-    def command(self, *words: str) -> list[str]:
-        """Its command line."""
-        return [self.binary, *(["--config", self.config] if self.config else []), *words]
+def _is_unused(program: Program, approval: str) -> bool:
+    try:
+        return bool(program.ask("approvals", "show", approval)["state"] == "approved")
+    except (StewardError, KeyError):
+        return True  # the run itself says better what is wrong
 
 
-def what_it_is_for(run: dg.DagsterRun, retry_number: int) -> list[str]:
-    """The flags that say so: the tick of a schedule, or the run that a person has approved.
+def what_it_is_for(program: Program, run: dg.DagsterRun, retry_number: int) -> list[str]:
+    """The flags that say so: the run that a person has approved, or the tick of a schedule.
 
-    Empty for what repeats a run, by a policy or a person: the first one has had both.
+    What repeats a run, by a policy or a person, is a run of its own: the first one has had its tick, and its approval,
+    unless it came to nothing before steward took that up.
     """
-    if retry_number > 0 or _PARENT_TAG in run.tags:
-        return []
-    if APPROVAL_TAG in run.tags:
-        return ["--approval", run.tags[APPROVAL_TAG]]
-    return ["--tick", run.tags[TICK_TAG]] if TICK_TAG in run.tags else []
+    repeats = retry_number > 0 or _PARENT_TAG in run.tags
+    approval = run.tags.get(APPROVAL_TAG)
+    if approval is not None:
+        return [] if repeats and not _is_unused(program, approval) else ["--approval", approval]
+    return ["--tick", run.tags[TICK_TAG]] if TICK_TAG in run.tags and not repeats else []
 
 
 def _said(session: dg.PipesSession, event: str) -> Mapping[str, Any]:
@@ -120,7 +114,7 @@ def _carry_out(
         # would be two signals, and the second means at once.
         process = subprocess.Popen(
             program.command(*words),
-            env={**os.environ, **program.env, **session.get_bootstrap_env_vars()},
+            env=program.environment(session.get_bootstrap_env_vars()),
             cwd=program.cwd,
             start_new_session=True,
         )
@@ -154,9 +148,9 @@ def run_steward(
     What has succeeded is given also where the run as a whole has not; then it ends in a Failure.
     """
     name = f"{job}/{','.join(tasks)}" if tasks else job
-    flags = what_it_is_for(context.run, context.retry_number)
+    flags = what_it_is_for(program, context.run, context.retry_number)
     # What was approved has its tasks from the run that has asked.
-    words = ["run", job if APPROVAL_TAG in context.run.tags and flags else name, *flags]
+    words = ["run", job if "--approval" in flags else name, *flags]
     code, session = _carry_out(context, program, words, {"asset_prefix": list(asset_prefix)}, _tag_with_run)
     yield from session.get_reported_results()
     if code != 0:

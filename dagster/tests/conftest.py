@@ -32,40 +32,26 @@ jobs:
 """
 
 
-class Shop:
-    """Where steward works, and what is left there."""
+OTHER_JOBS = """
+  backup: {{{backup}}}
+backup:
+  nightly: {{database: app, store: cold, proof: {{every: 7 days}}, keep: {{daily: 14}}}}
+rotate-logs:
+  web: {{folder: {root}/logs}}
+"""
 
-    def __init__(self, root: Path, binary: str) -> None:
+
+class Installation:
+    """The program, a configuration, and a state directory of its own."""
+
+    def __init__(self, root: Path, binary: str, env: dict[str, str] | None = None) -> None:
         self.root = root
         self.binary = binary
         self.config = root / "steward.yaml"
-        self.env = {"STEWARD_STATE_DIR": str(root / "state"), "STEWARD_CONFIG": ""}
-        (root / "logs").mkdir()
-        with sqlite3.connect(root / "app.db") as database:
-            for table in ("orders", "signals"):
-                database.execute(f"create table {table} (id integer primary key, created_at text not null)")
-                database.executemany(f"insert into {table} (created_at) values (?)", [(OLD,), (OLD,), (NEW,)])
-        for name, days in (("old.log", 40), ("new.log", 1)):
-            self.log(name, days)
-        self.configure()
-
-    def configure(self, cleanup: str = "scheduler: dagster") -> None:
-        self.config.write_text(CONFIGURATION.format(root=self.root, cleanup=cleanup))
-
-    def log(self, name: str, days: float) -> None:
-        path = self.root / "logs" / name
-        path.write_text("x" * 10)
-        at = time.time() - days * 86400
-        os.utime(path, (at, at))
-
-    def rows(self, table: str) -> int:
-        with sqlite3.connect(self.root / "app.db") as database:
-            return int(database.execute(f"select count(*) from {table}").fetchone()[0])
-
-    def logs(self) -> list[str]:
-        return sorted(path.name for path in (self.root / "logs").iterdir())
+        self.env = {"STEWARD_STATE_DIR": str(root / "state"), "STEWARD_CONFIG": "", **(env or {})}
 
     def steward(self, *words: str) -> Any:
+        """What it answers, whatever its exit code."""
         answer = subprocess.run(
             [self.binary, "--config", str(self.config), *words, "--json"],
             env={**os.environ, **self.env},
@@ -76,6 +62,7 @@ class Shop:
         return json.loads(answer.stdout)
 
     def runs(self) -> list[Any]:
+        """Newest first."""
         return list(self.steward("runs")["runs"])
 
     def definitions(self, **options: Any) -> dg.Definitions:
@@ -88,6 +75,45 @@ class Shop:
                 **options,
             },
         )
+
+
+class Shop(Installation):
+    """Where steward works, and what is left there."""
+
+    def __init__(self, root: Path, binary: str) -> None:
+        super().__init__(root, binary)
+        (root / "logs").mkdir()
+        with sqlite3.connect(root / "app.db") as database:
+            for table in ("orders", "signals"):
+                database.execute(f"create table {table} (id integer primary key, created_at text not null)")
+                database.executemany(f"insert into {table} (created_at) values (?)", [(OLD,), (OLD,), (NEW,)])
+        for name, days in (("old.log", 40), ("new.log", 1)):
+            self.log(name, days)
+        self.configure()
+
+    def configure(self, cleanup: str = "scheduler: dagster") -> None:
+        self.config.write_text(CONFIGURATION.format(root=self.root, cleanup=cleanup))
+
+    def add_other_jobs(self, backup: str = "scheduler: dagster") -> None:
+        """A backup, and logs that are rotated."""
+        self.config.write_text(self.config.read_text().rstrip() + OTHER_JOBS.format(root=self.root, backup=backup))
+
+    def log(self, name: str, days: float) -> None:
+        path = self.root / "logs" / name
+        path.write_text("x" * 10)
+        at = time.time() - days * 86400
+        os.utime(path, (at, at))
+
+    def add_old_signal(self) -> None:
+        with sqlite3.connect(self.root / "app.db") as database:
+            database.execute("insert into signals (created_at) values (?)", [OLD])
+
+    def rows(self, table: str) -> int:
+        with sqlite3.connect(self.root / "app.db") as database:
+            return int(database.execute(f"select count(*) from {table}").fetchone()[0])
+
+    def logs(self) -> list[str]:
+        return sorted(path.name for path in (self.root / "logs").iterdir())
 
 
 @pytest.fixture

@@ -183,21 +183,69 @@ def test_a_schedule_names_its_tick_in_utc(shop: Shop, instance: dg.DagsterInstan
     assert request.tags["steward/tick"] == "2026-11-29T03:00:00Z"
 
 
-def test_a_job_that_is_paused_is_skipped_with_who_and_why(shop: Shop, instance: dg.DagsterInstance) -> None:
+def evaluated(shop: Shop, instance: dg.DagsterInstance, tick: str = "2026-11-29T03:00:00+00:00") -> Any:
+    """What becomes of a tick: what is asked for, or the reason why nothing is."""
     schedule = schedules_of(shop.definitions())["hourly_cleanup_schedule"]
+    at = datetime.fromisoformat(tick)
+    told = schedule(dg.build_schedule_context(instance=instance, scheduled_execution_time=at))
+    return told.skip_message if isinstance(told, dg.SkipReason) else told
 
-    def tick() -> Any:
-        at = datetime(2026, 11, 29, 3, tzinfo=timezone.utc)
-        return schedule(dg.build_schedule_context(instance=instance, scheduled_execution_time=at))
 
+def test_a_job_that_is_paused_is_skipped_with_who_and_why(shop: Shop, instance: dg.DagsterInstance) -> None:
     shop.steward("pause", "backup", "--reason", "a move")
-    assert isinstance(tick(), dg.RunRequest)
+    assert isinstance(evaluated(shop, instance), dg.RunRequest)
     for job in ("cleanup", "all"):
         shop.steward("pause", job, "--reason", "an index is being built", "--until", "2999-01-01T00:00:00Z")
-        skipped = tick()
-        assert isinstance(skipped, dg.SkipReason)
-        assert skipped.skip_message is not None
-        assert skipped.skip_message.startswith("cleanup is paused until 2999-01-01T00:00:00Z by ")
-        assert skipped.skip_message.endswith(": an index is being built")
+        said = evaluated(shop, instance)
+        assert said.startswith("cleanup: paused until 2999-01-01T00:00:00Z by ")
+        assert said.endswith(": an index is being built")
         shop.steward("resume", job)
-    assert isinstance(tick(), dg.RunRequest)
+    assert isinstance(evaluated(shop, instance), dg.RunRequest)
+    shop.configure("scheduler: dagster, pause: moving the database")
+    assert evaluated(shop, instance) == "cleanup: paused: moving the database"
+
+
+def test_a_tick_in_a_blackout_is_skipped_with_its_window_and_until_when(
+    shop: Shop, instance: dg.DagsterInstance
+) -> None:
+    window = '{from: "2020-02-03T01:00:00", to: "2020-02-03T05:00:00"}'
+    shop.configure(f"scheduler: dagster, time_zone: Europe/Berlin, blackout: {window}")
+    said = "cleanup: blackout 2020-02-03T01:00:00 to 2020-02-03T05:00:00, until 2020-02-03T04:00:00Z"
+    assert evaluated(shop, instance, "2020-02-03T00:00:00+00:00") == said
+    assert evaluated(shop, instance, "2020-02-03T03:00:00+00:00") == said
+    for outside in ("2020-02-02T23:00:00+00:00", "2020-02-03T04:00:00+00:00"):
+        assert isinstance(evaluated(shop, instance, outside), dg.RunRequest), outside
+
+
+def test_a_tick_is_skipped_under_a_freeze_as_stewards_own_is(shop: Shop, instance: dg.DagsterInstance) -> None:
+    shop.steward("freeze", "--reason", "an audit")
+    assert evaluated(shop, instance).startswith("cleanup: nothing is removed until it is lifted: frozen by ")
+
+
+def test_a_tick_is_skipped_while_a_run_waits_for_its_approval(shop: Shop, instance: dg.DagsterInstance) -> None:
+    shop.configure("scheduler: dagster, approval: required")
+    job = shop.definitions().resolve_job_def("cleanup_job")
+    assert not job.execute_in_process(instance=instance, raise_on_error=False).success
+    (run,) = shop.runs()
+    assert evaluated(shop, instance) == f"cleanup: run {run['run']} waits for an approval"
+    shop.steward("approvals", "reject", run["run"], "--reason", "not today")
+    assert isinstance(evaluated(shop, instance), dg.RunRequest)
+
+
+def test_a_steward_that_cannot_say_what_is_in_the_way_leaves_that_to_the_run(
+    shop: Shop, instance: dg.DagsterInstance
+) -> None:
+    schedule = schedules_of(shop.definitions())["hourly_cleanup_schedule"]
+    shop.config.unlink()
+    at = datetime(2026, 11, 29, 3, tzinfo=timezone.utc)
+    told = schedule(dg.build_schedule_context(instance=instance, scheduled_execution_time=at))
+    assert isinstance(told, dg.RunRequest)
+
+
+def test_runs_are_not_repeated_for_what_a_step_has_said(shop: Shop) -> None:
+    """Else an instance with run_retries would repeat what a safeguard has refused."""
+    definitions = shop.definitions()
+    for name in jobs_of(definitions):
+        assert definitions.resolve_job_def(name).tags["dagster/retry_on_asset_or_op_failure"] == "false"
+    given = shop.definitions(tags={"dagster/retry_on_asset_or_op_failure": "true"})
+    assert given.resolve_job_def("cleanup_job").tags["dagster/retry_on_asset_or_op_failure"] == "true"

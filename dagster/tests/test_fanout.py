@@ -14,8 +14,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from dagster_steward.fanout import Shard, mapping_keys
 from dagster_steward.outputs import event_log_io_manager
-from tests.conftest import await_that
+from tests.conftest import Installation, await_that
 
 DEFINITIONS = """
 import dagster as dg
@@ -26,8 +27,27 @@ defs = steward_definitions(
     binary={binary!r},
     env={env!r},
     cache={cache!r},
-    fanout_retry_policy=dg.RetryPolicy(max_retries=3, delay=1),
+    fanout_retry_policy=dg.RetryPolicy(max_retries={retries}, delay=1),
 )
+
+
+def fanout():
+    return defs.resolve_job_def("cleanup_fanout_job")
+"""
+
+#: As a person who presses "From failure".
+FROM_FAILURE = """
+import dagster as dg
+import definitions
+
+with dg.DagsterInstance.get() as instance:
+    (failed,) = instance.get_runs(limit=1)
+    result = dg.execute_job(
+        dg.reconstructable(definitions.fanout),
+        instance=instance,
+        reexecution_options=dg.ReexecutionOptions.from_failure(failed.run_id, instance),
+    )
+    assert result.success
 """
 
 CONFIGURATION = """
@@ -58,11 +78,31 @@ exec {binary!r} "$@"
 """
 
 
-class Shop:
+#: A step is forked from a process that has loaded Dagster already, and starts sooner.
+QUICK_STEPS = {"execution": {"config": {"start_method": {"forkserver": {"preload_modules": ["dagster_steward"]}}}}}
+
+
+#: The first shard fails for as long as the mark is there.
+BROKEN = """#!/bin/sh
+case "$*" in *"--shard 1"*) [ ! -e {mark!r} ] || exit 1 ;; esac
+exec {binary!r} "$@"
+"""
+
+
+class Shop(Installation):
     """A database and a bucket of its own, and a Dagster."""
 
     def __init__(self, root: Path, binary: str) -> None:
-        self.root, self.binary = root, binary
+        super().__init__(
+            root,
+            binary,
+            {
+                "AWS_ENDPOINT_URL": os.environ["STEWARD_TEST_S3_VERSITY"],
+                "AWS_ACCESS_KEY_ID": os.environ["STEWARD_TEST_S3_ACCESS_KEY"],
+                "AWS_SECRET_ACCESS_KEY": os.environ["STEWARD_TEST_S3_SECRET_KEY"],
+                "AWS_REGION": "us-east-1",
+            },
+        )
         self.bucket = f"fanout-{uuid.uuid4().hex[:12]}"
         admin = os.environ["STEWARD_TEST_POSTGRES"]
         name = self.bucket.replace("-", "_")
@@ -72,16 +112,7 @@ class Shop:
         self.sql(f"create database {name}", admin)
         self.folder = Path(os.environ["STEWARD_TEST_S3_VERSITY_DATA"]) / self.bucket
         self.folder.mkdir()
-        self.config = root / "steward.yaml"
         self.config.write_text(CONFIGURATION.format(url=self.url, bucket=self.bucket))
-        self.env = {
-            "STEWARD_STATE_DIR": str(root / "state"),
-            "STEWARD_CONFIG": "",
-            "AWS_ENDPOINT_URL": os.environ["STEWARD_TEST_S3_VERSITY"],
-            "AWS_ACCESS_KEY_ID": os.environ["STEWARD_TEST_S3_ACCESS_KEY"],
-            "AWS_SECRET_ACCESS_KEY": os.environ["STEWARD_TEST_S3_SECRET_KEY"],
-            "AWS_REGION": "us-east-1",
-        }
         self.home = root / "home"
         self.home.mkdir()
         (self.home / "dagster.yaml").write_text(
@@ -112,17 +143,14 @@ class Shop:
     def left(self) -> int:
         return sum(1 for path in self.folder.rglob("*.csv"))
 
-    def steward(self, *words: str) -> Any:
-        answer = subprocess.run(
-            [self.binary, "--config", str(self.config), *words, "--json"],
-            env={**os.environ, **self.env},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return json.loads(answer.stdout)
+    def wrapped(self, script: str) -> str:
+        """A program in the place of steward."""
+        wrapper = self.root / "wrapper"
+        wrapper.write_text(script.format(binary=self.binary, mark=str(self.root / "mark")))
+        wrapper.chmod(0o755)
+        return str(wrapper)
 
-    def start(self, config: dict[str, Any], binary: str | None = None) -> "subprocess.Popen[bytes]":
+    def start(self, config: dict[str, Any], binary: str | None = None, retries: int = 3) -> "subprocess.Popen[bytes]":
         """Dagster, as one step after another of the job needs it."""
         definitions = self.root / "definitions.py"
         definitions.write_text(
@@ -131,22 +159,29 @@ class Shop:
                 binary=binary or self.binary,
                 env=self.env,
                 cache=str(self.root / "catalogue.json"),
+                retries=retries,
             )
         )
         run_config = self.root / "run.yaml"
-        run_config.write_text(json.dumps({"ops": {"hand_out_shards": {"config": config}}}))
+        run_config.write_text(json.dumps({"ops": {"hand_out_shards": {"config": config}}, **QUICK_STEPS}))
         dagster = str(Path(sys.executable).with_name("dagster"))
         with (self.root / "log").open("w") as log:
             return subprocess.Popen(
                 [dagster, "job", "execute", "-f", str(definitions), "-j", "cleanup_fanout_job", "-c", str(run_config)],
                 cwd=self.root,
-                env={**os.environ, "DAGSTER_HOME": str(self.home), "PYTHONPATH": str(Path(__file__).parent.parent)},
+                env=self.dagster_env(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
 
-    def fan_out(self, config: dict[str, Any], binary: str | None = None) -> int:
-        return self.start(config, binary).wait(timeout=300)
+    def dagster_env(self) -> dict[str, str]:
+        return {**os.environ, "DAGSTER_HOME": str(self.home), "PYTHONPATH": str(Path(__file__).parent.parent)}
+
+    def fan_out(self, config: dict[str, Any], binary: str | None = None, retries: int = 3) -> int:
+        return self.start(config, binary, retries).wait(timeout=300)
+
+    def go_on_from_failure(self) -> None:
+        subprocess.run([sys.executable, "-c", FROM_FAILURE], cwd=self.root, env=self.dagster_env(), check=True)
 
     def events(self) -> list[dg.DagsterEvent]:
         with dg.DagsterInstance.from_config(str(self.home)) as instance:
@@ -231,16 +266,33 @@ def test_a_shard_of_rows_that_is_killed_is_tried_again_alone_and_nothing_is_done
 
 def test_a_shard_of_objects_that_is_killed_is_tried_again_alone_and_all_is_gone_that_was_planned(shop: Shop) -> None:
     shop.objects(old=210, new=35)
-    wrapper = shop.root / "killed-once"
-    wrapper.write_text(KILLED_ONCE.format(binary=shop.binary, mark=str(shop.root / "mark")))
-    wrapper.chmod(0o755)
-    assert shop.fan_out({"tasks": ["expire-objects"], "shards": 3}, str(wrapper)) == 0, shop.log()
+    assert shop.fan_out({"tasks": ["expire-objects"], "shards": 3}, shop.wrapped(KILLED_ONCE)) == 0, shop.log()
     assert shop.left() == 35
     events = shop.events()
     assert retried(events) == ["carry_out_shard[expire_objects_1]"]
     made = materialised(events)["expire-objects"]
     assert (made["items"].value, made["bytes"].value, made["shards"].value) == (210, 1260, 3)
     assert checked(events) == {"expire-objects: plan_equals_run": True}
+
+
+def test_a_run_that_failed_goes_on_from_its_failure_with_the_shards_that_are_missing_alone(shop: Shop) -> None:
+    shop.rows(old=300, new=100)
+    mark = shop.root / "mark"
+    mark.touch()
+    wrapper = shop.wrapped(BROKEN)
+    assert shop.fan_out({"tasks": ["purge-signals"], "shards": 2}, wrapper, retries=0) != 0
+    left = int(shop.sql("select count(*) from signals"))
+    assert 100 < left < 400, "the second shard is done"
+    assert materialised(shop.events()) == {}
+    mark.unlink()
+    shop.go_on_from_failure()
+    assert shop.sql("select count(*) from signals") == "100"
+    events = shop.events()
+    begun = {event.step_key for event in events if event.event_type == dg.DagsterEventType.STEP_START}
+    assert begun == {"carry_out_shard[purge_signals_1]", "sum_up_shards"}
+    made = materialised(events)["purge-signals"]
+    assert (made["items"].value, made["planned_items"].value) == (300, 300)
+    assert [run["shard"] for run in shop.runs()] == [1, 2], "the newest first"
 
 
 def test_all_that_purges_is_fanned_out_and_no_more_at_once_than_the_pool_has_room_for(shop: Shop) -> None:
@@ -250,7 +302,7 @@ def test_all_that_purges_is_fanned_out_and_no_more_at_once_than_the_pool_has_roo
     assert (shop.sql("select count(*) from signals"), shop.left()) == ("5", 5)
     assert set(materialised(shop.events())) == {"purge-signals", "expire-objects"}
     moments: list[tuple[str, int]] = []
-    for run in shop.steward("runs")["runs"]:
+    for run in shop.runs():
         moments += [(run["started"], 1), (run["ended"], -1)]
     assert len(moments) == 8
     under_way = most = 0
@@ -258,6 +310,21 @@ def test_all_that_purges_is_fanned_out_and_no_more_at_once_than_the_pool_has_roo
         under_way += change
         most = max(most, under_way)
     assert most <= 2
+
+
+def test_what_could_be_handed_out_is_done_and_reported_though_the_run_fails_for_another_task(shop: Shop) -> None:
+    shop.rows(old=2_000, new=1)
+    shop.objects(old=20, new=5)
+    assert shop.fan_out({"shards": 1}) != 0
+    assert (shop.sql("select count(*) from signals"), shop.left()) == ("2001", 5)
+    events = shop.events()
+    assert set(materialised(events)) == {"expire-objects"}
+    assert checked(events) == {"expire-objects: plan_equals_run": True}
+    (failure,) = [event for event in events if event.is_step_failure]
+    assert failure.step_key == "sum_up_shards"
+    said = failure.step_failure_data.user_failure_data
+    assert said is not None
+    assert (said.description or "").startswith("purge-signals: ")
 
 
 def test_what_a_brake_stops_is_handed_to_nobody_and_not_tried_again(shop: Shop) -> None:
@@ -268,11 +335,18 @@ def test_what_a_brake_stops_is_handed_to_nobody_and_not_tried_again(shop: Shop) 
     assert retried(events) == []
     (failure,) = [event for event in events if event.is_step_failure]
     assert failure.step_key == "hand_out_shards"
-    user_failure = failure.step_failure_data.user_failure_data
-    said = user_failure.description if user_failure else None
+    said = failure.step_failure_data.user_failure_data
     assert said is not None
-    assert "would remove 2,000 of 2,001 items" in said
-    assert shop.steward("runs")["runs"] == []
+    assert (said.description or "").startswith("purge-signals: ")
+    assert "would remove 2,000 of 2,001 items" in (said.description or "")
+    assert shop.runs() == []
+
+
+def test_shards_of_tasks_whose_names_are_alike_have_steps_of_their_own() -> None:
+    shards: list[Shard] = [
+        {"task": task, "digest": "d", "shard": shard} for task in ("old-rows", "old.rows") for shard in (1, 2)
+    ]
+    assert mapping_keys(shards) == ["old_rows_1", "old_rows_2", "old_rows_1_2", "old_rows_2_3"]
 
 
 def test_steps_hand_on_what_they_know_through_the_event_log_alone() -> None:

@@ -1,10 +1,13 @@
 """Jobs of steward's, carried out by Dagster's executor upon a shop."""
 
+import contextlib
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +52,8 @@ def test_a_run_does_the_work_and_every_task_is_an_asset(shop: Shop, instance: dg
     }
 
 
-OTHER_JOBS = """
-  backup: {{scheduler: dagster}}
-backup:
-  nightly: {{database: app, store: cold, proof: {{every: 7 days}}, keep: {{daily: 14}}}}
-rotate-logs:
-  web: {{folder: {root}/logs}}
-"""
-
-
 def test_a_backup_is_an_asset_whose_age_and_proof_are_checked(shop: Shop, instance: dg.DagsterInstance) -> None:
-    shop.config.write_text(shop.config.read_text().rstrip() + OTHER_JOBS.format(root=shop.root))
+    shop.add_other_jobs()
     definitions = shop.definitions()
     (schedule,) = [one for one in definitions.schedules or () if one.name == "daily_backup_schedule"]
     assert isinstance(schedule, dg.ScheduleDefinition)
@@ -71,7 +65,7 @@ def test_a_backup_is_an_asset_whose_age_and_proof_are_checked(shop: Shop, instan
 
 
 def test_rotated_logs_are_an_asset_too(shop: Shop, instance: dg.DagsterInstance) -> None:
-    shop.config.write_text(shop.config.read_text().rstrip() + OTHER_JOBS.format(root=shop.root))
+    shop.add_other_jobs()
     result = shop.definitions().resolve_job_def("rotate_logs_job").execute_in_process(instance=instance)
     assert set(materialised(result)) == {"web", "web.archive"}
     assert len(list((shop.root / "logs" / "archive").iterdir())) == 2
@@ -115,6 +109,40 @@ def test_a_task_that_fails_fails_the_run_and_the_others_are_materialised(
         if entry.dagster_event and "closed with exception" in entry.user_message
     ]
     assert error and error.cause and "signals" in error.cause.message
+
+
+def test_hooks_hear_of_a_run_that_fails(shop: Shop, instance: dg.DagsterInstance) -> None:
+    heard: list[str] = []
+
+    @dg.failure_hook
+    def tell(context: dg.HookContext) -> None:
+        heard.append(f"{context.job_name}: {context.op_exception}")
+
+    shop.steward("freeze", "--reason", "an audit")
+    assert not run_job(shop, instance, hooks={tell}).success
+    (told,) = heard
+    assert told.startswith("cleanup_job: ")
+
+
+def test_its_assets_have_checks_of_their_freshness_as_any_have(shop: Shop, instance: dg.DagsterInstance) -> None:
+    key = dg.AssetKey([*KEY, "purge-logs"])
+    fresh = dg.build_last_update_freshness_checks(assets=[key], lower_bound_delta=timedelta(hours=2))
+    definitions = dg.Definitions.merge(
+        shop.definitions(),
+        dg.Definitions(
+            asset_checks=fresh,
+            jobs=[dg.define_asset_job("freshness", selection=dg.AssetSelection.checks(*fresh))],
+        ),
+    )
+
+    def verdict() -> bool:
+        result = definitions.resolve_job_def("freshness").execute_in_process(instance=instance)
+        (check,) = result.get_asset_check_evaluations()
+        return check.passed
+
+    assert not verdict(), "it has never been materialised"
+    assert definitions.resolve_job_def("cleanup_job").execute_in_process(instance=instance).success
+    assert verdict()
 
 
 def test_what_a_safeguard_refuses_is_not_tried_again(shop: Shop, instance: dg.DagsterInstance) -> None:
@@ -166,6 +194,37 @@ def test_a_program_that_is_gone_fails_the_step_alone(shop: Shop, instance: dg.Da
     assert not result.success
 
 
+def test_a_job_that_is_at_work_elsewhere_is_not_started_beside_it(shop: Shop, instance: dg.DagsterInstance) -> None:
+    with a_run_at_work(shop) as run:
+        (schedule,) = shop.definitions().schedules or ()
+        assert isinstance(schedule, dg.ScheduleDefinition)
+        told = schedule(
+            dg.build_schedule_context(
+                instance=instance, scheduled_execution_time=datetime(2026, 11, 29, 3, tzinfo=timezone.utc)
+            )
+        )
+        assert isinstance(told, dg.SkipReason)
+        assert told.skip_message == f"cleanup: run {run} is under way"
+
+
+@contextlib.contextmanager
+def a_run_at_work(shop: Shop) -> Iterator[str]:
+    """Started by hand; it waits for the database, and is cancelled at the end."""
+    other = sqlite3.connect(shop.root / "app.db", isolation_level=None)
+    other.execute("begin immediate")
+    words = [shop.binary, "--config", str(shop.config), "run", "cleanup/purge-signals"]
+    running = subprocess.Popen(words, env={**os.environ, **shop.env}, preexec_fn=hears_interrupts)
+    try:
+        yield await_that(
+            lambda: next((one["run"] for one in shop.runs() if one["status"] == "running"), None), "steward is at work"
+        )
+    finally:
+        running.send_signal(signal.SIGINT)
+        running.wait(timeout=120)
+        other.execute("rollback")
+        other.close()
+
+
 def look(shop: Shop, instance: dg.DagsterInstance) -> tuple[list[Any], str]:
     """What the sensor asks for, and what it says."""
     (sensor,) = shop.definitions().sensors or ()
@@ -193,11 +252,64 @@ def test_a_run_that_asks_goes_on_once_it_is_approved_and_once(shop: Shop, instan
     assert done.success
     assert set(materialised(done)) == {"archive-orders", "purge-signals", "purge-logs"}
     assert shop.rows("signals") == 1
-    assert [one["status"] for one in shop.runs()] == ["succeeded"]
+    (carried_out,) = shop.runs()
+    assert carried_out["status"] == "succeeded"
+    assert carried_out["trigger"] == "dagster"
+    assert carried_out["dagster_run"] == done.run_id != asked.run_id, "the run of Dagster's that has carried it out"
     assert look(shop, instance) == ([], "nothing waits for an approval")
     # Whoever would start it a second time is told so.
     assert not run_job(shop, instance, dict(request.tags)).success
     assert len(shop.runs()) == 1
+
+
+def approved(shop: Shop, instance: dg.DagsterInstance) -> str:
+    """A run that has asked, and may go on."""
+    shop.configure("scheduler: dagster, approval: required")
+    run_job(shop, instance)
+    run = str(shop.runs()[0]["run"])
+    shop.steward("approvals", "approve", run)
+    return run
+
+
+def test_a_run_of_dagsters_that_died_before_it_began_is_followed_by_another(
+    shop: Shop, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    run = approved(shop, instance)
+    keys: list[str] = []
+    tags: dict[str, str] = {}
+    for _ in range(3):
+        (request,), _said = look(shop, instance)
+        keys.append(request.run_key)
+        tags = dict(request.tags)
+        assert not run_job(shop, instance, tags, binary=str(tmp_path / "nowhere")).success
+    assert keys == [f"approval {run}", f"approval {run} 2", f"approval {run} 3"]
+    requests, said = look(shop, instance)
+    assert requests == []
+    assert said == (
+        f"run {run} of cleanup: approved, and 3 runs of Dagster's have ended before steward has taken it up: "
+        f"steward run cleanup --approval {run}"
+    )
+    # Whoever mends it and repeats one of these carries out what was approved.
+    repetition = {**tags, "dagster/parent_run_id": "r"}
+    assert run_job(shop, instance, repetition).success
+    assert [one["run"] for one in shop.runs()] == [run]
+    # And once it is done, a repetition is a run of its own, which asks.
+    shop.add_old_signal()
+    assert not run_job(shop, instance, repetition).success
+    assert {one["status"] for one in shop.runs()} == {"succeeded", "waiting"}
+
+
+def test_what_is_approved_waits_for_a_run_of_its_job_to_end(shop: Shop, instance: dg.DagsterInstance) -> None:
+    shop.configure("scheduler: dagster, approval: required")
+    run_job(shop, instance)
+    (asked,) = shop.runs()
+    shop.configure()
+    with a_run_at_work(shop) as run:
+        shop.steward("approvals", "approve", asked["run"])
+        said = f"run {asked['run']} of cleanup: approved, and begins when run {run} has ended"
+        assert look(shop, instance) == ([], said)
+    (request,), _ = look(shop, instance)
+    assert run_job(shop, instance, dict(request.tags)).success
 
 
 def test_a_run_that_is_rejected_says_by_whom_and_why(shop: Shop, instance: dg.DagsterInstance) -> None:

@@ -168,11 +168,11 @@ Result<Situation> Daemon::situation() {
   out.running.insert(supervisor_.busy().begin(), supervisor_.busy().end());
   for (const ledger::Pause& pause : TRY(ledger_.agenda().pauses(out.now))) {
     if (pause.job != "*") {
-      out.paused[pause.job] = {.reason = pause.reason, .until = pause.until};
+      out.paused[pause.job] = {.reason = pause.reason, .until = pause.until, .who = pause.who};
       continue;
     }
     for (const ScheduledJob& job : settings_.jobs)
-      out.paused.try_emplace(job.name, Pause{.reason = pause.reason, .until = pause.until});
+      out.paused.try_emplace(job.name, Pause{.reason = pause.reason, .until = pause.until, .who = pause.who});
   }
   for (const ledger::Approval& approval : TRY(ledger_.approvals().approvals({})))
     out.waiting.emplace(approval.job, approval.run);

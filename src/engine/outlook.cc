@@ -16,6 +16,7 @@ constexpr int ticks_looked_at = 2000;  // of blackouts and ends of pauses, in th
 
 /// What is in the way of a tick, and until when; without an end: until somebody acts.
 struct InTheWay {
+  Outcome outcome{};
   Standing standing{};
   std::string reason{};
   std::optional<Instant> until{};
@@ -26,18 +27,20 @@ bool still_at(const std::optional<Instant>& until, Instant tick) { return !until
 /// In the order in which the scheduler asks.
 std::optional<InTheWay> in_the_way(const ScheduledJob& job, const OutlookFacts& facts, Instant tick) {
   const auto paused = [](const Pause& pause) {
-    return InTheWay{.standing = Standing::paused, .reason = words_of(pause), .until = pause.until};
+    return InTheWay{
+        .outcome = Outcome::paused, .standing = Standing::paused, .reason = words_of(pause), .until = pause.until};
   };
   if (job.schedule.pause && still_at(job.schedule.pause->until, tick)) return paused(*job.schedule.pause);
   for (const ledger::Pause& pause : facts.pauses)
     if ((pause.job == job.name || pause.job == "*") && still_at(pause.until, tick))
-      return paused({.reason = pause.reason, .until = pause.until});
+      return paused({.reason = pause.reason, .until = pause.until, .who = pause.who});
   if (job.removes) {
     std::vector<ledger::Freeze> then = facts.freezes;
     std::erase_if(then, [&](const ledger::Freeze& freeze) { return !still_at(freeze.until, tick); });
     if (const auto refusal = freeze_refusal(then)) {
       const auto lasts = [](const ledger::Freeze& freeze) { return freeze.until.value_or(Instant::max()); };
-      return InTheWay{.standing = Standing::frozen,
+      return InTheWay{.outcome = Outcome::frozen,
+                      .standing = Standing::frozen,
                       .reason = refusal->message,
                       .until = std::ranges::max_element(then, {}, lasts)->until};
     }
@@ -45,11 +48,15 @@ std::optional<InTheWay> in_the_way(const ScheduledJob& job, const OutlookFacts& 
   const Instant start = tick + jitter_of(job.name, job.schedule.jitter);
   for (const Blackout& blackout : job.schedule.blackouts)
     if (covers(blackout, job.schedule.zone, start))
-      return InTheWay{
-          .standing = Standing::blackout, .reason = fmt::format("blackout {}", blackout.text), .until = tick};
+      return InTheWay{.outcome = Outcome::blackout,
+                      .standing = Standing::blackout,
+                      .reason = fmt::format("blackout {}", blackout.text),
+                      .until = tick};
   const auto run = facts.waiting.find(job.name);
   if (run != facts.waiting.end() && job.schedule.approval.required)
-    return InTheWay{.standing = Standing::waiting, .reason = fmt::format("run {} waits for an approval", run->second)};
+    return InTheWay{.outcome = Outcome::waiting,
+                    .standing = Standing::waiting,
+                    .reason = fmt::format("run {} waits for an approval", run->second)};
   return {};
 }
 
@@ -156,6 +163,36 @@ Outlook outlook(const ScheduledJob& job, const OutlookFacts& facts) {
   if (out.kept) out.fires = first_that_fires(job, facts, next->at);
   if (out.fires) out.starts = *out.fires + jitter_of(job.name, job.schedule.jitter);
   return out;
+}
+
+std::optional<Obstacle> obstacle_elsewhere(const ScheduledJob& job, const OutlookFacts& facts, Instant tick) {
+  ScheduledJob unspread = job;
+  unspread.schedule.jitter = {};
+  const auto blackout = [&](Instant at) -> std::optional<Obstacle> {
+    for (const Blackout& one : job.schedule.blackouts) {
+      if (!covers(one, job.schedule.zone, at)) continue;
+      const Instant end = end_of(one, job.schedule.zone, at);
+      return Obstacle{.outcome = Outcome::blackout,
+                      .reason = fmt::format("blackout {}, until {}", one.text, format_instant(end)),
+                      .until = end};
+    }
+    return {};
+  };
+  auto found = in_the_way(unspread, facts, facts.now);
+  if (found && found->outcome != Outcome::blackout)
+    return Obstacle{.outcome = found->outcome, .reason = std::move(found->reason), .until = found->until};
+  for (const Instant at : {facts.now, tick})
+    if (auto covering = blackout(at)) return covering;
+  if (job.schedule.overlap != Overlap::skip) return {};
+  for (const UnderWay& other : facts.under_way) {
+    if (other.job == job.name)
+      return Obstacle{.outcome = Outcome::overlap, .reason = fmt::format("run {} is under way", other.run)};
+    if (!job.schedule.concurrency.empty() && other.concurrency == job.schedule.concurrency)
+      return Obstacle{.outcome = Outcome::overlap,
+                      .reason = fmt::format("run {} of {} is under way (concurrency key {})", other.run, other.job,
+                                            other.concurrency)};
+  }
+  return {};
 }
 
 Result<Outlooks> outlooks(ledger::Ledger& ledger, const StateDirectory& state, const std::vector<ScheduledJob>& jobs,

@@ -54,6 +54,12 @@ struct Outlook {
       false;  ///< Without a daemon, but somebody does start it: its last run is as recent as it should be.
 };
 
+/// A run that a process is at work on.
+struct UnderWay {
+  std::string job{}, run{};
+  std::string concurrency{};  ///< The job's concurrency key.
+};
+
 /// What the ledger and the state directory know.
 struct OutlookFacts {
   Instant now{};
@@ -64,10 +70,16 @@ struct OutlookFacts {
   std::map<std::string, ledger::Run, std::less<>> runs{};     ///< The last run of each whole job.
   /// None: nobody has looked, and it is taken for granted that somebody keeps the schedules.
   std::optional<std::vector<Keeper>> keepers{};
+  std::vector<UnderWay> under_way{};  ///< For obstacle_elsewhere alone.
 };
 
 /// Pure.
 Outlook outlook(const ScheduledJob& job, const OutlookFacts& facts);
+
+/// What is in the way of a tick of another scheduler's, such as Dagster's, at `facts.now`; none: it is to start its
+/// run. The same as of one of ours, but for what is the other's to say: whose the job is, jitter, and `overlap: queue`.
+/// What fell into a blackout is not made up for, however late the other asks.
+std::optional<Obstacle> obstacle_elsewhere(const ScheduledJob& job, const OutlookFacts& facts, Instant tick);
 
 /// The tick that is `count` ticks back, so that so many have come at `now` or before; those in a blackout do not count.
 /// None where there were fewer in ten years, or among the last thousand.

@@ -63,15 +63,15 @@ const std::vector<Case> cases{
     {"LeftToDagster", [](auto& job, auto&) { job.schedule.owner = Owner::dagster; }, "left: left to Dagster"},
     {"PausedByTheFile", [](auto& job, auto&) { job.schedule.pause = Pause{.reason = "moving"}; },
      "paused: paused: moving"},
-    {"Paused", [](auto&, auto& facts) { paused(facts, "a", {}); }, "paused: paused: case 12"},
-    {"AllPaused", [](auto&, auto& facts) { paused(facts, "*", {}); }, "paused: paused: case 12"},
+    {"Paused", [](auto&, auto& facts) { paused(facts, "a", {}); }, "paused: paused by ada: case 12"},
+    {"AllPaused", [](auto&, auto& facts) { paused(facts, "*", {}); }, "paused: paused by ada: case 12"},
     {"AnotherPaused", [](auto&, auto& facts) { paused(facts, "b", {}); }, "scheduled", "2026-11-24T03:00:00Z"},
     {"PausedUntilAfterTheTick", [](auto&, auto& facts) { paused(facts, "a", at("2026-11-24T03:00:01Z")); },
-     "paused: paused until 2026-11-24T03:00:01Z: case 12", "2026-11-25T03:00:00Z"},
+     "paused: paused until 2026-11-24T03:00:01Z by ada: case 12", "2026-11-25T03:00:00Z"},
     {"PausedUntilTheTick", [](auto&, auto& facts) { paused(facts, "a", at("2026-11-24T03:00:00Z")); }, "scheduled",
      "2026-11-24T03:00:00Z"},
     {"PausedForAMonth", [](auto&, auto& facts) { paused(facts, "a", at("2026-12-24T03:00:00Z")); },
-     "paused: paused until 2026-12-24T03:00:00Z: case 12", "2026-12-24T03:00:00Z"},
+     "paused: paused until 2026-12-24T03:00:00Z by ada: case 12", "2026-12-24T03:00:00Z"},
     {"Frozen", [](auto&, auto& facts) { frozen(facts, {}); },
      "frozen: nothing is removed until it is lifted: frozen by ada, audit (f-1)"},
     {"FrozenUntil", [](auto&, auto& facts) { frozen(facts, at("2026-11-26T00:00:00Z")); },
@@ -110,7 +110,7 @@ const std::vector<Case> cases{
        facts.keepers->clear();
        paused(facts, "a", {});
      },
-     "paused: paused: case 12"},
+     "paused: paused by ada: case 12"},
     {"StartedByAScript",
      [](auto&, auto& facts) {
        facts.keepers->clear();
@@ -136,6 +136,96 @@ const std::vector<Case> cases{
      },
      "unkept: no daemon is running"}};
 INSTANTIATE_TEST_SUITE_P(Engine, Outlooking, testing::ValuesIn(cases), [](const auto& one) { return one.param.name; });
+
+struct ElsewhereCase {
+  std::string name;
+  std::function<void(ScheduledJob&, OutlookFacts&)> change;
+  std::string obstacle;  // "": it is to start
+};
+
+void PrintTo(const ElsewhereCase& one, std::ostream* out) { *out << one.name; }
+
+/// A tick of Dagster's, at 12:00, a second later.
+struct Elsewhere : testing::TestWithParam<ElsewhereCase> {
+  Instant tick = now;
+  static std::string obstacle(const ScheduledJob& job, const OutlookFacts& facts, Instant tick) {
+    const auto found = obstacle_elsewhere(job, facts, tick);
+    if (!found) return "";
+    return fmt::format("{}: {}{}", name_of(found->outcome), found->reason,
+                       found->until ? " [" + format_instant(*found->until) + "]" : "");
+  }
+};
+
+TEST_P(Elsewhere, IsToldWhatIsInTheWay) {
+  ScheduledJob job = job_at_three("0 * * * *");
+  job.schedule.owner = Owner::dagster;
+  OutlookFacts facts{.now = now + 1s};
+  GetParam().change(job, facts);
+  EXPECT_EQ(obstacle(job, facts, tick), GetParam().obstacle);
+}
+
+void black_out(ScheduledJob& job, std::string_view from, std::string_view to) {
+  job.schedule.blackouts.push_back({.window = OneWindow{at(from), at(to)}, .text = "the sale"});
+}
+
+const std::vector<ElsewhereCase> elsewhere{
+    {"Nothing", [](auto&, auto&) {}, ""},
+    {"NothingElse",
+     [](auto& job, auto& facts) {
+       paused(facts, "b", {});
+       facts.waiting["b"] = "r1";
+       facts.under_way = {{.job = "b", .run = "r1"}};
+       black_out(job, "2026-11-23T08:00:00Z", "2026-11-23T12:00:00Z");
+     },
+     ""},
+    {"PausedByTheFile", [](auto& job, auto&) { job.schedule.pause = Pause{.reason = "moving"}; },
+     "paused: paused: moving"},
+    {"Paused", [](auto&, auto& facts) { paused(facts, "a", at("2026-11-24T00:00:00Z")); },
+     "paused: paused until 2026-11-24T00:00:00Z by ada: case 12 [2026-11-24T00:00:00Z]"},
+    {"Frozen", [](auto&, auto& facts) { frozen(facts, {}); },
+     "frozen: nothing is removed until it is lifted: frozen by ada, audit (f-1)"},
+    {"Blackout", [](auto& job, auto&) { black_out(job, "2026-11-23T12:00:00Z", "2026-11-26T00:00:00Z"); },
+     "blackout: blackout the sale, until 2026-11-26T00:00:00Z [2026-11-26T00:00:00Z]"},
+    {"BlackoutThatHasJustBegun",
+     [](auto& job, auto&) { black_out(job, "2026-11-23T12:00:01Z", "2026-11-26T00:00:00Z"); },
+     "blackout: blackout the sale, until 2026-11-26T00:00:00Z [2026-11-26T00:00:00Z]"},
+    {"BlackoutIsNotMadeUpFor", [](auto& job, auto&) { black_out(job, "2026-11-23T11:59:00Z", "2026-11-23T12:00:01Z"); },
+     "blackout: blackout the sale, until 2026-11-23T12:00:01Z [2026-11-23T12:00:01Z]"},
+    {"JitterIsNotHeld",
+     [](auto& job, auto&) {
+       job.schedule.jitter = 24h;
+       black_out(job, "2026-11-23T12:01:00Z", "2026-11-26T00:00:00Z");
+     },
+     ""},
+    {"WaitsForAnApproval",
+     [](auto& job, auto& facts) {
+       job.schedule.approval.required = true;
+       facts.waiting["a"] = "r1";
+     },
+     "waiting: run r1 waits for an approval"},
+    {"OneTaskWaits", [](auto&, auto& facts) { facts.waiting["a"] = "r1"; }, ""},
+    {"UnderWay", [](auto&, auto& facts) { facts.under_way = {{.job = "a", .run = "r1"}}; },
+     "overlap: run r1 is under way"},
+    {"SameKeyUnderWay",
+     [](auto& job, auto& facts) {
+       job.schedule.concurrency = "database";
+       facts.under_way = {{.job = "b", .run = "r1", .concurrency = "database"}};
+     },
+     "overlap: run r1 of b is under way (concurrency key database)"},
+    {"OverlapIsTheOthersToQueue",
+     [](auto& job, auto& facts) {
+       job.schedule.overlap = Overlap::queue;
+       facts.under_way = {{.job = "a", .run = "r1"}};
+     },
+     ""},
+    {"OverlapIsAllowed",
+     [](auto& job, auto& facts) {
+       job.schedule.overlap = Overlap::allow;
+       facts.under_way = {{.job = "a", .run = "r1"}};
+     },
+     ""}};
+INSTANTIATE_TEST_SUITE_P(Engine, Elsewhere, testing::ValuesIn(elsewhere),
+                         [](const auto& one) { return one.param.name; });
 
 TEST(Outlook, HasTheTickInUtcAndTheStartAfterItsJitter) {
   ScheduledJob job = job_at_three();

@@ -87,6 +87,17 @@ bool covers(const Blackout& blackout, const Zone& zone, Instant instant) {
   return (clock >= daily.from && covers_day(daily, today)) || (clock < daily.to && covers_day(daily, today - days{1}));
 }
 
+Instant end_of(const Blackout& blackout, const Zone& zone, Instant instant) {
+  if (const auto* once = std::get_if<OneWindow>(&blackout.window)) return once->to;
+  const auto& daily = std::get<DailyWindow>(blackout.window);
+  const LocalTime time = zone.local(instant).time;
+  const auto today = floor<days>(time);
+  const bool ends_tomorrow = daily.from >= daily.to && time - today >= daily.from;
+  const Resolved end = zone.resolve(today + daily.to + days{ends_tomorrow ? 1 : 0});
+  // Where clocks go back over the end, the window ends twice.
+  return end.first > instant ? end.first : end.second;
+}
+
 seconds retry_delay(const Retries& retries, unsigned retry, std::string_view run) {
   seconds delay = retries.backoff;
   for (unsigned i = 1; i < retry && delay < retries.max_backoff; ++i) delay *= 2;

@@ -65,6 +65,8 @@ struct Blackout {
 };
 /// Whether the window covers `instant`: its beginning does, its end does not.
 bool covers(const Blackout& blackout, const Zone& zone, Instant instant);
+/// The end of the window that covers `instant`: the first moment at which it does not any more.
+Instant end_of(const Blackout& blackout, const Zone& zone, Instant instant);
 
 struct Retries {
   unsigned max = 0;
@@ -79,6 +81,7 @@ std::chrono::seconds retry_delay(const Retries& retries, unsigned retry, std::st
 struct Pause {
   std::string reason{};
   std::optional<Instant> until{};
+  std::string who{};  ///< Empty: the configuration says so.
 };
 
 struct Schedule {

@@ -180,6 +180,41 @@ TEST(Blackouts, CoverTheirWindowsInTheSchedulesZone) {
   for (const Case& c : table) EXPECT_EQ(covers(c.blackout, berlin, at(c.instant)), c.covered) << c.instant;
 }
 
+TEST(Blackouts, EndAtTheFirstMomentThatTheyDoNotCover) {
+  struct Case {
+    Blackout blackout;
+    const char* instant;
+    const char* end;
+  };
+  const auto daily = [](minutes from, minutes to) {
+    return Blackout{.window = DailyWindow{.from = from, .to = to, .weekdays = 0x7f}};
+  };
+  const Blackout day = daily(8h, 18h), night = daily(22h, 4h), whole = daily(0h, 24h), round = daily(8h, 8h),
+                 spring = daily(1h, 2h + 30min),
+                 christmas{.window = OneWindow{.from = at("2026-12-24T12:00:00Z"), .to = at("2026-12-26T12:00:00Z")}};
+  const std::vector<Case> table{
+      {day, "2026-11-23T07:00:00Z", "2026-11-23T17:00:00Z"},
+      {day, "2026-11-23T16:59:59.9Z", "2026-11-23T17:00:00Z"},
+      {night, "2026-11-23T21:00:00Z", "2026-11-24T03:00:00Z"},
+      {night, "2026-11-24T02:59:00Z", "2026-11-24T03:00:00Z"},
+      {whole, "2026-11-23T12:00:00Z", "2026-11-23T23:00:00Z"},
+      {round, "2026-11-23T07:00:00Z", "2026-11-24T07:00:00Z"},
+      {round, "2026-11-23T06:59:00Z", "2026-11-23T07:00:00Z"},
+      {christmas, "2026-12-24T12:00:00Z", "2026-12-26T12:00:00Z"},
+      // 02:30 does not exist on 29 March, and comes twice on 25 October.
+      {spring, "2026-03-29T00:59:00Z", "2026-03-29T01:00:00Z"},
+      {spring, "2026-10-25T00:15:00Z", "2026-10-25T00:30:00Z"},
+      {spring, "2026-10-25T01:15:00Z", "2026-10-25T01:30:00Z"},
+  };
+  const Zone berlin = zone("Europe/Berlin");
+  for (const Case& c : table) {
+    EXPECT_TRUE(covers(c.blackout, berlin, at(c.instant))) << c.instant;
+    const Instant end = end_of(c.blackout, berlin, at(c.instant));
+    EXPECT_EQ(format_instant(end), c.end) << c.instant;
+    EXPECT_TRUE(covers(c.blackout, berlin, end - 1us)) << c.instant;
+  }
+}
+
 TEST(LatestTicks, AreTheNewestAndSayWhetherThereWereMore) {
   const auto shown = [](const Ticks& ticks) {
     std::string text;

@@ -35,18 +35,19 @@ std::string_view name_of(Outcome outcome) {
 }
 
 std::optional<Obstacle> standing_obstacle(const ScheduledJob& job) {
-  if (!job.configured) return Obstacle{Outcome::not_configured, "not configured"};
-  if (!job.off_by.empty()) return Obstacle{Outcome::off, "off by " + job.off_by};
+  if (!job.configured) return Obstacle{.outcome = Outcome::not_configured, .reason = "not configured"};
+  if (!job.off_by.empty()) return Obstacle{.outcome = Outcome::off, .reason = "off by " + job.off_by};
   switch (job.schedule.owner) {
     case Owner::steward: return {};
-    case Owner::cron: return Obstacle{Outcome::left, "left to cron"};
+    case Owner::cron: return Obstacle{.outcome = Outcome::left, .reason = "left to cron"};
     case Owner::dagster: break;
   }
-  return Obstacle{Outcome::left, "left to Dagster"};
+  return Obstacle{.outcome = Outcome::left, .reason = "left to Dagster"};
 }
 
 std::string words_of(const Pause& pause) {
-  return fmt::format("paused{}: {}", pause.until ? " until " + format_instant(*pause.until) : "", pause.reason);
+  return fmt::format("paused{}{}: {}", pause.until ? " until " + format_instant(*pause.until) : "",
+                     pause.who.empty() ? "" : " by " + pause.who, pause.reason);
 }
 
 struct Scheduler::Round {

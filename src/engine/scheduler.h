@@ -68,10 +68,11 @@ std::string_view name_of(Outcome outcome);  ///< "not-configured", as the ledger
 struct Obstacle {
   Outcome outcome = Outcome::fire;
   std::string reason{};
+  std::optional<Instant> until{};  ///< Where that is known.
 };
 /// What keeps a job from ever being started here, whatever its schedule: it is not configured, off, or another's.
 std::optional<Obstacle> standing_obstacle(const ScheduledJob& job);
-/// "paused until 2027-01-31T12:00:00Z: an index is being built".
+/// "paused until 2027-01-31T12:00:00Z by ada: an index is being built".
 std::string words_of(const Pause& pause);
 
 struct Verdict {

@@ -98,8 +98,10 @@ TEST(Scheduler, GivesAReasonForEachTickThatDoesNotFire) {
       {[](auto& it, auto&) { it.schedule.owner = Owner::cron; }, "left: left to cron"},
       {[](auto& it, auto&) { it.schedule.owner = Owner::dagster; }, "left: left to Dagster"},
       {[](auto& it, auto&) { it.schedule.pause = Pause{.reason = "moving"}; }, "paused: paused: moving"},
-      {[](auto&, auto& so) { so.paused["a"] = {.reason = "case 12", .until = at("2026-11-23T03:00:01Z")}; },
-       "paused: paused until 2026-11-23T03:00:01Z: case 12"},
+      {[](auto&, auto& so) {
+         so.paused["a"] = {.reason = "case 12", .until = at("2026-11-23T03:00:01Z"), .who = "ada"};
+       },
+       "paused: paused until 2026-11-23T03:00:01Z by ada: case 12"},
       {[](auto&, auto& so) { so.paused["a"] = {.reason = "case 12", .until = at("2026-11-23T03:00:00Z")}; }, "fired"},
       {[](auto&, auto& so) { so.paused["b"] = {.reason = "another job"}; }, "fired"},
       {[](auto&, auto& so) { so.frozen = "frozen by ada: audit"; }, "frozen: frozen by ada: audit"},

@@ -136,7 +136,7 @@ Result<void> Supervisor::see_to_queued(const ledger::Run& run, Known& known, std
 }
 
 Result<bool> Supervisor::is_left_to_dagster(const ledger::Run& run) const {
-  if (run.trigger != "dagster" || schedules_.at(run.job).owner != Owner::dagster) return false;
+  if (schedules_.at(run.job).owner != Owner::dagster) return false;
   const auto approval = ledger_.approvals().approval(run.id);
   if (!approval && approval.error().kind != Kind::not_found) return std::unexpected(approval.error());
   return approval && approval->state == ledger::Answer::approved;

@@ -235,20 +235,20 @@ TEST_F(Supervising, AnApprovedRunOfAJobThatIsDagstersIsLeftToDagster) {
   scratch.write("program", "#!/bin/sh\nsleep 1000\n");
   ASSERT_EQ(::chmod((scratch / "program").c_str(), 0700), 0);
   supervisor.set_schedules({{"cleanup", Schedule{.owner = Owner::dagster}}});
-  enter("r1", this_process(), Status::running, "dagster");
+  enter("r1", this_process(), Status::running, "hand");
   ledger::Approvals& approvals = ledger->approvals();
   ASSERT_EQ(approvals.ask({.run = "r1",
                            .job = "cleanup",
                            .digest = "8c1f0a2b77de",
                            .tasks = {"purge-logs"},
                            .asked = clock.time,
-                           .asked_by = "dagster run 1",
+                           .asked_by = "eve",
                            .expires = clock.time + 24h}),
             true);
   ASSERT_TRUE(approvals.approve({.run = "r1", .digest = "8c1f0a2b77de", .who = "ada", .at = clock.time}));
   ASSERT_EQ(status("r1"), Status::queued);
   look_at(1000s);
-  EXPECT_EQ(ledger->run("r1").value().launch, "") << "nobody has started a process for it";
+  EXPECT_EQ(ledger->run("r1").value().launch, "") << "nobody has started a process for it, whoever has started the run";
   supervisor.set_schedules({{"cleanup", Schedule{}}});
   look_at(1001s);
   EXPECT_NE(ledger->run("r1").value().launch, "") << "it is steward's to start again";

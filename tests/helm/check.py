@@ -1,4 +1,4 @@
-"""What is promised of the chart. check.py HELM FOLDER; see check.sh."""
+"""What is promised of the chart. check.py HELM FOLDER PYTHON; see check.sh. PYTHON is one that has dagster-k8s."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ import jsonschema
 import kubernetes_validate
 import yaml
 
-HELM, FOLDER = sys.argv[1], Path(sys.argv[2])
+HELM, FOLDER, DAGSTER = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 CHART = FOLDER / "steward"
 VERSIONS = ("1.25", "1.31", "1.37")  # the oldest that the chart allows, and newer ones
 wrong = []
@@ -98,47 +98,43 @@ promise(of_kind(shared, "NetworkPolicy")["steward"]["spec"]["policyTypes"] == ["
 fanout = rendered(*cases["fanout"])
 code = of_kind(fanout, "Deployment")["steward-dagster"]["spec"]["template"]["spec"]["containers"][0]
 environment = {one["name"]: one for one in code["env"]}
-context = json.loads(environment["DAGSTER_CONTAINER_CONTEXT"]["value"])["k8s"]
-of_steps = context["run_k8s_config"]
-promise(context["env_secrets"] == ["app-secrets"], "what the code location has of secrets its steps have")
-promise(
-    [one["name"] for one in of_steps["container_config"]["env"]] == [name for name in environment if "DAGSTER" not in name],
-    "and of variables",
-)
-promise(
-    {one["name"] for one in of_steps["pod_spec_config"]["volumes"]}
-    >= {one["name"] for one in of_steps["container_config"]["volume_mounts"]},
-    "and of volumes",
-)
 definitions = of_kind(fanout, "ConfigMap")["steward-dagster"]["data"]["definitions.py"]
 promise("k8s_job_executor" in definitions, "shards are pods by k8s_job_executor")
 compile(definitions, "definitions.py", "exec")
-# Each pod spec that Dagster makes of it is one that Kubernetes takes.
-step = {
-    "apiVersion": "v1",
-    "kind": "Pod",
-    "metadata": {"name": "step"},
-    "spec": {
-        "containers": [
-            {
-                "name": "dagster",
-                "image": "steward-dagster",
-                "env": of_steps["container_config"]["env"],
-                "securityContext": of_steps["container_config"]["security_context"],
-                "volumeMounts": of_steps["container_config"]["volume_mounts"],
-                "resources": context["resources"],
-            }
-        ],
-        "serviceAccountName": context["service_account_name"],
-        "securityContext": of_steps["pod_spec_config"]["security_context"],
-        "volumes": of_steps["pod_spec_config"]["volumes"],
-    },
-}
-try:
-    kubernetes_validate.validate(step, VERSIONS[-1], strict=True)
-    promise(True, "a step's pod is what Kubernetes takes")
-except kubernetes_validate.ValidationError as error:
-    promise(False, f"a step's pod is what Kubernetes takes: {error.message}")
+# What Dagster itself makes of it for a step, and so for each shard.
+answer = subprocess.run(
+    [DAGSTER, str(Path(__file__).with_name("step_job.py"))],
+    input=environment["DAGSTER_CONTAINER_CONTEXT"]["value"],
+    capture_output=True,
+    text=True,
+    check=False,
+)
+promise(answer.returncode == 0, f"dagster-k8s takes what the chart says of a step's pod {answer.stderr}")
+step = json.loads(answer.stdout)
+for version in VERSIONS:
+    try:
+        kubernetes_validate.validate(step, version, strict=True)
+        promise(True, f"a step's job is what Kubernetes {version} takes")
+    except kubernetes_validate.ValidationError as error:
+        promise(False, f"a step's job is what Kubernetes {version} takes: {error.message}")
+pod = step["spec"]["template"]["spec"]
+(container,) = pod["containers"]
+of_code = {name: one for name, one in environment.items() if "DAGSTER" not in name}
+promise(
+    [one for one in container["env"] if "DAGSTER" not in one["name"]] == list(of_code.values()),
+    "a step has the variables of the code location",
+)
+promise({"secretRef": {"name": "app-secrets"}} in container["envFrom"], "and its secrets, by reference")
+promise(
+    {one["name"] for one in container["volumeMounts"]} == {one["name"] for one in code["volumeMounts"]}
+    <= {one["name"] for one in pod["volumes"]},
+    "and its volumes",
+)
+promise(
+    container["securityContext"] == code["securityContext"] and pod["securityContext"]["runAsNonRoot"],
+    "and no right that it need not have",
+)
+promise(pod["serviceAccountName"] == "steward", "and the account of the chart")
 dagster = yaml.safe_load((FOLDER / "dagster-values.yaml").read_text())
 (server,) = dagster["dagsterWebserver"]["workspace"]["servers"]
 service = of_kind(fanout, "Service")["steward-dagster"]["spec"]["ports"][0]

@@ -4,6 +4,7 @@
 set -euo pipefail
 house=$(cd "$(dirname "$0")/../.." && pwd)
 helm=$("$house/tests/tools/helm.sh")
+dagster=$("$house/dagster/venv.sh" new)
 venv=$house/build-helm
 wanted=$house/tests/helm/requirements.txt
 mkdir -p "$venv"
@@ -15,4 +16,4 @@ if [ "$(cat "$venv/stamp" 2>/dev/null)" != "$(sha256sum <"$wanted")" ]; then
   sha256sum <"$wanted" >"$venv/stamp"
 fi
 export HELM_CACHE_HOME=$venv/cache HELM_CONFIG_HOME=$venv/config HELM_DATA_HOME=$venv/data PYTHONDONTWRITEBYTECODE=1
-exec "$venv/python/bin/python" "$house/tests/helm/check.py" "$helm" "$house/deploy/helm"
+exec "$venv/python/bin/python" "$house/tests/helm/check.py" "$helm" "$house/deploy/helm" "$dagster/bin/python"

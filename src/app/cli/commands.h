@@ -102,6 +102,7 @@ struct ScheduleCommand {
   std::string job{};  ///< Empty: all.
   std::size_t count = 10;
   std::string from{};  ///< RFC 3339; empty: now.
+  std::string tick{};  ///< RFC 3339: whether this moment of another scheduler's is to start a run.
   std::optional<std::string> cron{};
   std::string time_zone = "UTC", dst_gap = "after", dst_overlap = "first";
 };

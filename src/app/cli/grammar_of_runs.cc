@@ -147,7 +147,15 @@ void Grammar::add_schedule() {
   schedule->add_option("--dst-overlap", schedule_.dst_overlap, "a time that comes twice: first, second or both")
       ->check(CLI::IsMember({"first", "second", "both"}))
       ->needs(cron);
-  schedule->add_flag("--past", schedule_.past, "what became of the last ticks, and why")->excludes(cron);
+  CLI::Option* past =
+      schedule->add_flag("--past", schedule_.past, "what became of the last ticks, and why")->excludes(cron);
+  schedule
+      ->add_option("--tick", schedule_.tick,
+                   "whether this moment of another scheduler is to start JOB, or what is in its way")
+      ->type_name("TIME")
+      ->needs("JOB")
+      ->excludes(cron)
+      ->excludes(past);
   schedule->footer(
       "Examples:\n"
       "  steward schedule                     the next ten firings of all jobs\n"

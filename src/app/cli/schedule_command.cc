@@ -14,6 +14,8 @@
 #include "engine/outlook.h"
 #include "engine/schedule.h"
 #include "run/ledger/agenda.h"
+#include "run/ledger/approvals.h"
+#include "run/runner.h"
 
 namespace steward::app {
 namespace {
@@ -47,11 +49,10 @@ std::string_view mark_of(Firing::Dst dst) {
   return "";
 }
 
-Result<Instant> from_of(const std::string& text) {
-  if (text.empty()) return SystemClock{}.now();
+Result<Instant> moment_of(std::string_view flag, const std::string& text) {
   const auto read = parse_instant(text);
   if (read && text.find_first_of("Tt ") != std::string::npos) return *read;
-  return fail(Kind::bad_input, fmt::format("--from is \"{}\": expected a date and time", printable(text)),
+  return fail(Kind::bad_input, fmt::format("{} is \"{}\": expected a date and time", flag, printable(text)),
               "Write it like 2026-03-29T00:00:00Z.");
 }
 
@@ -160,6 +161,46 @@ int show_all(const Output& output, const Settings& settings, Instant from, std::
   return 0;
 }
 
+/// What runs, as far as anybody can see.
+Result<std::vector<engine::UnderWay>> under_way(const Session& session, Instant now) {
+  std::vector<engine::UnderWay> all;
+  const std::vector<ledger::Run> open = TRY(session.ledger->agenda().open_runs());
+  for (const ledger::Run& run : open) {
+    if (as_it_stands(run, now).status != ledger::Status::running) continue;
+    const auto schedule = session.settings.schedules.find(run.job);
+    all.push_back({.job = run.job,
+                   .run = run.id,
+                   .concurrency = schedule == session.settings.schedules.end() ? "" : schedule->second.concurrency});
+  }
+  return all;
+}
+
+/// Another scheduler asks, before it starts anything.
+Result<int> show_tick(const Output& output, const std::string& job, const std::string& text) {
+  const Instant tick = TRY(moment_of("--tick", text));
+  const Session session = TRY(open_session_saying(output));
+  const Instant now = session.clock.now();
+  engine::OutlookFacts facts{.now = now};
+  facts.pauses = TRY(session.ledger->agenda().pauses(now));
+  facts.freezes = TRY(session.ledger->freezes(now));
+  facts.under_way = TRY(under_way(session, now));
+  const std::vector<ledger::Approval> waiting = TRY(session.ledger->approvals().approvals({.job = job}));
+  for (const ledger::Approval& approval : waiting)
+    if (approval.expires > now) facts.waiting.emplace(approval.job, approval.run);
+  const auto obstacle = engine::obstacle_elsewhere(scheduled_job(session.settings, job), facts, tick);
+  if (output.json)
+    print_json({{"job", job},
+                {"tick", format_instant(tick)},
+                {"starts", !obstacle},
+                {"outcome", obstacle ? json(engine::name_of(obstacle->outcome)) : json(nullptr)},
+                {"reason", obstacle ? json(printable(obstacle->reason)) : json(nullptr)},
+                {"until", obstacle ? or_null(obstacle->until) : json(nullptr)}});
+  else
+    print(obstacle ? fmt::format("{} is not to start: {}\n", job, printable(obstacle->reason))
+                   : fmt::format("{} is to start.\n", job));
+  return 0;
+}
+
 Result<int> show_past(const Output& output, const ScheduleCommand& command) {
   const Session session = TRY(open_session_saying(output));
   json all = json::array();
@@ -182,7 +223,7 @@ Result<int> show_past(const Output& output, const ScheduleCommand& command) {
 
 Result<int> schedule_command(const Output& output, const ScheduleCommand& command) {
   if (command.past) return show_past(output, command);
-  const Instant from = TRY(from_of(command.from));
+  const Instant from = command.from.empty() ? SystemClock{}.now() : TRY(moment_of("--from", command.from));
   if (command.cron) {
     engine::Schedule schedule{.origin = "--cron"};
     schedule.timing = TRY(Cron::parse(*command.cron));
@@ -203,6 +244,7 @@ Result<int> schedule_command(const Output& output, const ScheduleCommand& comman
     return fail(Kind::bad_input, fmt::format("there is no job \"{}\"", printable(command.job)),
                 hint.empty() ? fmt::format("The jobs are {}.", join_and(names)) : std::move(hint));
   }
+  if (!command.tick.empty()) return show_tick(output, found->first, command.tick);
   return show_one(output, found->first, found->second, why_not(settings, found->first, from), from, command.count);
 }
 

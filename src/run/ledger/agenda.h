@@ -115,7 +115,8 @@ class Agenda {
                               const Process& launcher, Instant now) = 0;
   /// The queued run is this process's from now on, and runs, and its approval, if it was asked for one, is used; with
   /// an audit line "run.begin". False where it is not queued, or has another token. Takes process, started, version,
-  /// environment and scope from `run`.
+  /// environment and scope from `run`; trigger and actor only where Dagster carries it out: that run of Dagster's is
+  /// the one to be looked at, and who has asked for an approval stands in the approval.
   virtual Result<bool> take_over(const Run& run, std::string_view token) = 0;
 
   /// Enters a pause, with an audit line "job.pause".

@@ -121,6 +121,20 @@ TEST_P(ApprovalsContract, AnApprovedRunIsQueuedAndItsApprovalUsedOnce) {
   EXPECT_EQ(deeds().at(1), "ada approval.approve r1");
 }
 
+TEST_P(ApprovalsContract, ARunThatDagsterCarriesOutIsKnownByThatRunOfDagsters) {
+  asked("r1");
+  ASSERT_TRUE(approvals().approve(by("ada", "r1")));
+  ASSERT_EQ(ledger->agenda().launch("r1", "", "token", process, three), true);
+  LedgerRun run = a_run("r1");
+  run.trigger = "dagster";
+  run.actor = "dagster run 2";
+  ASSERT_EQ(ledger->agenda().take_over(run, "token"), true);
+  EXPECT_EQ(ledger->run("r1")->trigger, "dagster");
+  EXPECT_EQ(ledger->run("r1")->actor, "dagster run 2");
+  EXPECT_EQ(deeds().front(), "dagster run 2 run.begin r1");
+  EXPECT_EQ(approvals().approval("r1")->asked_by, a_question("r1").asked_by) << "who has asked stays";
+}
+
 TEST_P(ApprovalsContract, AQueuedRunWhoseQuestionNobodyAnsweredIsNotTakenOver) {
   asked("r1");
   auto db = database->connect();

@@ -212,11 +212,13 @@ Result<bool> SqlAgenda::take_over(const Run& run, std::string_view token) {
     taken = false;
     const sql::Rows rows = TRY(db_.query(
         "update @runs set status = 'running', started = ?3, heartbeat = ?3, pulse = ?3, host = ?4, boot = ?5, pid = "
-        "?6, started_ticks = ?7, pid_namespace = ?8, version = ?9, environment = ?10, scope = ?11 where id = ?1 and "
+        "?6, started_ticks = ?7, pid_namespace = ?8, version = ?9, environment = ?10, scope = ?11, "
+        "launched_by = case when ?12 = 'dagster' then ?12 else launched_by end, "
+        "actor = case when ?12 = 'dagster' then ?13 else actor end where id = ?1 and "
         "status = 'queued' and launch = ?2 and launch <> '' returning job, actor, launched_by",
         {stored(run.id), stored(token), stored(run.started), stored(run.process.host), stored(run.process.boot),
          run.process.pid, run.process.started_ticks, stored(run.process.pid_namespace), stored(run.version),
-         stored(run.environment), stored(run.scope)}));
+         stored(run.environment), stored(run.scope), stored(run.trigger), stored(run.actor)}));
     if (rows.rows.empty()) return {};
     if (!TRY(use_approval(db_, run.id, run.started)))
       return fail(Kind::refused, fmt::format("run {} waits for an approval that was not given", run.id),
