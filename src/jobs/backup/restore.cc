@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <utility>
 
 #include "core/text.h"
 #include "io/files/folder.h"
@@ -23,6 +24,28 @@ bool is_sqlite(const sql::Target& target) {
   return url && url->dialect == sql::Dialect::sqlite;
 }
 
+/// Hands on what pg_dumpall wrote but for the lines that make tablespaces.
+class WithoutTablespaces final : public Sink {
+ public:
+  explicit WithoutTablespaces(Sink& next) : next_(next) {}
+  Result<void> write(std::span<const std::byte> bytes) override {
+    for (const std::byte one : bytes) {
+      line_ += static_cast<char>(one);
+      if (line_.back() == '\n') TRY(finish());
+    }
+    return {};
+  }
+  /// The last line may have no end.
+  Result<void> finish() {
+    const std::string line = std::exchange(line_, {});
+    return line.starts_with("CREATE TABLESPACE ") ? Result<void>{} : next_.write(std::as_bytes(std::span(line)));
+  }
+
+ private:
+  Sink& next_;
+  std::string line_{};
+};
+
 class RestoreBackup final : public Task {
  public:
   RestoreBackup(TaskInfo info, RestoreRequest request) : info_(std::move(info)), request_(std::move(request)) {}
@@ -33,6 +56,9 @@ class RestoreBackup final : public Task {
     const auto store = TRY(object::open(request_.store));
     const Backup backup = TRY(find_backup(*store, request_.backup, request_.name));
     const Manifest& manifest = backup.manifest;
+    if (backup.unreadable)
+      return fail(Kind::corrupt, fmt::format("{}: {}", manifest.id(), *backup.unreadable),
+                  "Take another backup; or restore it by hand, which needs no manifest (docs/emergency-restore.md).");
     Step step{.cutoff = context.cutoff.value_or(context.now)};
     TRY(check(manifest, step));
     step.planned = {.items = manifest.rows, .bytes = Bytes{}};
@@ -188,12 +214,15 @@ Result<std::optional<Error>> restore_dump(object::Store& store, const Manifest& 
 }
 
 Result<void> restore_globals(object::Store& store, const Manifest& manifest, const sql::Target& target,
-                             const Clients& clients, const ReadOptions& reading) {
+                             const Clients& clients, const ReadOptions& reading, bool tablespaces) {
   if (manifest.find(globals_key) == nullptr) return {};
   process::Piped program = TRY(
       start_reader(target, {clients.program("psql"), "--no-psqlrc", "--quiet", "--no-password", "--output=/dev/null"}));
-  const auto refused = TRY(process::feed(program, "restore roles and tablespaces", [&](Sink& sink) {
-    return read_object(store, manifest, globals_key, sink, reading);
+  const auto refused = TRY(process::feed(program, "restore roles and tablespaces", [&](Sink& sink) -> Result<void> {
+    if (tablespaces) return read_object(store, manifest, globals_key, sink, reading);
+    WithoutTablespaces roles(sink);
+    TRY(read_object(store, manifest, globals_key, roles, reading));
+    return roles.finish();
   }));
   return refused ? Result<void>(std::unexpected(*refused)) : Result<void>{};
 }
