@@ -115,8 +115,10 @@ TEST_P(LockedBackup, IsRefusedWhereTheBucketHasNoLock) {
   it.app.environment["BACKUP_BUCKET"] = it.app.bucket_name() + "/backups";
   const json failed = task(it.run().json(), "backup-database");
   EXPECT_EQ(failed["status"], "failed") << failed.dump(1);
-  EXPECT_THAT(failed["error"]["hint"].get<std::string>(),
-              HasSubstr("Object lock is switched on when a bucket is made"));
+  if (GetParam() == S3Make::versity) {  // RGW says no more than that it has failed
+    EXPECT_THAT(failed["error"]["hint"].get<std::string>(),
+                HasSubstr("Object lock is switched on when a bucket is made"));
+  }
   EXPECT_THAT(it.list(), IsEmpty());
   it.app.environment["BACKUP_BUCKET"] = it.app.path("backups");
   const json in_a_folder = task(it.run().json(), "backup-database");

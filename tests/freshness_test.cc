@@ -40,7 +40,8 @@ struct BackupFreshness : Serve {
   json shown() { return app.steward({"status", "--json"}).json()["backups"]; }
   /// "error"; empty where nothing of this kind is found.
   std::string found(const std::string& kind) {
-    for (const json& one : app.steward({"healthcheck", "--json"}).json()["findings"])
+    const json findings = app.steward({"healthcheck", "--json"}).json()["findings"];
+    for (const json& one : findings)
       if (one["kind"] == kind) return one["severity"];
     return {};
   }
@@ -132,8 +133,9 @@ TEST_F(BackupFreshness, AProofByHandMovesTheAgeOfTheLastProof) {
   nightly("database: app, store: backups, proof: {depth: bytes}");
   EXPECT_EQ(verify("bytes").exit_code, 0);
   EXPECT_GE(shown()[0]["proved"], before);
-  EXPECT_EQ(app.steward({"runs", "show", runs_by_hand()[0]["id"], "--json"}).json()["tasks"][0]["task"],
-            "nightly.proof");
+  EXPECT_EQ(
+      app.steward({"runs", "show", runs_by_hand()[0]["run"].get<std::string>(), "--json"}).json()["tasks"][0]["task"],
+      "nightly.proof");
 }
 
 TEST_F(BackupFreshness, AProofByHandThatFindsAFaultIsAFailedRunAndMovesNothing) {

@@ -43,7 +43,7 @@ Result<Proof> proof_from(std::string_view text) {
                  .at = instant_at(document, "at"),
                  .faults = document.at("faults").get<std::vector<std::string>>()};
   } catch (const std::exception& error) {
-    return fail(Kind::corrupt, fmt::format("a proof cannot be read: {}", error.what()));
+    return fail(Kind::corrupt, fmt::format("a proof cannot be read: {}", printable(error.what())));
   }
 }
 
@@ -157,7 +157,7 @@ Result<Manifest> manifest_from(std::string_view text) {
                                   .sha256 = object.at("sha256").get<std::string>()});
     return manifest;
   } catch (const std::exception& error) {
-    return fail(Kind::corrupt, fmt::format("a backup's manifest cannot be read: {}", error.what()));
+    return fail(Kind::corrupt, fmt::format("a backup's manifest cannot be read: {}", printable(error.what())));
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "core/text.h"
@@ -158,10 +159,21 @@ class RestoreBackup final : public Task {
     return dump_postgres(request_.to, clients, {}, nullptr, only);
   }
 
+  /// What was in the target before is no fault of the backup. Large objects have no names that tell whose they are.
+  static void leave_out_others(const Contents& wanted, Contents& has) {
+    std::set<std::pair<std::string, std::string>> tables;
+    for (const TableContents& table : wanted.tables) tables.emplace(table.schema, table.name);
+    std::erase_if(has.tables, [&](const TableContents& table) { return !tables.contains({table.schema, table.name}); });
+    std::set<Definition> definitions(wanted.definitions.begin(), wanted.definitions.end());
+    std::erase_if(has.definitions, [&](const Definition& one) { return !definitions.contains(one); });
+    has.large_objects = wanted.large_objects;
+  }
+
   Result<void> compare(object::Store& store, const Manifest& manifest, RunContext& run) const {
     Contents wanted = TRY(contents_of(store, manifest, request_.options.reading)), has;
     if (request_.options.tables.empty()) {
       has = TRY(contents_of_target({}));
+      if (request_.not_empty_too) leave_out_others(wanted, has);
     } else {
       // What was made for them is no question: pg_restore would have failed.
       wanted = {.tables = TRY(tables_named(wanted, request_.options.tables))};
