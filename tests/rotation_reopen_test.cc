@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "harness/served_api.h"
 
@@ -23,12 +24,12 @@ struct Reopening : testing::Test {
     static const std::string script =
         "exec 3>>logs/web.log; trap 'exec 3>>logs/web.log; touch reopened' USR1; touch started\n"
         "while sleep 0.01; do if [ -e tick ]; then rm tick; echo line >&3; touch ticked; fi; done";
-    auto started = std::make_unique<Started>(std::vector<std::string>{"/bin/bash", "-c", script}, app.environment,
-                                             app.root());
+    auto started =
+        std::make_unique<Started>(std::vector<std::string>{"/bin/bash", "-c", script}, app.environment, app.root());
     await([&] { return app.exists("started"); }, "the program logs");
     return started;
   }
-  void log_a_line() const {
+  void log_a_line() {
     std::filesystem::remove(app.path("ticked"));
     app.file("tick", "");
     await([&] { return app.exists("ticked"); }, "a line is logged");
@@ -77,6 +78,7 @@ TEST_F(Reopening, OfAProgramThatIsGoneNamesItsPidFile) {
   EXPECT_EQ(gone->wait().exit_code, 0);
   configure("reopen: {signal: USR1, pid_file: web.pid}");
   app.file("logs/web.log", "line\n");
+  const std::ofstream writer(app.path("logs/web.log"), std::ios::app);
   const Answer answer = rotate();
   EXPECT_EQ(answer.exit_code, 4) << answer.out << answer.err;
   EXPECT_THAT(task(answer.json(), "web")["error"]["message"].get<std::string>(), HasSubstr("web.pid names"));

@@ -234,7 +234,7 @@ Result<void> Supervisor::launch(const ledger::Run& run, Known& known, std::chron
   if (!pid) return end(run, Status::failed, pid.error().message);
   known.pid = *pid;
   next_look_ = std::min(next_look_, monotonic + look_every_while_it_changes);
-  auto watch = process::watch_process(*pid, process::started_ticks(*pid));
+  auto watch = process::watch_child(*pid);
   if (watch) known.watch = *std::move(watch);  // else it has ended already, which the next look finds
   return {};
 }

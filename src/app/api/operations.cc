@@ -14,7 +14,6 @@
 
 #include "core/random.h"
 #include "core/text.h"
-#include "io/process/identity.h"
 #include "run/plan.h"
 
 namespace steward::api {
@@ -53,7 +52,7 @@ Result<void> run(const process::Command& command, std::optional<std::chrono::mil
                  const std::stop_token& stop) {
   const pid_t pid = TRY(process::start(command));
   // Of one that has ended and was reaped meanwhile there is nothing left to watch.
-  const auto watch = process::watch_process(pid, process::started_ticks(pid));
+  const auto watch = process::watch_child(pid);
   if (!watch) return {};
   const std::stop_callback told(stop, [&] { watch->send(SIGTERM); });
   pollfd ended{.fd = watch->descriptor(), .events = POLLIN, .revents = 0};

@@ -113,14 +113,18 @@ Result<pid_t> start(const Command& command) {
   return pid;
 }
 
-Result<Watch> watch_process(pid_t pid, std::int64_t its_start) {
+Result<Watch> watch_child(pid_t pid) {
   const int descriptor = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   if (descriptor < 0) return cannot(fmt::format("watch process {}", pid), errno);
-  files::Handle handle(descriptor);
+  return Watch(files::Handle(descriptor), pid);
+}
+
+Result<Watch> watch_process(pid_t pid, std::int64_t its_start) {
+  Watch watch = TRY(watch_child(pid));
   // Looked at after the descriptor is open: from here on the pid cannot be another process's unseen.
   if (its_start == 0 || started_ticks(pid) != its_start)
     return fail(Kind::not_found, fmt::format("process {} has ended", pid));
-  return Watch(std::move(handle), pid);
+  return watch;
 }
 
 bool Watch::has_ended() const {

@@ -1,7 +1,7 @@
 /// Child processes: started, watched, stopped, asked how they ended.
 ///
 ///   const pid_t pid = TRY(start({.arguments = {"/usr/bin/steward", "run", "cleanup"}, .environment = {"PATH=/bin"}}));
-///   const Watch watch = TRY(watch_process(pid, started_ticks(pid)));
+///   const Watch watch = TRY(watch_child(pid));
 ///   poll watch.descriptor() …                       // readable once it has ended
 ///   for (const Ended& ended : reap()) …             // how, where it was our own child
 ///
@@ -51,12 +51,15 @@ class Watch {
 
  private:
   friend Result<Watch> watch_process(pid_t pid, std::int64_t started_ticks);
+  friend Result<Watch> watch_child(pid_t pid);
   Watch(files::Handle handle, pid_t pid) : handle_(std::move(handle)), pid_(pid) {}
   files::Handle handle_;
   pid_t pid_;
 };
 /// not_found where no process has that pid and start.
 Result<Watch> watch_process(pid_t pid, std::int64_t started_ticks);
+/// A child of ours that `reap` has not asked for, however soon it has ended: until then its pid is nobody else's.
+Result<Watch> watch_child(pid_t pid);
 
 /// How a child ended.
 struct Ended {

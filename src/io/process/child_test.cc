@@ -137,6 +137,19 @@ TEST_F(Children, AWatchSeesTheEndAndSendsNothingAfterwards) {
   watch->send(SIGKILL, true);
 }
 
+TEST_F(Children, AChildThatHasEndedAlreadyIsWatchedUntilItIsAskedFor) {
+  const pid_t pid = start(shell("exit 3")).value();
+  while (started_ticks(pid) != 0) {
+  }
+  const auto watch = watch_child(pid);
+  ASSERT_TRUE(watch) << watch.error().message;
+  EXPECT_TRUE(watch->has_ended());
+  EXPECT_EQ(end_of(pid).exit_code, 3);
+  const auto gone = watch_child(pid);
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().kind, Kind::not_found);
+}
+
 TEST_F(Children, AGroupIsStoppedWhole) {
   const pid_t pid = start(shell("sleep 1000 & echo $!; exec sleep 1001")).value();
   const auto watch = watch_process(pid, started_ticks(pid));

@@ -12,7 +12,6 @@
 #include "core/text.h"
 #include "io/files/folder.h"
 #include "io/process/child.h"
-#include "io/process/identity.h"
 #include "jobs/rotation/logs.h"
 
 namespace steward::rotation {
@@ -40,7 +39,7 @@ Result<void> run_command(const Reopen& reopen) {
   const pid_t pid =
       TRY(process::start({.arguments = reopen.command,
                           .environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}}));
-  const process::Watch watch = TRY(process::watch_process(pid, process::started_ticks(pid)));
+  const process::Watch watch = TRY(process::watch_child(pid));
   pollfd entry{.fd = watch.descriptor(), .events = POLLIN, .revents = 0};
   int ready = 0;
   do {
