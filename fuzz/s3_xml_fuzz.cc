@@ -21,6 +21,7 @@ void read_all(std::string_view xml) {
     require(done->etag.empty() || done->etag.contains('"'), "an ETag has quotes");
   (void)read_deleted(xml);
   (void)read_versioning(xml);
+  (void)read_retention(xml);
   (void)read_problem(xml);
 }
 

@@ -1,14 +1,18 @@
 // Backups: whatever a database has, and whatever is done to it meanwhile, comes back.
 #include <gmock/gmock.h>
+#include <pwd.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <thread>
 #include <tuple>
 
 #include "harness/backed_up.h"
+#include "io/files/scratch.h"
 
 namespace steward::harness {
 namespace {
@@ -250,6 +254,91 @@ TEST_P(BackupContentIn, OfOneTableIsRestoredAloneWithWhatIsItsOwnAndWithoutReadi
   EXPECT_EQ(done["items"], 1000);
   EXPECT_LT(done["bytes"], it.list()[0]["bytes"].get<std::uint64_t>() / 4) << "read from the store";
   EXPECT_THAT(it.restore(it.empty_database(), {"--table", "ordres"}).out, HasSubstr("no table ordres"));
+}
+
+/// Both databases are set to write values in another way, each in its own; the server of a proof in none.
+TEST_P(BackupContentIn, IsTheSameWhateverTheDatabasesSettingsMakeOfItsText) {
+  const auto set = [](const std::string& url, const std::string& settings) {
+    const auto connection = sql::connect({.url = url}).value();
+    EXPECT_TRUE(connection->execute("do $$ declare one text; begin foreach one in array array[" + settings +
+                                    "] loop execute format('alter database %I set ', current_database()) || one; end "
+                                    "loop; end $$"));
+  };
+  set(it.url(),
+      "'datestyle = \"SQL, DMY\"', 'intervalstyle = sql_standard', 'timezone = \"Asia/Kolkata\"', "
+      "'extra_float_digits = -10', 'bytea_output = escape'");
+  it.app.sql("create table words (d date, t timestamptz, i interval, f double precision, r real, b bytea)");
+  it.app.sql(
+      "insert into words values ('2026-03-04', '2026-03-29 02:30:00.123456+01', '-1 year 2 days 03:04:05.6', "
+      "0.1::float8 + 0.2, 1.1::real / 3, '\\x00ff5c27')");
+  ASSERT_EQ(it.run().exit_code, 0);
+  const Answer proved = it.verify("restore");
+  EXPECT_EQ(proved.exit_code, 0) << proved.out;
+  const std::string to = it.empty_database();
+  set(to,
+      "'datestyle = \"German\"', 'intervalstyle = iso_8601', 'timezone = \"America/Lima\"', "
+      "'extra_float_digits = 0', 'bytea_output = hex'");
+  const Answer restored = it.restore(to);
+  EXPECT_EQ(restored.exit_code, 0) << restored.out;
+  EXPECT_EQ(
+      rows_of(to, "(select d, t, i, f::numeric = 0.30000000000000004, f = 0.1::float8 + 0.2, b from words) s"),
+      rows_of(it.url(), "(select d, t, i, f::numeric = 0.30000000000000004, f = 0.1::float8 + 0.2, b from words) s"));
+}
+
+/// Half a GiB of rows, of which nothing is kept: neither in memory nor on this machine's disk.
+TEST_P(BackupContentIn, OfALargeTableTakesLittleMemoryAndNoDisk) {
+  constexpr Bytes most_memory = 160_MiB;
+  it.app.environment["TMPDIR"] = it.app.path("scratch");
+  std::filesystem::create_directory(it.app.path("scratch"));
+  it.app.sql("create table much as select i, repeat(md5(i::text), 40) as t from generate_series(1, 400000) i");
+  const Answer made = it.run();
+  ASSERT_EQ(made.exit_code, 0) << made.out << made.err;
+  const json manifest =
+      json::parse(it.app.content("backups/" + it.list()[0]["id"].get<std::string>() + "/manifest.json"));
+  std::uint64_t uncompressed = 0;
+  for (const json& object : manifest["objects"]) uncompressed += object["uncompressed"].get<std::uint64_t>();
+  EXPECT_GT(uncompressed, 500'000'000U);
+  EXPECT_LT(made.peak, most_memory);
+  std::uintmax_t state = 0;
+  for (const std::string& file : it.app.files("state"))
+    state += std::filesystem::file_size(it.app.path("state/" + file));
+  EXPECT_LT(state, 10'000'000U);
+  EXPECT_TRUE(std::filesystem::is_empty(it.app.path("scratch")));
+  const Answer restored = it.restore(it.empty_database(), {"--jobs", "2"});
+  ASSERT_EQ(restored.exit_code, 0) << restored.out;
+  EXPECT_LT(restored.peak, most_memory);
+}
+
+/// A tablespace is a folder of the server's machine: the globals name it, and a proof leaves it alone.
+TEST(BackupContent, OfTablespacesComesWithItAndAProofMakesNoneOfThem) {
+  files::need_root();
+  BackedUp it;
+  const std::string name = "steward_test_" + std::to_string(::getpid());
+  const std::string folder = "/var/tmp/" + name;
+  std::filesystem::create_directory(folder);
+  const passwd* postgres = getpwnam("postgres");
+  ASSERT_NE(postgres, nullptr);
+  ASSERT_EQ(chown(folder.c_str(), postgres->pw_uid, postgres->pw_gid), 0);
+  it.app.sql("create tablespace " + name + " location '" + folder + "'");
+  it.app.sql("create table placed (n int) tablespace " + name);
+  it.app.sql("insert into placed values (1), (2)");
+  ASSERT_EQ(it.run().exit_code, 0);
+  const std::string globals = "backups/" + it.list()[0]["id"].get<std::string>() + "/globals.sql.zst";
+  const Answer text = run_program({"/usr/bin/zstd", "-dc", it.app.path(globals)}, {}, it.app.root());
+  EXPECT_THAT(text.out, HasSubstr("CREATE TABLESPACE " + name + " OWNER postgres LOCATION '" + folder + "';"));
+  // As on another machine, or for a server of another major: the folder is there, and free.
+  it.app.sql("drop table placed");
+  it.app.sql("drop tablespace " + name);
+  EXPECT_EQ(it.verify("restore").exit_code, 0);
+  EXPECT_TRUE(std::filesystem::is_empty(folder));
+  // Where it is wanted, the globals make it.
+  const std::string to = it.empty_database();
+  const Answer restored = it.restore(to, {"--globals"});
+  EXPECT_EQ(restored.exit_code, 0) << restored.out;
+  EXPECT_THAT(rows_of(to, "(select tablespace from pg_tables where tablename = 'placed') s"), ElementsAre(name + '|'));
+  ASSERT_TRUE(sql::connect({.url = to}).value()->execute("drop table placed"));
+  it.app.sql("drop tablespace " + name);
+  std::filesystem::remove_all(folder);
 }
 
 TEST(BackupContent, OfTheRolesComesWithIt) {

@@ -192,8 +192,12 @@ TEST_F(DirectoryUnderWay, KeepsNoLockAndNoSessionWhenItIsKilled) {
   EXPECT_THAT(it.list(), IsEmpty());
 }
 
-TEST(DirectoryDump, OfATableThatIsKeptLockedFailsAndSaysSo) {
-  BackedUp it{in_format("directory")};
+TEST(DirectoryDump, OfATableThatIsKeptLockedFailsAfterItsTimeAndSaysSo) {
+  BackedUp it;
+  it.app.file("steward.yaml", "databases: {app: \"" + it.url() + "\"}\nstores: {there: \"" + it.app.path("backups") +
+                                  "\"}\nbackup:\n  backup-database: {database: app, store: there, format: directory, "
+                                  "lock_timeout: 2 s}\n");
+  it.app.environment["STEWARD_CONFIG"] = it.app.path("steward.yaml");
   const auto other = sql::connect({.url = it.url()}).value();
   auto transaction = other->begin().value();
   ASSERT_TRUE(other->execute("lock table audit_logs in access exclusive mode"));

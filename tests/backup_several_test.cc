@@ -82,6 +82,28 @@ TEST_F(SeveralDatabases, EachHasALineOfThePlanAnOutcomeAFolderAndComesBackByItsN
   EXPECT_THAT(rows_of(to, "things"), ElementsAre("of " + prefix + "_shop|"));
 }
 
+TEST_F(SeveralDatabases, AreAsWellProvedAsTheOneThatIsProvedLeast) {
+  const auto proved = [&] { return it.app.steward({"status", "--json"}).json()["backups"][0]["proved"]; };
+  ASSERT_EQ(it.run().exit_code, 0);
+  ASSERT_EQ(it.app.steward({"backup", "verify", prefix + "_shop/latest", "--depth", "restore"}).exit_code, 0);
+  EXPECT_EQ(proved(), nullptr) << "the other is not";
+  for (const json& one : it.list()) {
+    const std::string id = one["id"];
+    if (id.contains("_crm")) {
+      ASSERT_EQ(it.app.steward({"backup", "verify", id, "--depth", "restore"}).exit_code, 0);
+    }
+  }
+  EXPECT_NE(proved(), nullptr);
+  it.app.environment["BACKUP_PROOF"] = "7 days";
+  add("_new");
+  EXPECT_EQ(it.run().exit_code, 0) << "which proves it, too";
+  EXPECT_NE(proved(), nullptr);
+  for (const json& one : it.list())
+    if (one["id"].get<std::string>().contains("_new")) {
+      EXPECT_EQ(one["standing"], "restored");
+    }
+}
+
 TEST_F(SeveralDatabases, OneThatFailsStopsNoOther) {
   const std::string user = prefix + "_user";
   it.app.sql("create role " + user + " login password 'x'");

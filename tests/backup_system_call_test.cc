@@ -4,26 +4,16 @@
 #include <gmock/gmock.h>
 
 #include <filesystem>
-#include <regex>
 #include <set>
-#include <sstream>
 
 #include "harness/backed_up.h"
+#include "harness/traced.h"
 
 namespace steward::harness {
 namespace {
 
 namespace fs = std::filesystem;
 using testing::SizeIs;
-
-Answer under_strace(const Application& app, std::vector<std::string> options) {
-  std::vector<std::string> words{"strace", "-f", "-qq", "-y", "-s", "300", "-o", app.path("trace")};
-  words.insert(words.end(), options.begin(), options.end());
-  words.insert(words.end(), {steward_binary(), "run", "backup", "--json"});
-  auto environment = app.environment;
-  environment["ASAN_OPTIONS"] += ":detect_leaks=0";  // LeakSanitizer does not work where another traces the process
-  return run_program(words, environment, app.root());
-}
 
 /// A backup is there already, so that its folder is: the second one is killed.
 struct Killed {
@@ -57,7 +47,7 @@ TEST_P(BackupSystemCall, KilledAtTheNthLeavesAWholeBackupOrWhatTheNextRunTidies)
   std::size_t all = 0;
   {
     const Killed undisturbed;
-    ASSERT_EQ(under_strace(undisturbed.it.app, {"-e", std::string("trace=") + call}).exit_code, 0);
+    ASSERT_EQ(under_strace(undisturbed.it.app, "backup", {"-e", std::string("trace=") + call}).exit_code, 0);
     const std::string trace = undisturbed.it.app.content("trace");
     all = static_cast<std::size_t>(std::count(trace.begin(), trace.end(), '\n'));
   }
@@ -67,8 +57,9 @@ TEST_P(BackupSystemCall, KilledAtTheNthLeavesAWholeBackupOrWhatTheNextRunTidies)
     SCOPED_TRACE("killed at call " + std::to_string(n) + " of " + std::to_string(all) + " of " + call);
     const Killed killed;
     const BackedUp& it = killed.it;
-    under_strace(it.app, {"-e", std::string("trace=") + call, "-e",
-                          std::string("inject=") + call + ":signal=SIGKILL:when=" + std::to_string(n)});
+    under_strace(it.app, "backup",
+                 {"-e", std::string("trace=") + call, "-e",
+                  std::string("inject=") + call + ":signal=SIGKILL:when=" + std::to_string(n)});
     const auto left = it.list();
     EXPECT_THAT(left.size(), testing::AnyOf(1U, 2U));
     for (const auto& one : left) EXPECT_EQ(it.verify("restore", one["id"]).exit_code, 0) << one["id"];
@@ -87,21 +78,10 @@ TEST_P(BackupSystemCall, KilledAtTheNthLeavesAWholeBackupOrWhatTheNextRunTidies)
   }
 }
 
-/// The first line from `from` on that matches.
-std::size_t find(const std::vector<std::string>& lines, const std::string& pattern, std::size_t from = 0) {
-  const std::regex wanted(pattern);
-  for (std::size_t i = from; i < lines.size(); ++i)
-    if (std::regex_search(lines[i], wanted)) return i;
-  ADD_FAILURE() << "no line after " << from << " has " << pattern;
-  return lines.size();
-}
-
 TEST(BackupSystemCallOrder, AllIsDurableUnderItsNameBeforeTheManifestIs) {
   const Killed it;
-  ASSERT_EQ(under_strace(it.it.app, {"-e", "trace=fsync,fdatasync,renameat2,linkat,rename"}).exit_code, 0);
-  std::vector<std::string> lines;
-  std::istringstream text(it.it.app.content("trace"));
-  for (std::string line; std::getline(text, line);) lines.push_back(line);
+  ASSERT_EQ(under_strace(it.it.app, "backup", {"-e", "trace=fsync,fdatasync,renameat2,linkat,rename"}).exit_code, 0);
+  const std::vector<std::string> lines = traced_lines(it.it.app);
   std::size_t last = 0;
   for (const std::string name : {"database[.]sqlite[.]zst", "contents[.]jsonl[.]zst", "manifest[.]json"}) {
     const std::size_t written = find(lines, "f(data)?sync[(].*backups/", last);

@@ -81,6 +81,33 @@ TEST_P(Backup, IsNotRestoredOverWhatIsThere) {
   EXPECT_THAT(refused.out, HasSubstr("target-not-empty"));
 }
 
+TEST(RestoredBackup, GoesBesideWhatIsThereOnlyWhereThatIsSaid) {
+  BackedUp it;
+  it.app.sql("insert into audit_logs (id, username) values (1, 'ann')");
+  ASSERT_EQ(it.run().exit_code, 0);
+  const std::string to = it.empty_database();
+  ASSERT_TRUE(sql::connect({.url = to}).value()->execute("create table ours (n int)"));
+  EXPECT_EQ(it.restore(to).exit_code, 3);
+  EXPECT_THAT(rows_of(to, "pg_tables where tablename = 'audit_logs'"), IsEmpty());
+  const Answer restored = it.restore(to, {"--into-existing"});
+  EXPECT_EQ(restored.exit_code, 0) << restored.out;
+  EXPECT_EQ(rows_of(to, "audit_logs"), rows_of(it.url(), "audit_logs"));
+}
+
+/// To a person, who has the time to stop it there, and to one who asks for the plan alone.
+TEST(RestoredBackup, SaysWhatItWouldDoBeforeItDoes) {
+  BackedUp it;
+  ASSERT_EQ(it.run().exit_code, 0);
+  const std::string to = it.empty_database();
+  const Answer plan = it.app.steward({"backup", "restore", "latest", "--to", to, "--plan"});
+  EXPECT_EQ(plan.exit_code, 0) << plan.err;
+  EXPECT_THAT(plan.out, AllOf(HasSubstr(" was made of "), HasSubstr("pg_restore")));
+  EXPECT_THAT(rows_of(to, "pg_tables where schemaname = 'public'"), IsEmpty());
+  const Answer done = it.app.steward({"backup", "restore", "latest", "--to", to});
+  EXPECT_EQ(done.exit_code, 0) << done.err;
+  EXPECT_LT(done.out.find(" was made of "), done.out.find("each has the rows and the content of the backup"));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     EndToEnd, Backup,
     testing::Values(Shape{"postgres", DatabaseKind::postgres, BucketKind::folder},
@@ -154,10 +181,7 @@ INSTANTIATE_TEST_SUITE_P(EndToEnd, Encrypted,
 struct EncryptedBackup : testing::TestWithParam<std::string> {
   BackedUp it{in_format(GetParam())};
 };
-struct EmergencyPage : EncryptedBackup {};
 INSTANTIATE_TEST_SUITE_P(Format, EncryptedBackup, testing::ValuesIn(dump_formats),
-                         [](const auto& format) { return format.param; });
-INSTANTIATE_TEST_SUITE_P(Format, EmergencyPage, testing::ValuesIn(dump_formats),
                          [](const auto& format) { return format.param; });
 
 TEST_P(EncryptedBackup, IsRestoredByStockProgramsAlone) {
@@ -195,34 +219,6 @@ TEST(EncryptedBackupSettings, ToASecretKeyIsRefusedBeforeAnythingIsDone) {
   const Answer refused = it.run();
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_EQ(refused.out.find("QQQ"), std::string::npos) << "the secret is not shown";
-}
-
-// --- the emergency page
-
-TEST_P(EmergencyPage, IsFollowedToTheLetterWithStockProgramsAlone) {
-  it.app.sql("insert into audit_logs (id, username) values (1, 'ann')");
-  ASSERT_EQ(it.run().exit_code, 0);
-  std::ifstream page(STEWARD_SOURCES "/docs/emergency-restore.md");
-  std::string script = "set -eu\n";
-  bool is_code = false;
-  for (std::string line; std::getline(page, line);) {
-    if (line.starts_with("```"))
-      is_code = line == "```sh";
-    else if (is_code && line.find("s3") == std::string::npos && !line.starts_with("createdb"))
-      script += line + '\n';
-  }
-  const std::string to = it.empty_database();
-  const auto put = [&](const std::string& what, const std::string& with) {
-    const std::size_t at = script.find(what);
-    ASSERT_NE(at, std::string::npos) << what;
-    script.replace(at, what.size(), with);
-  };
-  put("STORE=/srv/backups ", "STORE=" + it.app.path("backups") + ' ');
-  put("TARGET=postgresql://postgres@localhost/app_restored", "TARGET='" + to + "'");
-  const Answer done =
-      run_program({"/bin/sh", "-c", script}, {{"PATH", "/usr/lib/postgresql/15/bin:/usr/bin:/bin"}}, it.app.root());
-  EXPECT_EQ(done.exit_code, 0) << script << done.out << done.err;
-  EXPECT_THAT(rows_of(to, "audit_logs"), SizeIs(1));
 }
 
 }  // namespace

@@ -18,11 +18,12 @@ namespace {
 struct Pooler : testing::Test {
   std::string folder = "/tmp/steward-pooler-" + std::to_string(::getpid());
   World world{{"postgres", DatabaseKind::postgres, BucketKind::folder}};
+  std::string direct{};  ///< Host and port of the server itself.
 
   void SetUp() override {
     const std::string url = world.app.environment["DATABASE_URL"];
     const std::size_t at = url.find('@') + 1;
-    const std::string server = url.substr(at, url.find('/', at) - at);
+    const std::string server = direct = url.substr(at, url.find('/', at) - at);
     call("start " + folder + ' ' + server);
     std::string port;
     std::ifstream(folder + "/port") >> port;
@@ -45,6 +46,22 @@ TEST_F(Pooler, CarriesTheWholeJobAndItsRestore) {
   world.expect_restored("through a pooler");
   const Answer doctor = world.app.steward({"doctor"});
   EXPECT_EQ(doctor.exit_code, 0) << doctor.out;
+}
+
+/// pg_dump needs a session of its own, which a pooler of transactions has not.
+TEST_F(Pooler, IsGoneAroundByABackup) {
+  Application& app = world.app;
+  app.environment["BACKUP_BUCKET"] = app.path("backups");
+  app.environment["TMPDIR"] = "/var/tmp";
+  const std::string pooled = app.environment["DATABASE_URL"];
+  const std::size_t at = pooled.find("127.0.0.1:");
+  const Answer through = app.steward({"run", "backup", "--json"});
+  EXPECT_EQ(through.exit_code, 1);
+  EXPECT_TRUE(app.files("backups").empty()) << "no half of it";
+  app.environment["DATABASE_URL_DIRECT"] = std::string(pooled).replace(at, pooled.find('/', at) - at, direct);
+  const Answer made = app.steward({"run", "backup", "--json"});
+  EXPECT_EQ(made.exit_code, 0) << made.out << made.err;
+  EXPECT_EQ(app.steward({"backup", "verify", "--depth", "restore"}).exit_code, 0);
 }
 
 TEST_F(Pooler, CarriesTheLockSoThatASecondRunIsBusy) {

@@ -3,9 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <regex>
-
-#include "harness/application.h"
+#include "harness/traced.h"
 #include "harness/world.h"
 
 namespace steward::harness {
@@ -14,19 +12,10 @@ namespace {
 const Shape folders{"sqlite", DatabaseKind::sqlite, BucketKind::folder};
 const Shape servers{"postgres_and_s3", DatabaseKind::postgres, BucketKind::versity};
 
-Answer under_strace(const Application& app, std::vector<std::string> options, const std::string& log) {
-  std::vector<std::string> words{"strace", "-f", "-qq", "-y", "-s", "300", "-o", log};
-  words.insert(words.end(), options.begin(), options.end());
-  words.insert(words.end(), {steward_binary(), "run", "cleanup", "--json"});
-  auto environment = app.environment;
-  environment["ASAN_OPTIONS"] += ":detect_leaks=0";  // LeakSanitizer does not work where another traces the process
-  return run_program(words, environment, app.root());
-}
-
 /// How often an undisturbed run makes this call.
 std::size_t calls_of(const Shape& shape, const std::string& call) {
   World world(shape);
-  const Answer answer = under_strace(world.app, {"-e", "trace=" + call}, world.app.path("trace"));
+  const Answer answer = under_strace(world.app, "cleanup", {"-e", "trace=" + call});
   EXPECT_EQ(answer.exit_code, 0) << answer.err;
   const std::string trace = world.app.content("trace");
   return static_cast<std::size_t>(std::count(trace.begin(), trace.end(), '\n'));
@@ -52,10 +41,9 @@ TEST_P(SystemCall, KilledAtTheNthItLosesNothingAndTheNextRunFinishes) {
     const std::string where = "killed at call " + std::to_string(n) + " of " + std::to_string(all) + " of " + call;
     SCOPED_TRACE(where);
     World world(shape);
-    under_strace(world.app,
+    under_strace(world.app, "cleanup",
                  {"-e", std::string("trace=") + call, "-e",
-                  std::string("inject=") + call + ":signal=SIGKILL:when=" + std::to_string(n)},
-                 world.app.path("trace"));
+                  std::string("inject=") + call + ":signal=SIGKILL:when=" + std::to_string(n)});
     world.expect_nothing_lost(where);
     const Answer again = world.app.steward({"run", "cleanup", "--json"});
     EXPECT_EQ(again.exit_code, 0) << again.out << again.err;
@@ -74,25 +62,13 @@ const Injected injected[] = {
 };
 INSTANTIATE_TEST_SUITE_P(EndToEnd, SystemCall, testing::ValuesIn(injected), [](const auto& c) { return c.param.name; });
 
-/// The first line from `from` on that matches.
-std::size_t find(const std::vector<std::string>& lines, const std::string& pattern, std::size_t from = 0) {
-  const std::regex wanted(pattern);
-  for (std::size_t i = from; i < lines.size(); ++i)
-    if (std::regex_search(lines[i], wanted)) return i;
-  ADD_FAILURE() << "no line after " << from << " has " << pattern;
-  return lines.size();
-}
-
 TEST(SystemCallOrder, EachActIsDurableBeforeTheNext) {
   Application app;
   app.sql("insert into mockups values (1, 1, 'a/one.png', '2024-11-02T10:00:00Z')");
   app.file("media/a/one.png", "pixels");
-  const Answer answer =
-      under_strace(app, {"-e", "trace=fsync,fdatasync,renameat2,rename,unlink,unlinkat"}, app.path("trace"));
+  const Answer answer = under_strace(app, "cleanup", {"-e", "trace=fsync,fdatasync,renameat2,rename,unlink,unlinkat"});
   ASSERT_EQ(answer.exit_code, 0) << answer.err;
-  std::vector<std::string> lines;
-  std::istringstream text(app.content("trace"));
-  for (std::string line; std::getline(text, line);) lines.push_back(line);
+  const std::vector<std::string> lines = traced_lines(app);
 
   const std::size_t planned = find(lines, "renameat2.*manifest.*000001[.]jsonl\"");
   const std::size_t planned_durable = find(lines, "fsync.*cold/mockups/manifest>", planned);

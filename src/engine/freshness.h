@@ -13,6 +13,10 @@
 ///           takes four hours would be stale each night while the next is made. Where the schedule is less than daily,
 ///           not before its next tick has had its time. Nothing is stale for `stale_after` from the task's first run,
 ///           nor from the end of a pause; nor while one is in force.
+/// Proofs    Those that the schedule makes and those that somebody asked for (`backup verify`, run/ledger's job
+///           `backup-verify`) count alike. A proof is stale `stale_after` after the next one was due; where there was
+///           none yet, after the first run that should have made one. Of several databases the oldest counts, and none
+///           where one has none.
 #pragma once
 #include <optional>
 #include <set>
@@ -29,15 +33,22 @@ namespace steward::engine {
 
 struct Freshness {
   std::string job{}, task{};
-  std::string what = "backup";                            ///< Watched::what.
-  std::optional<Instant> newest{};                        ///< When the run began that made it.
-  bool is_proved = false;                                 ///< A task proves them.
-  std::optional<Instant> proved{};                        ///< When the newest run began that proved one.
+  std::string what = "backup";      ///< Watched::what.
+  std::optional<Instant> newest{};  ///< When the run began that made it.
+  bool is_proved = false;           ///< A task proves them.
+  std::string least_proved{};       ///< Of several databases the task of the one whose proof it is.
+  std::optional<Instant> proved{};  ///< When the newest run began that proved one.
   std::optional<std::chrono::microseconds> proof_took{};  ///< That proof, where its run has said so.
   std::optional<Instant> since{};                         ///< Where there is none: since when there should be.
   std::optional<Instant> stale_at{};                      ///< It is stale from then on; none: it is not waited for.
+  std::optional<Instant> proof_since{};                   ///< Where none was proved: since when one should be.
+  std::optional<Instant> proof_stale_at{};                ///< As `stale_at`, of the proof.
   bool is_stale(Instant now) const { return stale_at && now >= *stale_at; }
+  bool is_proof_stale(Instant now) const { return proof_stale_at && now >= *proof_stale_at; }
 };
+
+/// The job that a proof by hand is a run of; its task is named as the scheduled one.
+inline constexpr std::string_view proof_by_hand_job = "backup-verify";
 
 /// One for each task of the jobs that is watched; of a job that is off, none. A ledger that nobody has written to knows
 /// of no backup.
@@ -47,8 +58,12 @@ Result<std::vector<Freshness>> freshness(ledger::Ledger& ledger, std::span<const
 /// first".
 std::string text_of(const Freshness& freshness, Instant now);
 
-/// Enters an event `backup-stale` (run/ledger/outbox.h) when one becomes stale; once, until a newer one is made,
-/// whoever looks: the ledger knows its key.
+/// "no backup by app-nightly was proved for 9 days", "no backup by app-nightly.shop has been proved yet, 27 h after the
+/// first should have been".
+std::string proof_text_of(const Freshness& freshness, Instant now);
+
+/// Enters an event `backup-stale` (run/ledger/outbox.h) when a backup or its proof becomes stale; once, until a newer
+/// one is made, whoever looks: the ledger knows its key.
 class Staleness {
  public:
   /// `ledger` outlives it.
@@ -58,6 +73,12 @@ class Staleness {
   std::optional<Instant> next() const { return next_; }
 
  private:
+  struct Told {
+    std::optional<Instant> at{};
+    std::string key{}, text{};
+  };
+  Result<void> tell(const std::string& job, const Told& one, Instant now, std::set<std::string>& entered);
+
   ledger::Ledger& ledger_;
   std::set<std::string> entered_{};  ///< Keys.
   std::optional<Instant> next_{};

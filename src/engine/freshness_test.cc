@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "io/files/scratch.h"
@@ -35,6 +36,12 @@ struct FreshnessTest : testing::Test {
     }
     ASSERT_TRUE(ledger->end_run(id, Status::succeeded, started + took, ""));
   }
+  void entry(const std::string& job, Instant started, std::vector<ledger::TaskRecord> tasks) {
+    const std::string id = "r" + std::to_string(++runs);
+    ASSERT_TRUE(ledger->begin_run({.id = id, .job = job, .started = started, .heartbeat = started}));
+    for (const ledger::TaskRecord& task : tasks) ASSERT_TRUE(ledger->record_task(id, task));
+    ASSERT_TRUE(ledger->end_run(id, Status::succeeded, started + 1min, ""));
+  }
   Freshness found(Instant now) {
     const auto all = freshness(*ledger, jobs, now);
     EXPECT_TRUE(all) << all.error().message;
@@ -56,7 +63,8 @@ struct FreshnessTest : testing::Test {
   static std::vector<ScheduledJob> nightly() {
     ScheduledJob job{.name = "backup", .removes = false};
     job.schedule.timing = Cron::parse("0 0 * * *").value();
-    job.watched = {{.task = "app", .proof = "app.proof", .stale_after = 26h}};
+    job.watched = {
+        {.task = "app", .proof = "app.proof", .proof_every = Age{std::chrono::microseconds{168h}}, .stale_after = 26h}};
     return {job};
   }
   std::unique_ptr<ledger::Ledger> opened() const {
@@ -83,8 +91,74 @@ TEST_F(FreshnessTest, IsTheAgeOfTheNewestSuccessAndOfTheNewestProof) {
   jobs[0].watched[0].what = "copy";
   EXPECT_EQ(text_of(found(midnight + 3h), midnight + 3h), "the newest copy by app is 27 h old");
   jobs[0].watched[0].proof.clear();
+  jobs[0].watched[0].proof_every.reset();
   EXPECT_EQ(found(midnight).proved, std::nullopt);
   EXPECT_FALSE(found(midnight).is_proved);
+}
+
+TEST_F(FreshnessTest, AProofByHandCountsAsOneOfTheScheduleAlsoWhereThereIsNone) {
+  run(midnight - 48h, 5min, "succeeded", "proved");
+  entry("backup-verify", midnight - 12h, {{.task = "app.proof", .status = "succeeded", .done_items = 1}});
+  entry("backup-verify", midnight - 6h, {{.task = "app.verify", .status = "succeeded", .done_items = 1}});
+  entry("backup-verify", midnight - 3h, {{.task = "app.proof", .status = "failed"}});
+  EXPECT_EQ(found(midnight).proved, midnight - 12h);
+  jobs[0].watched[0].proof_every.reset();
+  EXPECT_EQ(found(midnight).proved, midnight - 12h);
+  EXPECT_EQ(found(midnight + 999h).proof_stale_at, std::nullopt) << "nobody has asked for any";
+  EXPECT_EQ(found(midnight).newest, midnight - 48h);
+}
+
+TEST_F(FreshnessTest, AProofIsStaleADayAfterTheNextWasDueAndIsToldOfOnce) {
+  run(midnight, 5min, "succeeded", "proved");
+  for (int day = 1; day <= 9; ++day) run(midnight + day * 24h, 5min, "succeeded", "none was due");
+  const Instant at = midnight + 168h + 26h;
+  EXPECT_EQ(found(at).proof_stale_at, at);
+  EXPECT_FALSE(found(at - 1us).is_proof_stale(at - 1us));
+  EXPECT_THAT(keys_after_look(at - 1us, staleness), IsEmpty());
+  EXPECT_EQ(staleness.next(), at);
+  EXPECT_THAT(keys_after_look(at, staleness), ElementsAre("proof-stale/app/2026-11-23T00:00:00Z"));
+  EXPECT_EQ(nlohmann::json::parse(events()[0].detail)["text"], "no backup by app was proved for 8 days");
+  EXPECT_THAT(keys_after_look(at + 1h, staleness), SizeIs(1));
+  jobs[0].schedule.timing = Cron::parse("0 0 * * 1").value();
+  EXPECT_EQ(found(at).proof_stale_at, at) << "on the Monday it was due, and had its time";
+}
+
+TEST_F(FreshnessTest, WhatNobodyHasProvedYetIsStaleADayAfterTheFirstRunThatShouldHave) {
+  run(midnight, 5min, "succeeded", "too large");
+  EXPECT_EQ(found(midnight).proof_stale_at, midnight + 26h);
+  EXPECT_EQ(proof_text_of(found(midnight + 27h), midnight + 27h),
+            "no backup by app has been proved yet, 27 h after the first should have been");
+  pause(midnight + 12h, midnight + 96h);
+  EXPECT_EQ(found(midnight + 95h).proof_stale_at, std::nullopt);
+  EXPECT_EQ(found(midnight + 97h).proof_stale_at, midnight + 96h + 26h);
+}
+
+TEST_F(FreshnessTest, OfSeveralDatabasesTheOldestProofCountsAndItsDatabaseIsNamed) {
+  jobs[0].watched[0].of_several = true;
+  const auto night = [&](Instant at, std::vector<std::string> proved) {
+    std::vector<ledger::TaskRecord> tasks{{.task = "app", .status = "succeeded", .done_items = 2}};
+    for (const char* database : {"app.shop", "app.crm"}) {
+      tasks.push_back({.task = database, .status = "succeeded", .done_items = 1});
+      const bool is_proved = std::ranges::find(proved, database) != proved.end();
+      tasks.push_back({.task = std::string(database) + ".proof",
+                       .status = "succeeded",
+                       .done_items = is_proved ? std::uint64_t{1} : 0});
+    }
+    entry("backup", at, std::move(tasks));
+  };
+  entry("backup", midnight - 72h,
+        {{.task = "app.gone", .status = "succeeded", .done_items = 1},
+         {.task = "app.gone.proof", .status = "succeeded", .done_items = 1}});
+  night(midnight - 48h, {"app.shop"});
+  EXPECT_EQ(found(midnight).proved, std::nullopt);
+  EXPECT_EQ(found(midnight).least_proved, "app.crm");
+  EXPECT_EQ(found(midnight).proof_stale_at, midnight - 48h + 26h);
+  night(midnight - 24h, {"app.crm"});
+  EXPECT_EQ(found(midnight).proved, midnight - 48h);
+  EXPECT_EQ(proof_text_of(found(midnight), midnight), "no backup by app.shop was proved for 2 days");
+  entry("backup-verify", midnight - 1h, {{.task = "app.shop.proof", .status = "succeeded", .done_items = 1}});
+  EXPECT_EQ(found(midnight).proved, midnight - 24h);
+  EXPECT_EQ(found(midnight).least_proved, "app.crm");
 }
 
 TEST_F(FreshnessTest, IsStaleTwentySixHoursAfterTheEndOfTheRun) {
@@ -150,6 +224,7 @@ TEST_F(FreshnessTest, OfAJobThatIsOffOrNotConfiguredIsNotLookedAt) {
 }
 
 TEST_F(FreshnessTest, IsToldOfOnceForEachEpisodeWhoeverLooks) {
+  jobs[0].watched[0].proof_every.reset();
   run(midnight, 5min);
   EXPECT_THAT(keys_after_look(midnight + 1h, staleness), IsEmpty());
   EXPECT_EQ(staleness.next(), midnight + 26h + 5min);

@@ -60,6 +60,12 @@ void look_at_success(const HealthFacts& facts, const JobFacts& job, std::vector<
 }
 
 void look_at_backup(const HealthFacts& facts, const Freshness& backup, std::vector<Finding>& out) {
+  if (backup.is_proof_stale(facts.now)) {
+    Finding found = finding("proof-stale", proof_text_of(backup, facts.now),
+                            "steward backup verify latest --depth restore proves one.");
+    found.severity = Severity::warning;  // a restart of the container helps nobody, and there are backups
+    out.push_back(std::move(found));
+  }
   if (!backup.is_stale(facts.now)) return;
   out.push_back(
       finding("backup-stale", text_of(backup, facts.now),

@@ -111,6 +111,8 @@ Result<void> tell_backups(Page& page, const MetricsOf& of, ledger::Ledger& ledge
        [&](const Freshness& one) { return moment(one.proved); });
   tell("steward_backup_stale", "1 where the newest backup is too old, or the first is overdue.",
        [&](const Freshness& one) { return Value(one.is_stale(now) ? 1 : 0); });
+  tell("steward_backup_proof_stale", "1 where a proof is overdue; absent where no task proves backups.",
+       [&](const Freshness& one) { return one.is_proved ? Value(one.is_proof_stale(now) ? 1 : 0) : Value(); });
   return {};
 }
 

@@ -26,6 +26,7 @@
 #include <tuple>
 #include <vector>
 
+#include "core/age.h"
 #include "engine/schedule.h"
 
 namespace steward::engine {
@@ -33,8 +34,12 @@ namespace steward::engine {
 /// A task whose work has to be made anew all the time: a backup, whose newest may not be too old (engine/freshness.h).
 struct Watched {
   std::string task{};
-  std::string what = "backup";  ///< That it makes, in a word for people: "backup", "copy".
-  std::string proof{};          ///< The task that proves what it makes; empty: none does.
+  std::string what = "backup";       ///< That it makes, in a word for people: "backup", "copy".
+  std::string proof{};               ///< The task that proves what it makes, or what proofs by hand are entered as.
+  std::optional<Age> proof_every{};  ///< How often that task is to prove one; none: there is no such task.
+  /// It is of several databases (jobs/backup/several.h): each has tasks of its own below its name, which the ledger
+  /// knows.
+  bool of_several = false;
   std::chrono::hours stale_after{};
 };
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/digest.h"
 #include "harness/application.h"
 #include "io/sql/test_database.h"
 
@@ -87,6 +88,13 @@ struct DumpFormat {
   std::string name{};
 };
 inline DumpFormat in_format(const std::string& name) { return {name}; }
+
+/// A manifest that a test has changed, with the hash that makes it whole.
+inline std::string sealed(nlohmann::json manifest) {
+  manifest.erase("sha256");
+  manifest["sha256"] = sha256_hex(manifest.dump());
+  return manifest.dump();
+}
 
 /// An application whose database is backed up, with variables alone.
 class BackedUp {

@@ -11,6 +11,7 @@
 #include "app/cli/commands.h"
 #include "app/cli/print_plan.h"
 #include "app/cli/progress.h"
+#include "app/cli/proof_by_hand.h"
 #include "app/cli/session.h"
 #include "app/cli/signals.h"
 #include "app/config/catalogue.h"
@@ -147,6 +148,16 @@ Result<int> backup_list_command(const Output& output, const BackupListCommand& c
   return 0;
 }
 
+namespace {
+
+/// Somebody has removed it, as `expire` does.
+bool is_gone(object::Store& store, const backup::Backup& one) {
+  const auto manifest = store.head(one.manifest.key_of(backup::manifest_key));
+  return !manifest && manifest.error().kind == Kind::not_found;
+}
+
+}  // namespace
+
 Result<int> backup_verify_command(const Output& output, const BackupVerifyCommand& command) {
   const Settings settings = TRY(settings_of_process());
   const backup::PolicySpec spec = TRY(the_spec(settings, command.task));
@@ -154,45 +165,46 @@ Result<int> backup_verify_command(const Output& output, const BackupVerifyComman
   const backup::Policy policy = TRY(policy_of(spec, command.copy));
   const auto store = TRY(object::open(as(caller("backup verify", ""), policy.store)));
   const backup::Backup one = TRY(backup::find_backup(*store, command.backup, policy.name));
-  const FinishBeforeLeaving finish;
-  ProgressReporter progress(output);
-  progress.task_began({.task = "verify"});
+  const backup::Depth depth = command.depth == "restore" ? backup::Depth::restore : backup::Depth::bytes;
+  backup::VerifyOptions options{.depth = depth, .clients = policy.clients, .to = command.to};
+  options.reading.identity = command.identity.empty() ? policy.identity : command.identity;
+  options.reading.stop = stop_of_process().get_token();
+  backup::Proof proof;
   Bytes read{};
-  const std::stop_token stop = stop_of_process().get_token();
-  const auto proof =
-      backup::verify(*store, one,
-                     {.depth = command.depth == "restore" ? backup::Depth::restore : backup::Depth::bytes,
-                      .clients = policy.clients,
-                      .to = command.to,
-                      .reading = {.identity = command.identity.empty() ? policy.identity : command.identity,
-                                  .stop = stop,
-                                  .progress = [&](Bytes more) -> Result<void> {
-                                    read += more;
-                                    progress.progress({.task = "verify", .done = {.items = 0, .bytes = read}});
-                                    if (stop.stop_requested())
-                                      return fail(Kind::interrupted, "told to stop while the backup was verified");
-                                    return {};
-                                  }}},
-                     SystemClock());
-  progress.task_ended("verify", proof ? "succeeded" : "failed", {}, {}, nullptr);
-  if (!proof) return std::unexpected(proof.error());
-  TRY(backup::write_proof(*store, one.manifest, *proof));
+  const auto prove = [&](const ProofByHand::Progress& progress) -> Result<std::vector<std::string>> {
+    options.reading.progress = [&](Bytes more) {
+      read += more;
+      return progress(more);
+    };
+    proof = TRY(backup::verify(*store, one, options, SystemClock()));
+    if (!proof.faults.empty() && is_gone(*store, one))
+      return fail(Kind::not_found, fmt::format("backup {} was removed meanwhile", one.manifest.id()));
+    TRY(backup::write_proof(*store, one.manifest, proof));
+    return proof.faults;
+  };
+  TRY(prove_by_hand(output,
+                    {.task = task_of_proof(spec, one.manifest.name, depth, command.copy),
+                     .backup = one.manifest.id(),
+                     .target = policy.store.url,
+                     .what = depth == backup::Depth::restore ? "restored; tables, rows and their content compared"
+                                                             : "every object read and hashed",
+                     .prove = prove}));
   if (output.json) {
     print_json({{"backup", one.manifest.id()},
-                {"depth", backup::text_of(proof->depth)},
-                {"at", format_instant(proof->at)},
+                {"depth", backup::text_of(proof.depth)},
+                {"at", format_instant(proof.at)},
                 {"bytes", read.count},
-                {"faults", proof->faults}});
+                {"faults", proof.faults}});
   } else {
-    for (const std::string& fault : proof->faults) print(tinted(output, Tint::bad, printable(fault)) + '\n');
-    const std::string what = proof->depth == backup::Depth::restore
+    for (const std::string& fault : proof.faults) print(tinted(output, Tint::bad, printable(fault)) + '\n');
+    const std::string what = proof.depth == backup::Depth::restore
                                  ? fmt::format("restored: {} tables with {} rows", format_count(one.manifest.tables),
                                                format_count(one.manifest.rows))
                                  : fmt::format("read: {} objects, {}", one.manifest.objects.size(), format_bytes(read));
     print(fmt::format("{} {}{}\n", one.manifest.id(), what,
-                      proof->faults.empty() ? ", each as it was backed up" : ", not as it was backed up"));
+                      proof.faults.empty() ? ", each as it was backed up" : ", not as it was backed up"));
   }
-  return proof->faults.empty() ? 0 : 1;
+  return proof.faults.empty() ? 0 : 1;
 }
 
 Result<int> backup_restore_command(const Output& output, const BackupRestoreCommand& command) {

@@ -4,9 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "app/cli/progress.h"
+#include "app/cli/proof_by_hand.h"
 #include "app/cli/session.h"
-#include "app/cli/signals.h"
 #include "app/config/catalogue.h"
 #include "app/documents/documents.h"
 #include "core/text.h"
@@ -58,33 +57,35 @@ Result<int> verify_cluster(const Output& output, const backup::PolicySpec& spec,
                 "Leave out --to.");
   const Asked asked = TRY(ask(spec, "backup verify"));
   const backup::ClusterBackup one = TRY(backup::find_cluster_backup(asked.stanza, command.backup));
-  const FinishBeforeLeaving finish;
-  ProgressReporter progress(output);
-  progress.task_began({.task = "verify"});
-  const std::stop_token stop = stop_of_process().get_token();
-  const auto found = backup::look_at(asked.program, asked.policy, asked.stanza, one,
-                                     command.depth == "restore" ? backup::Depth::restore : backup::Depth::bytes,
-                                     SystemClock(), [&]() -> Result<void> {
-                                       if (!stop.stop_requested()) return {};
-                                       return fail(Kind::interrupted, "told to stop while the backup was verified");
-                                     });
-  progress.task_ended("verify", found ? "succeeded" : "failed", {}, {}, nullptr);
-  if (!found) return std::unexpected(found.error());
+  const backup::Depth depth = command.depth == "restore" ? backup::Depth::restore : backup::Depth::bytes;
   const std::string id = asked.stanza.name + '/' + one.label;
-  std::vector<std::string> faults = found->proof.faults;
-  for (const std::string& label : found->bad_others)
-    faults.push_back(fmt::format("{}/{} is not whole", asked.stanza.name, label));
+  backup::ClusterProof found;
+  const auto prove = [&](const ProofByHand::Progress& progress) -> Result<std::vector<std::string>> {
+    found = TRY(backup::look_at(asked.program, asked.policy, asked.stanza, one, depth, SystemClock(),
+                                [&] { return progress(Bytes{}); }));
+    std::vector<std::string> faults = found.proof.faults;
+    for (const std::string& label : found.bad_others)
+      faults.push_back(fmt::format("{}/{} is not whole", asked.stanza.name, label));
+    return faults;
+  };
+  const std::vector<std::string> faults = TRY(prove_by_hand(
+      output, {.task = task_of_proof(spec, {}, depth, false),
+               .backup = id,
+               .target = backup::shown(asked.policy),
+               .what = depth == backup::Depth::restore ? "the repository read and hashed; restored, and each row read"
+                                                       : "the repository read and hashed",
+               .prove = prove}));
   if (output.json) {
     print_json({{"backup", id},
-                {"depth", backup::text_of(found->proof.depth)},
-                {"at", format_instant(found->proof.at)},
+                {"depth", backup::text_of(found.proof.depth)},
+                {"at", format_instant(found.proof.at)},
                 {"bytes", one.stored.count},
                 {"faults", faults}});
   } else {
     for (const std::string& fault : faults) print(tinted(output, Tint::bad, fault) + '\n');
-    for (const std::string& warning : found->warnings) print(tinted(output, Tint::warn, warning) + '\n');
-    print(fmt::format("{} {}{}\n", id, found->proof.faults.empty() ? "was " : "is not what was backed up",
-                      found->proof.faults.empty() ? found->what : ""));
+    for (const std::string& warning : found.warnings) print(tinted(output, Tint::warn, warning) + '\n');
+    print(fmt::format("{} {}{}\n", id, found.proof.faults.empty() ? "was " : "is not what was backed up",
+                      found.proof.faults.empty() ? found.what : ""));
   }
   return faults.empty() ? 0 : 1;
 }

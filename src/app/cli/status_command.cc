@@ -101,9 +101,12 @@ class Status {
       const auto age = [&](const std::optional<Instant>& at) {
         return at ? format_span(now_ - *at) + " ago" : std::string("never");
       };
-      backup_rows_.push_back({one.task, age(one.newest), one.is_proved ? age(one.proved) : "no task proves it"});
+      backup_rows_.push_back(
+          {one.task, age(one.newest), one.is_proved || one.proved ? age(one.proved) : "no task proves it"});
       if (one.is_stale(now_))
         attention_.push_back(fmt::format("{}: steward runs --job {}", engine::text_of(one, now_), one.job));
+      if (one.is_proof_stale(now_))
+        attention_.push_back(engine::proof_text_of(one, now_) + ": steward backup verify latest --depth restore");
     }
     return {};
   }

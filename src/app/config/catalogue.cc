@@ -238,7 +238,9 @@ std::vector<engine::Watched> watched_backups(const Settings& settings) {
   for (const backup::PolicySpec& spec : settings.backup) {
     if (!spec.is_configured() || !spec.off_by.empty()) continue;
     out.push_back({.task = spec.name,
-                   .proof = spec.proof() && !spec.several ? backup::proof_info(spec).name : std::string{},
+                   .proof = backup::proof_info(spec).name,
+                   .proof_every = spec.proof() ? std::optional(spec.proof()->every) : std::nullopt,
+                   .of_several = spec.several.has_value(),
                    .stale_after = backup::stale_after});
     // Each night's is copied: a second store that has none of it for a day is no second store.
     if (spec.policy && spec.policy->copy && !spec.several)

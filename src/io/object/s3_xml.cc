@@ -225,6 +225,25 @@ Result<std::string> read_versioning(std::string_view xml) {
   return text_of(TRY(root(document, xml, "VersioningConfiguration")), "Status");
 }
 
+Result<std::optional<Instant>> read_retention(std::string_view xml) {
+  pugi::xml_document document;
+  auto element = root(document, xml, "Retention");
+  if (!element) element = root(document, xml, "ObjectLockRetention");  // versitygw's name
+  const pugi::xml_node retention = TRY(element);
+  const std::string mode = text_of(retention, "Mode");
+  if (mode != "COMPLIANCE") return std::nullopt;
+  const auto until = parse_instant(text_of(retention, "RetainUntilDate"));
+  if (!until) return no_answer_of_s3("a lock with its end");
+  return until;
+}
+
+std::string retention_request(Instant until) {
+  return fmt::format(
+      "<Retention xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Mode>COMPLIANCE</Mode><RetainUntilDate>{}"
+      "</RetainUntilDate></Retention>",
+      format_instant(std::chrono::floor<std::chrono::seconds>(until)));
+}
+
 S3Problem read_problem(std::string_view xml) {
   pugi::xml_document document;
   const auto element = root(document, xml, "Error");

@@ -74,6 +74,10 @@ Result<Completion> read_completion(std::string_view xml);
 Result<std::vector<DeletedKey>> read_deleted(std::string_view xml);
 /// GetBucketVersioning: "Enabled", "Suspended" or "".
 Result<std::string> read_versioning(std::string_view xml);
+/// GetObjectRetention: the end of a lock in compliance mode; nothing where it is another's.
+Result<std::optional<Instant>> read_retention(std::string_view xml);
+/// PutObjectRetention's.
+std::string retention_request(Instant until);
 /// An error's body; all empty where it is none.
 S3Problem read_problem(std::string_view xml);
 

@@ -15,6 +15,7 @@
 #include "jobs/backup/by_hand.h"
 #include "jobs/backup/clients.h"
 #include "jobs/backup/framed.h"
+#include "jobs/backup/locked_objects.h"
 #include "jobs/backup/manifest.h"
 #include "jobs/backup/parallel_dump.h"
 #include "jobs/backup/postgres_dump.h"
@@ -110,10 +111,14 @@ class BackUp final : public Task {
       for (const StoredObject& object : manifest.objects) (void)store->remove({.key = manifest.key_of(object.key)});
       return std::unexpected(contents.error());
     }
+    const std::optional<Error> lost = is_locked() ? claim_lock(policy_.store, manifest, run) : std::nullopt;
+    manifest.ended = run.clock().now();
+    manifest.by_hand = by_hand(manifest, policy_.store.url);
     // Nothing is removed where this fails: an answer may have been lost, and the backup be whole.
-    TRY(seal(*store, manifest, run));
+    const std::optional<Error> lost_last = TRY(seal(*store, policy_.store, manifest, run));
     run.done(1);
     say_what_is_strange(*store, manifest, *contents, run);
+    if (lost || lost_last) return std::unexpected(not_locked(manifest, lost ? *lost : *lost_last));
     return {};
   }
 
@@ -161,17 +166,6 @@ class BackUp final : public Task {
     return std::move(made.contents);
   }
 
-  /// From here on the backup exists.
-  Result<void> seal(object::Store& store, Manifest& manifest, RunContext& run) const {
-    manifest.ended = run.clock().now();
-    manifest.by_hand = by_hand(manifest, policy_.store.url);
-    const std::string text = to_json(manifest).dump(2) + '\n';
-    StringSource source(text);
-    TRY(store.put(manifest.key_of(manifest_key), source,
-                  {.only_if_absent = true, .size = Bytes{text.size()}, .locked_until = manifest.locked_until}));
-    return {};
-  }
-
   Upload uploading(object::Store& store, const Manifest& manifest, std::string_view key, RunContext& run) const {
     return {.store = store,
             .folder = manifest.id(),
@@ -210,7 +204,7 @@ class BackUp final : public Task {
     Contents contents;
     manifest.objects.push_back(
         TRY(upload(uploading(store, manifest, postgres_dump_key, run), [&](FramedSink& sink) -> Result<void> {
-          contents = TRY(dump_postgres(policy_.database, clients, snapshot.mark().name, &sink));
+          contents = TRY(dump_postgres(policy_.database, clients, snapshot.mark().name, &sink, {}, policy_.lock_wait));
           contents.frames = sink.frames();
           return {};
         })));
@@ -221,6 +215,7 @@ class BackUp final : public Task {
     Contents contents = TRY(dump_in_parallel({.database = policy_.database,
                                               .clients = clients,
                                               .jobs = policy_.jobs,
+                                              .lock_wait = policy_.lock_wait,
                                               .upload = uploading(store, manifest, {}, run)},
                                              manifest));
     return Made{.contents = std::move(contents), .read_back = manifest.objects.size()};

@@ -32,6 +32,7 @@
 #include "io/sql/connection.h"
 #include "jobs/backup/keep.h"
 #include "jobs/backup/manifest.h"
+#include "jobs/backup/postgres_dump.h"
 #include "run/job.h"
 
 namespace steward::backup {
@@ -74,13 +75,14 @@ struct PartOf {
 struct Policy {
   sql::Target database{};  ///< Not through a pooler of transactions.
   object::StoreTarget store{};
-  std::string name{};                     ///< Of the folder in the store: the database's name. One segment.
-  int level = 3;                          ///< zstd's, 1 to 19.
-  bool globals = true;                    ///< PostgreSQL: also roles and tablespaces.
-  Format format = Format::custom;         ///< PostgreSQL's alone.
-  std::size_t jobs = default_jobs;        ///< Format::directory: so many tables at once.
-  std::string clients{};                  ///< The folder of pg_dump; empty: looked for (clients.h).
-  std::string steward{};                  ///< This program's version, for the manifest.
+  std::string name{};               ///< Of the folder in the store: the database's name. One segment.
+  int level = 3;                    ///< zstd's, 1 to 19.
+  bool globals = true;              ///< PostgreSQL: also roles and tablespaces.
+  Format format = Format::custom;   ///< PostgreSQL's alone.
+  std::size_t jobs = default_jobs;  ///< Format::directory: so many tables at once.
+  std::chrono::milliseconds lock_wait = usual_lock_wait;  ///< For tables that somebody keeps locked.
+  std::string clients{};                                  ///< The folder of pg_dump; empty: looked for (clients.h).
+  std::string steward{};                                  ///< This program's version, for the manifest.
   std::vector<std::string> recipients{};  ///< Public keys of age; not empty: all but the manifest is encrypted to them.
   std::string identity{};                 ///< The file of a secret key of age, where this machine may read backups.
   std::optional<ProofRule> proof{};       ///< None: what is made is not proved.

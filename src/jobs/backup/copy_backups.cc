@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "core/text.h"
 #include "jobs/backup/backup.h"
 #include "jobs/backup/by_hand.h"
 #include "jobs/backup/copying.h"
+#include "jobs/backup/locked_objects.h"
 #include "jobs/backup/manifest.h"
 #include "jobs/backup/tidying.h"
 
@@ -63,16 +62,17 @@ class CopyBackups final : public Task {
     target.create = true;
     const auto to = TRY(object::open(target));
     std::uint64_t ceiling = step.planned.items;
+    std::optional<Error> unlocked;
     for (const std::size_t i : to_copy(here, there, policy_.copy->keep, run.clock().now())) {
       if (ceiling-- == 0) break;
       TRY(run.checkpoint("before a copy"));
-      TRY(copy(*from, *to, here[i].manifest, run));
+      if (const auto error = TRY(copy(*from, *to, here[i].manifest, run)); error && !unlocked) unlocked = error;
     }
     for (const std::size_t i : to_repair(here, there)) {
       TRY(run.checkpoint("before a copy"));
-      TRY(repair(*from, *to, here[i].manifest, run));
+      if (const auto error = TRY(repair(*from, *to, here[i].manifest, run)); error && !unlocked) unlocked = error;
     }
-    return {};
+    return unlocked ? Result<void>(std::unexpected(*unlocked)) : Result<void>{};
   }
 
  private:
@@ -83,44 +83,49 @@ class CopyBackups final : public Task {
     return list_backups(**store, policy_.name);
   }
 
-  Result<void> copy(object::Store& from, object::Store& to, Manifest manifest, RunContext& run) const {
+  /// The value: the copy is whole, and not locked as it was to be.
+  Result<std::optional<Error>> copy(object::Store& from, object::Store& to, Manifest manifest, RunContext& run) const {
     set_lock(manifest, run);
     std::vector<std::string> written;
     const auto copied = copy_objects(from, to, manifest, written, run);
     if (!copied) {
       // Best done now; what cannot be removed is debris for the next run.
       for (const std::string& key : written) (void)to.remove({.key = manifest.key_of(key)});
-      return copied;
+      return std::unexpected(copied.error());
     }
-    manifest.by_hand = by_hand(manifest, policy_.copy->store.url);
-    const std::string text = to_json(manifest).dump(2) + '\n';
-    StringSource source(text);
     // Nothing is removed where this fails: an answer may have been lost, and the copy be whole.
-    TRY(to.put(manifest.key_of(manifest_key), source,
-               {.only_if_absent = true, .size = Bytes{text.size()}, .locked_until = manifest.locked_until}));
+    std::optional<Error> unlocked = TRY(finish(to, manifest, run, /*replace=*/false));
     TRY(run.checkpoint("copied"));
     TRY(write_proof(to, manifest, {.depth = Depth::bytes, .at = run.clock().now()}));
     run.done(1);
-    return {};
+    return unlocked;
   }
 
   /// It stays bad until all of it is good. Nothing is removed.
-  Result<void> repair(object::Store& from, object::Store& to, Manifest manifest, RunContext& run) const {
+  Result<std::optional<Error>> repair(object::Store& from, object::Store& to, Manifest manifest,
+                                      RunContext& run) const {
     set_lock(manifest, run);
     const ObjectCopy how = copying(from, to, manifest, run);
     for (const StoredObject& object : manifest.objects) {
       TRY(repair_object(how, object));
       TRY(run.checkpoint("object copied"));
     }
-    manifest.by_hand = by_hand(manifest, policy_.copy->store.url);
-    const std::string text = to_json(manifest).dump(2) + '\n';
-    StringSource source(text);
-    TRY(to.put(manifest.key_of(manifest_key), source,
-               {.size = Bytes{text.size()}, .locked_until = manifest.locked_until}));
+    std::optional<Error> unlocked = TRY(finish(to, manifest, run, /*replace=*/true));
     TRY(write_proof(to, manifest, {.depth = Depth::bytes, .at = run.clock().now()}));
     run.done(1);
     run.note(Level::info, fmt::format("the copy of {} was bad, and is made again", manifest.id()));
-    return {};
+    return unlocked;
+  }
+
+  /// The manifest, once all else is there and, where that was asked for, locked.
+  Result<std::optional<Error>> finish(object::Store& to, Manifest& manifest, RunContext& run, bool replace) const {
+    manifest.by_hand = by_hand(manifest, policy_.copy->store.url);
+    const bool is_locked = manifest.locked_until.has_value();
+    std::optional<Error> lost = is_locked ? claim_lock(policy_.copy->store, manifest, run) : std::nullopt;
+    std::optional<Error> lost_last = TRY(seal(to, policy_.copy->store, manifest, run, replace));
+    if (!lost) lost = std::move(lost_last);
+    if (lost) lost = not_locked(manifest, *lost);
+    return lost;
   }
 
   void set_lock(Manifest& manifest, RunContext& run) const {

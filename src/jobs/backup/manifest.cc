@@ -8,6 +8,7 @@
 #include <ranges>
 #include <set>
 
+#include "core/digest.h"
 #include "core/text.h"
 
 namespace steward::backup {
@@ -18,6 +19,8 @@ using nlohmann::json;
 constexpr int newest_format = 2, format_of_one_object = 1;
 constexpr std::string_view kind = "steward-backup";
 constexpr std::string_view proof_prefix = "proof-";
+/// In a manifest: the hash of all that it says beside.
+constexpr const char* hash_of_itself = "sha256";
 /// A manifest says little; what is longer is none.
 constexpr std::uint64_t longest_manifest = std::uint64_t{64} << 20;
 
@@ -40,7 +43,7 @@ Result<Proof> proof_from(std::string_view text) {
                  .at = instant_at(document, "at"),
                  .faults = document.at("faults").get<std::vector<std::string>>()};
   } catch (const std::exception& error) {
-    return fail(Kind::corrupt, fmt::format("a proof cannot be read: {}", error.what()));
+    return fail(Kind::corrupt, fmt::format("a proof cannot be read: {}", printable(error.what())));
   }
 }
 
@@ -111,18 +114,24 @@ json to_json(const Manifest& manifest) {
            {"steward", manifest.steward},
            {"by_hand", manifest.by_hand}};
   if (manifest.locked_until) out["locked_until"] = format_instant(*manifest.locked_until);
+  out[hash_of_itself] = sha256_hex(out.dump());
   return out;
 }
 
 Result<Manifest> manifest_from(std::string_view text) {
   try {
-    const json document = json::parse(text);
+    json document = json::parse(text);
     if (document.at("kind").get<std::string>() != kind) return fail(Kind::corrupt, "it is no manifest of a backup");
+    const std::string hash = document.value(hash_of_itself, std::string{});
+    document.erase(hash_of_itself);
+    if (!hash.empty() && hash != sha256_hex(document.dump()))
+      return fail(Kind::corrupt, "a backup's manifest has other words than were written");
     if (const int format = document.at("format").get<int>(); format > newest_format)
       return fail(
           Kind::refused,
           fmt::format("a backup's manifest has format {}, and this steward knows up to {}", format, newest_format),
           "Use the steward that made it, or a newer one.", "backup-newer");
+    if (hash.empty()) return fail(Kind::corrupt, "a backup's manifest has no hash of itself");
     Manifest manifest{.name = document.at("name").get<std::string>(),
                       .run = document.at("run").get<std::string>(),
                       .database = document.at("database").get<std::string>(),
@@ -148,7 +157,7 @@ Result<Manifest> manifest_from(std::string_view text) {
                                   .sha256 = object.at("sha256").get<std::string>()});
     return manifest;
   } catch (const std::exception& error) {
-    return fail(Kind::corrupt, fmt::format("a backup's manifest cannot be read: {}", error.what()));
+    return fail(Kind::corrupt, fmt::format("a backup's manifest cannot be read: {}", printable(error.what())));
   }
 }
 
@@ -177,7 +186,8 @@ Backup unreadable(const std::string& folder, Instant written, const std::string&
                        .run = folder.substr(slash + 1),
                        .begun = written,
                        .ended = written},
-          .proofs = {{.depth = Depth::bytes, .at = written, .faults = {why}}}};
+          .proofs = {{.depth = Depth::bytes, .at = written, .faults = {why}}},
+          .unreadable = why};
 }
 
 /// Errors of the store alone: what is broken there is no reason to see nothing of the rest.

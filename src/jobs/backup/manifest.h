@@ -62,8 +62,10 @@ struct Manifest {
   std::vector<const StoredObject*> dump() const;
 };
 
+/// With a hash of all that it says, so that no byte of it changes unseen.
 nlohmann::json to_json(const Manifest& manifest);
-/// corrupt where it is no manifest; refused (code "backup-newer") where it is of a newer format.
+/// corrupt where it is no manifest, or not as it was written; refused (code "backup-newer") where it is of a newer
+/// format.
 Result<Manifest> manifest_from(std::string_view text);
 
 enum class Depth {
@@ -82,7 +84,8 @@ struct Proof {
 /// A backup in a store, and what is known of it.
 struct Backup {
   Manifest manifest{};
-  std::vector<Proof> proofs{};  ///< The oldest first.
+  std::vector<Proof> proofs{};              ///< The oldest first.
+  std::optional<std::string> unreadable{};  ///< Why its manifest cannot be read, and so nothing is known of it.
   /// Its last proof found faults.
   bool is_bad() const { return !proofs.empty() && !proofs.back().faults.empty(); }
   /// When it was last restored without a fault.

@@ -62,9 +62,23 @@ TEST(BackupManifest, ComesBackAsItWasWritten) {
 TEST(BackupManifest, OfANewerFormatIsRefusedAndNoneIsCorrupt) {
   nlohmann::json document = to_json(some());
   document["format"] = 3;
+  document.erase("sha256");
   EXPECT_EQ(manifest_from(document.dump()).error().code, "backup-newer");
   for (const char* text : {"", "{", "{}", R"({"kind":"steward-backup","format":1})", R"({"kind":"other"})"})
     EXPECT_EQ(manifest_from(text).error().kind, Kind::corrupt) << text;
+}
+
+TEST(BackupManifest, OfWhichAnyBitIsAnotherIsCorrupt) {
+  const std::string whole = to_json(some()).dump(2) + '\n';
+  ASSERT_TRUE(manifest_from(whole));
+  for (std::size_t i = 0; i < whole.size(); ++i)
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string broken = whole;
+      broken[i] = static_cast<char>(broken[i] ^ (1 << bit));
+      const auto read = manifest_from(broken);
+      ASSERT_FALSE(read) << "bit " << bit << " of byte " << i;
+      ASSERT_EQ(read.error().kind, Kind::corrupt) << "bit " << bit << " of byte " << i;
+    }
 }
 
 TEST_F(BackupsInAStore, AreThoseThatHaveAManifestTheOldestFirst) {

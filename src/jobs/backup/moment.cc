@@ -14,9 +14,8 @@
 namespace steward::backup {
 namespace {
 
-/// How long a lock is waited for before all are let go of, and how often. Longer waits would make those wait who come
-/// after somebody that waits for ours.
-constexpr std::chrono::seconds lock_wait{10};
+/// So often all locks are let go of, and waited for anew: one long wait would make those wait who come after somebody
+/// that waits for ours.
 constexpr int attempts = 4;
 /// That are locked by one statement.
 constexpr std::size_t tables_at_once = 200;
@@ -47,19 +46,21 @@ struct Moment::Table {
 };
 
 Result<Moment> Moment::take(const sql::Target& target, const Clients& clients, std::size_t sessions,
-                            const std::function<Result<void>()>& check) {
+                            const std::function<Result<void>()>& check, std::chrono::milliseconds lock_wait) {
   for (int i = 1;; ++i) {
     TRY(check());
-    auto moment = attempt(target, clients, sessions);
+    auto moment = attempt(target, clients, sessions, std::max(lock_wait / attempts, std::chrono::milliseconds{1}));
     if (moment || !may_pass(moment.error())) return moment;
     if (i == attempts)
       return fail(Kind::busy,
                   fmt::format("tables' definitions are being changed all the time: {}", moment.error().message),
-                  "Back up at another hour, or look in pg_locks for who keeps a table locked.");
+                  "Back up at another hour, look in pg_locks for who keeps a table locked, or give it more time: "
+                  "lock_timeout.");
   }
 }
 
-Result<Moment> Moment::attempt(const sql::Target& target, const Clients& clients, std::size_t sessions) {
+Result<Moment> Moment::attempt(const sql::Target& target, const Clients& clients, std::size_t sessions,
+                               std::chrono::milliseconds lock_wait) {
   sql::Target waiting = target;
   waiting.lock_timeout = lock_wait;
   Moment moment;

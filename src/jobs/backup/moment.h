@@ -34,9 +34,10 @@ struct DumpPart {
 
 class Moment {
  public:
-  /// `sessions`: at least one. `check` is asked between attempts.
+  /// `sessions`: at least one. `check` is asked between attempts, for which there is `lock_wait` in all.
   static Result<Moment> take(const sql::Target& target, const Clients& clients, std::size_t sessions,
-                             const std::function<Result<void>()>& check);
+                             const std::function<Result<void>()>& check,
+                             std::chrono::milliseconds lock_wait = usual_lock_wait);
 
   const SnapshotMark& mark() const { return mark_; }
   const Beginning& beginning() const { return beginning_; }
@@ -57,7 +58,8 @@ class Moment {
   };
   struct Table;
   Moment() = default;
-  static Result<Moment> attempt(const sql::Target& target, const Clients& clients, std::size_t sessions);
+  static Result<Moment> attempt(const sql::Target& target, const Clients& clients, std::size_t sessions,
+                                std::chrono::milliseconds lock_wait);
   static Result<std::vector<Table>> tables_of(sql::Connection& connection);
   Result<void> lock(const std::vector<Table>& tables);
   Result<void> see();

@@ -142,7 +142,8 @@ class Dump {
   /// The moment, and the object that says what it has.
   Result<void> begin(const sql::Target& target) {
     auto stored = upload(uploading(0, {}), [&](FramedSink& sink) -> Result<void> {
-      moment_.emplace(TRY(Moment::take(target, how_.clients, how_.jobs, [this] { return crew_.check(); })));
+      moment_.emplace(
+          TRY(Moment::take(target, how_.clients, how_.jobs, [this] { return crew_.check(); }, how_.lock_wait)));
       if (moment_->parts().size() > most_parts)
         return fail(Kind::bad_input,
                     fmt::format("{} tables are too many for an object each", format_count(moment_->parts().size())),

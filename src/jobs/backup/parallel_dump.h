@@ -1,6 +1,7 @@
 /// A PostgreSQL dump in many objects, several of them at once: what comes before the rows, then one object for each
 /// table. All of them one after another are an archive of pg_dump's custom format (pg_archive.h).
 #pragma once
+#include <chrono>
 #include <cstddef>
 
 #include "core/result.h"
@@ -9,6 +10,7 @@
 #include "jobs/backup/contents.h"
 #include "jobs/backup/framed.h"
 #include "jobs/backup/manifest.h"
+#include "jobs/backup/postgres_dump.h"
 
 namespace steward::backup {
 
@@ -16,6 +18,7 @@ struct ParallelDump {
   const sql::Target& database;
   const Clients& clients;
   std::size_t jobs = 1;  ///< So many tables at once, over as many connections.
+  std::chrono::milliseconds lock_wait = usual_lock_wait;
   /// How one object goes up, but for its key and size. Its `check` and `progress` are called by one thread at a time.
   Upload upload;
 };

@@ -15,9 +15,6 @@
 namespace steward::backup {
 namespace {
 
-/// How long pg_dump waits for a table that somebody changes the definition of.
-constexpr std::chrono::milliseconds lock_wait{60'000};
-
 std::string waiting(std::chrono::milliseconds most) { return fmt::format("--lock-wait-timeout={}", most.count()); }
 
 /// What says nothing about whether a database came back: settings of the session and of the whole database, rights,
@@ -188,7 +185,8 @@ Result<Beginning> beginning_of_dump(const sql::Target& target, const Clients& cl
 }
 
 Result<Contents> dump_postgres(const sql::Target& target, const Clients& clients, const std::string& snapshot,
-                               FramedSink* sink, std::span<const TableContents> only) {
+                               FramedSink* sink, std::span<const TableContents> only,
+                               std::chrono::milliseconds lock_wait) {
   Program program = pg_dump(target, clients, snapshot, lock_wait);
   for (const TableContents& table : only)
     program.arguments.push_back(fmt::format("--table={}.{}", pattern_of(table.schema), pattern_of(table.name)));
@@ -206,8 +204,9 @@ Result<Contents> dump_postgres(const sql::Target& target, const Clients& clients
 namespace {
 
 Result<void> dump_globals_with(const sql::Target& target, const Clients& clients, bool passwords, Sink& sink) {
-  Program program{.arguments = {clients.program("pg_dumpall"), "--globals-only", "--no-password", waiting(lock_wait)},
-                  .target = target};
+  Program program{
+      .arguments = {clients.program("pg_dumpall"), "--globals-only", "--no-password", waiting(usual_lock_wait)},
+      .target = target};
   if (!passwords) program.arguments.emplace_back("--no-role-passwords");
   // It would look for a database called "postgres", which this user may not enter.
   const auto connection = TRY(sql::connect(target));

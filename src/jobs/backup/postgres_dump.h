@@ -17,6 +17,9 @@
 
 namespace steward::backup {
 
+/// How long a dump waits for tables that somebody changes the definition of, unless a policy says otherwise.
+inline constexpr std::chrono::milliseconds usual_lock_wait{60'000};
+
 /// One moment of a database.
 struct SnapshotMark {
   std::string name{};          ///< For others to read it by, while the transaction that exported it goes on.
@@ -58,8 +61,10 @@ Result<Beginning> beginning_of_dump(const sql::Target& target, const Clients& cl
 
 /// Dumps into `sink` (where there is one), frame by frame at the tables' beginnings, and gives what it has seen.
 /// `snapshot`: a SnapshotMark's name; empty: pg_dump takes its own. `only`: these tables alone; empty: all.
+/// `lock_wait`: how long it waits for a table that somebody keeps locked.
 Result<Contents> dump_postgres(const sql::Target& target, const Clients& clients, const std::string& snapshot,
-                               FramedSink* sink, std::span<const TableContents> only = {});
+                               FramedSink* sink, std::span<const TableContents> only = {},
+                               std::chrono::milliseconds lock_wait = usual_lock_wait);
 
 /// Roles and tablespaces. True where the roles came without their passwords, which only a superuser may read.
 Result<bool> dump_globals(const sql::Target& target, const Clients& clients, FramedSink& sink);

@@ -4,6 +4,8 @@
 
 #include <filesystem>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "core/text.h"
 #include "io/files/folder.h"
@@ -23,6 +25,28 @@ bool is_sqlite(const sql::Target& target) {
   return url && url->dialect == sql::Dialect::sqlite;
 }
 
+/// Hands on what pg_dumpall wrote but for the lines that make tablespaces.
+class WithoutTablespaces final : public Sink {
+ public:
+  explicit WithoutTablespaces(Sink& next) : next_(next) {}
+  Result<void> write(std::span<const std::byte> bytes) override {
+    for (const std::byte one : bytes) {
+      line_ += static_cast<char>(one);
+      if (line_.back() == '\n') TRY(finish());
+    }
+    return {};
+  }
+  /// The last line may have no end.
+  Result<void> finish() {
+    const std::string line = std::exchange(line_, {});
+    return line.starts_with("CREATE TABLESPACE ") ? Result<void>{} : next_.write(std::as_bytes(std::span(line)));
+  }
+
+ private:
+  Sink& next_;
+  std::string line_{};
+};
+
 class RestoreBackup final : public Task {
  public:
   RestoreBackup(TaskInfo info, RestoreRequest request) : info_(std::move(info)), request_(std::move(request)) {}
@@ -33,6 +57,9 @@ class RestoreBackup final : public Task {
     const auto store = TRY(object::open(request_.store));
     const Backup backup = TRY(find_backup(*store, request_.backup, request_.name));
     const Manifest& manifest = backup.manifest;
+    if (backup.unreadable)
+      return fail(Kind::corrupt, fmt::format("{}: {}", manifest.id(), *backup.unreadable),
+                  "Take another backup; or restore it by hand, which needs no manifest (docs/emergency-restore.md).");
     Step step{.cutoff = context.cutoff.value_or(context.now)};
     TRY(check(manifest, step));
     step.planned = {.items = manifest.rows, .bytes = Bytes{}};
@@ -132,10 +159,21 @@ class RestoreBackup final : public Task {
     return dump_postgres(request_.to, clients, {}, nullptr, only);
   }
 
+  /// What was in the target before is no fault of the backup. Large objects have no names that tell whose they are.
+  static void leave_out_others(const Contents& wanted, Contents& has) {
+    std::set<std::pair<std::string, std::string>> tables;
+    for (const TableContents& table : wanted.tables) tables.emplace(table.schema, table.name);
+    std::erase_if(has.tables, [&](const TableContents& table) { return !tables.contains({table.schema, table.name}); });
+    std::set<Definition> definitions(wanted.definitions.begin(), wanted.definitions.end());
+    std::erase_if(has.definitions, [&](const Definition& one) { return !definitions.contains(one); });
+    has.large_objects = wanted.large_objects;
+  }
+
   Result<void> compare(object::Store& store, const Manifest& manifest, RunContext& run) const {
     Contents wanted = TRY(contents_of(store, manifest, request_.options.reading)), has;
     if (request_.options.tables.empty()) {
       has = TRY(contents_of_target({}));
+      if (request_.not_empty_too) leave_out_others(wanted, has);
     } else {
       // What was made for them is no question: pg_restore would have failed.
       wanted = {.tables = TRY(tables_named(wanted, request_.options.tables))};
@@ -188,12 +226,15 @@ Result<std::optional<Error>> restore_dump(object::Store& store, const Manifest& 
 }
 
 Result<void> restore_globals(object::Store& store, const Manifest& manifest, const sql::Target& target,
-                             const Clients& clients, const ReadOptions& reading) {
+                             const Clients& clients, const ReadOptions& reading, bool tablespaces) {
   if (manifest.find(globals_key) == nullptr) return {};
   process::Piped program = TRY(
       start_reader(target, {clients.program("psql"), "--no-psqlrc", "--quiet", "--no-password", "--output=/dev/null"}));
-  const auto refused = TRY(process::feed(program, "restore roles and tablespaces", [&](Sink& sink) {
-    return read_object(store, manifest, globals_key, sink, reading);
+  const auto refused = TRY(process::feed(program, "restore roles and tablespaces", [&](Sink& sink) -> Result<void> {
+    if (tablespaces) return read_object(store, manifest, globals_key, sink, reading);
+    WithoutTablespaces roles(sink);
+    TRY(read_object(store, manifest, globals_key, roles, reading));
+    return roles.finish();
   }));
   return refused ? Result<void>(std::unexpected(*refused)) : Result<void>{};
 }

@@ -37,9 +37,10 @@ Result<void> expect_empty(const sql::Target& target);
 Result<std::optional<Error>> restore_dump(object::Store& store, const Manifest& manifest, const sql::Target& target,
                                           const Clients& clients, const RestoreOptions& options);
 
-/// Roles and tablespaces. Those that are there already stay as they are: what psql says of them is no error.
+/// Roles, and tablespaces unless they are left out. Those that are there already stay as they are: what psql says of
+/// them is no error.
 Result<void> restore_globals(object::Store& store, const Manifest& manifest, const sql::Target& target,
-                             const Clients& clients, const ReadOptions& reading);
+                             const Clients& clients, const ReadOptions& reading, bool tablespaces = true);
 
 /// SQLite: the file at `path`, which must not be there.
 Result<void> restore_file(object::Store& store, const Manifest& manifest, const std::string& path,

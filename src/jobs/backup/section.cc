@@ -124,9 +124,12 @@ class Reader {
     if (const Node* proof = node.find("proof")) policy.proof = read_proof(*proof);
     if (const Node* keep = node.find("keep")) policy.keep = read_keep(*keep);
     if (const Node* clients = node.find("clients")) policy.clients = names_.path(*clients);
-    policy.locked = read_lock(node);
+    policy.locked = read_span(node, "object_lock", "30 days");
+    if (node.find("lock_timeout") != nullptr)
+      policy.lock_wait = std::chrono::ceil<std::chrono::milliseconds>(read_span(node, "lock_timeout", "5 minutes"));
     if (const Node* copy = node.find("copy_to")) {
-      policy.copy = CopyRule{.store = named(*copy->find("store"), "store", names_.stores), .locked = read_lock(*copy)};
+      policy.copy = CopyRule{.store = named(*copy->find("store"), "store", names_.stores),
+                             .locked = read_span(*copy, "object_lock", "30 days")};
       if (const Node* keep = copy->find("keep")) policy.copy->keep = read_keep(*keep);
     }
     return policy;
@@ -164,13 +167,15 @@ class Reader {
       wrong(format->at, "an SQLite file is dumped as one", "Leave format out.");
   }
 
-  std::chrono::microseconds read_lock(const Node& node) {
-    const Node* lock = node.find("object_lock");
-    if (lock == nullptr) return {};
-    const auto age = parse_age(lock->text);
+  /// Of a fixed length; nothing where it is not said.
+  std::chrono::microseconds read_span(const Node& node, std::string_view key, std::string_view example) {
+    const Node* said = node.find(key);
+    if (said == nullptr) return {};
+    const auto age = parse_age(said->text);
     const auto* span = age ? std::get_if<std::chrono::microseconds>(&age->span) : nullptr;
     if (span != nullptr) return *span;
-    wrong(lock->at, fmt::format("\"{}\" is no span of days", printable(lock->text)), "Write it like 30 days.");
+    wrong(said->at, fmt::format("\"{}\" is no span of days", printable(said->text)),
+          fmt::format("Write it like {}.", example));
     return {};
   }
 
@@ -291,6 +296,11 @@ Shape backup_shape() {
        .shape = number,
        .fallback = "2",
        .example = "4"},
+      {.key = "lock_timeout",
+       .what = "PostgreSQL: how long the dump waits for tables that somebody keeps locked, before it fails",
+       .shape = scalar(Scalar::age),
+       .fallback = "60 s",
+       .example = "5 minutes"},
       {.key = "encrypt",
        .what = "public keys of age, to which backups are encrypted: who has one of the secret keys can read them",
        .shape = list_of(text),

@@ -140,7 +140,7 @@ std::string segment_of(std::string_view database) {
     out += fits ? c : '_';
   }
   // What the tasks of one policy are called.
-  const bool is_a_word = out == "proof" || out == "copy" || out == "expire" || out == "copy-expire";
+  const bool is_a_word = out == "proof" || out == "verify" || out == "copy" || out == "expire" || out == "copy-expire";
   if (out == database && !is_a_word && !out.empty() && out.size() <= longest) return out;
   // With a hash that no name ends in by accident, since "a.b" and "a_b" are two.
   return out.substr(0, longest) + '-' + sha256_hex(database).substr(0, 8);

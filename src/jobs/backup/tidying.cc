@@ -24,6 +24,11 @@ Result<void> tidy(object::Store& store, std::string_view name, RunContext& run) 
   }
   if (removed > 0)
     run.note(Level::info, fmt::format("removed {} objects of a backup that was never finished", removed));
+  // Of a run that was killed while it asked what the store can do (io/object/store.h, features).
+  TRY(store.list(".steward-probe-", [&](const object::ObjectInfo& one) -> Result<bool> {
+    if (one.modified < before) (void)store.remove({.key = one.key, .etag = one.etag});
+    return true;
+  }));
   const auto listed = store.list_uploads([&](const object::Upload& upload) -> Result<bool> {
     if (upload.key.starts_with(std::string(name) + '/') && upload.begun < before) (void)store.abort_upload(upload);
     return true;

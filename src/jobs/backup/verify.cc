@@ -4,7 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
 #include <string_view>
+#include <thread>
+#include <vector>
 
 #include "core/random.h"
 #include "jobs/backup/clients.h"
@@ -20,6 +25,8 @@ namespace {
 /// Of the dumped database's size on its server's disk: a restored one is smaller, and its log and sorts come on top.
 constexpr double room_factor = 1.5;
 constexpr Bytes least_room = 300_MiB;
+/// A store answers each request after a while, and one connection seldom fills a network.
+constexpr std::size_t read_at_once = 4;
 
 /// An error that is the backup's own goes into the proof; others end the verification.
 Result<void> note(Proof& proof, const Result<void>& found) {
@@ -43,9 +50,54 @@ Result<void> compare(object::Store& store, const Manifest& manifest, const Conte
   return {};
 }
 
+/// Reads the objects side by side.
+class Reading {
+ public:
+  Reading(object::Store& store, const Manifest& manifest, const ReadOptions& options)
+      : store_(store), manifest_(manifest), options_(options), found_(manifest.objects.size()) {}
+
+  /// What was found of each, in their order. An error ends all of them.
+  Result<std::vector<Result<void>>> all() {
+    {
+      std::vector<std::jthread> threads;
+      for (std::size_t i = 0; i < std::min(read_at_once, found_.size()); ++i) threads.emplace_back([this] { read(); });
+    }
+    if (first_) return std::unexpected(*first_);
+    return std::move(found_);
+  }
+
+ private:
+  void read() {
+    for (std::size_t i = next_++; i < found_.size(); i = next_++) {
+      found_[i] = read_back(store_, manifest_.id(), manifest_.objects[i], [this](Bytes more) { return check(more); });
+      const bool is_over = !found_[i] && found_[i].error().kind != Kind::corrupt;
+      if (is_over) return end(found_[i].error());
+    }
+  }
+  /// One thread at a time.
+  Result<void> check(Bytes more) {
+    const std::lock_guard lock(mutex_);
+    if (first_) return fail(Kind::interrupted, "another object could not be read");
+    return options_.progress ? options_.progress(more) : Result<void>{};
+  }
+  void end(const Error& error) {
+    const std::lock_guard lock(mutex_);
+    if (!first_) first_ = error;
+  }
+
+  object::Store& store_;
+  const Manifest& manifest_;
+  const ReadOptions& options_;
+  std::vector<Result<void>> found_;
+  std::atomic<std::size_t> next_ = 0;
+  std::mutex mutex_{};
+  std::optional<Error> first_{};
+};
+
 Result<void> verify_bytes(object::Store& store, const Manifest& manifest, const VerifyOptions& options, Proof& proof) {
-  for (const StoredObject& object : manifest.objects)
-    TRY(note(proof, read_back(store, manifest.id(), object, options.reading.progress)));
+  Reading reading(store, manifest, options.reading);
+  const std::vector<Result<void>> all = TRY(reading.all());
+  for (const Result<void>& found : all) TRY(note(proof, found));
   return {};
 }
 
@@ -65,7 +117,8 @@ Result<void> verify_sqlite(object::Store& store, const Manifest& manifest, const
 
 Result<void> restore_into(object::Store& store, const Manifest& manifest, const sql::Target& target,
                           const Clients& clients, const VerifyOptions& options, bool is_throwaway, Proof& proof) {
-  if (is_throwaway) TRY(note(proof, restore_globals(store, manifest, target, clients, options.reading)));
+  // Tablespaces would be made where they were: outside of the server's own folder.
+  if (is_throwaway) TRY(note(proof, restore_globals(store, manifest, target, clients, options.reading, false)));
   const bool has_roles = is_throwaway && manifest.find(globals_key) != nullptr;
   const auto refused =
       restore_dump(store, manifest, target, clients,
@@ -113,7 +166,9 @@ Result<Clients> clients_to_prove(const Manifest& manifest, std::span<const Clien
 Result<Proof> verify(object::Store& store, const Backup& backup, const VerifyOptions& options, const Clock& clock) {
   const Manifest& manifest = backup.manifest;
   Proof proof{.depth = options.depth};
-  if (options.depth == Depth::bytes)
+  if (backup.unreadable)
+    proof.faults.push_back(*backup.unreadable);
+  else if (options.depth == Depth::bytes)
     TRY(verify_bytes(store, manifest, options, proof));
   else if (manifest.is_sqlite())
     TRY(verify_sqlite(store, manifest, options, proof));
