@@ -210,7 +210,8 @@ class RestoredServer {
   RestoredServer(const RestoredServer&) = delete;
   RestoredServer& operator=(const RestoredServer&) = delete;
   std::string value(const std::string& database, const std::string& query) const {
-    const auto connection = sql::connect({.url = "postgresql://postgres@/" + database + "?host=" + data_ + "&port=5999"});
+    const auto connection =
+        sql::connect({.url = "postgresql://postgres@/" + database + "?host=" + data_ + "&port=5999"});
     if (!connection) return connection.error().message;
     const auto rows = (*connection)->query(query);
     return rows ? sql::to_text(rows->rows.at(0).at(0)) : rows.error().message;

@@ -216,7 +216,8 @@ Ranged across_a_key_that_a_later_cut_does_not_see(bool is_gone) {
   PagedListing listing{.keys = {.last = "l"}, .begun = noon};
   const auto page_of = [](const std::vector<std::string>& keys, std::string next) {
     ObjectPage page{.encoded = true};
-    for (const std::string& key : keys) page.objects.push_back({.key = key, .modified = noon - std::chrono::hours(999)});
+    for (const std::string& key : keys)
+      page.objects.push_back({.key = key, .modified = noon - std::chrono::hours(999)});
     page.next = std::move(next);
     return page;
   };

@@ -15,8 +15,8 @@ namespace steward::backup {
 namespace {
 using nlohmann::json;
 
-/// A dump in parts has the format 2: a steward that knows only 1 would take its first part for all of it.
-constexpr int newest_format = 2, format_of_one_object = 1;
+/// 1 is of dumps in one object alone, 2 knows those in parts, 3 has a hash of itself.
+constexpr int newest_format = 3, first_with_a_hash = 3;
 constexpr std::string_view kind = "steward-backup";
 constexpr std::string_view proof_prefix = "proof-";
 /// In a manifest: the hash of all that it says beside.
@@ -92,7 +92,7 @@ json to_json(const Manifest& manifest) {
                        {"bytes", object.size.count},
                        {"uncompressed", object.uncompressed.count},
                        {"sha256", object.sha256}});
-  json out{{"format", manifest.is_in_parts() ? newest_format : format_of_one_object},
+  json out{{"format", newest_format},
            {"kind", kind},
            {"id", manifest.id()},
            {"name", manifest.name},
@@ -126,12 +126,14 @@ Result<Manifest> manifest_from(std::string_view text) {
     document.erase(hash_of_itself);
     if (!hash.empty() && hash != sha256_hex(document.dump()))
       return fail(Kind::corrupt, "a backup's manifest has other words than were written");
-    if (const int format = document.at("format").get<int>(); format > newest_format)
+    const int format = document.at("format").get<int>();
+    if (format > newest_format)
       return fail(
           Kind::refused,
           fmt::format("a backup's manifest has format {}, and this steward knows up to {}", format, newest_format),
           "Use the steward that made it, or a newer one.", "backup-newer");
-    if (hash.empty()) return fail(Kind::corrupt, "a backup's manifest has no hash of itself");
+    if (hash.empty() && format >= first_with_a_hash)
+      return fail(Kind::corrupt, "a backup's manifest has no hash of itself");
     Manifest manifest{.name = document.at("name").get<std::string>(),
                       .run = document.at("run").get<std::string>(),
                       .database = document.at("database").get<std::string>(),

@@ -61,7 +61,7 @@ TEST(BackupManifest, ComesBackAsItWasWritten) {
 
 TEST(BackupManifest, OfANewerFormatIsRefusedAndNoneIsCorrupt) {
   nlohmann::json document = to_json(some());
-  document["format"] = 3;
+  document["format"] = 4;
   document.erase("sha256");
   EXPECT_EQ(manifest_from(document.dump()).error().code, "backup-newer");
   for (const char* text : {"", "{", "{}", R"({"kind":"steward-backup","format":1})", R"({"kind":"other"})"})
@@ -79,6 +79,15 @@ TEST(BackupManifest, OfWhichAnyBitIsAnotherIsCorrupt) {
       ASSERT_FALSE(read) << "bit " << bit << " of byte " << i;
       ASSERT_EQ(read.error().kind, Kind::corrupt) << "bit " << bit << " of byte " << i;
     }
+}
+
+TEST(BackupManifest, OfAnEarlierFormatNeedsNoHash) {
+  nlohmann::json earlier = to_json(some());
+  earlier["format"] = 2;
+  EXPECT_FALSE(manifest_from(earlier.dump())) << "what it has is looked at";
+  earlier.erase("sha256");
+  ASSERT_TRUE(manifest_from(earlier.dump()));
+  EXPECT_EQ(manifest_from(earlier.dump())->run, some().run);
 }
 
 TEST_F(BackupsInAStore, AreThoseThatHaveAManifestTheOldestFirst) {
