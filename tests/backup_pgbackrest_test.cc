@@ -193,6 +193,26 @@ TEST(PgBackRest, ExpiresByItsOwnRetentionAloneAndAFreezeOrAHoldStopsIt) {
   EXPECT_NE(it.list()[0]["run"], oldest);
 }
 
+TEST(PgBackRest, TheLastThatWasProvedStaysUntilANewerOneIs) {
+  OwnStanza it;
+  it.policy(always_full);
+  ASSERT_EQ(it.run("app").exit_code, 0);
+  const Answer proof = it.app->steward({"backup", "verify", "latest"});
+  ASSERT_EQ(proof.exit_code, 0) << proof.out << proof.err;
+  ASSERT_EQ(it.run("app").exit_code, 0);
+  it.configure("repo1-retention-full=1\n");
+  const std::string proved = it.list()[0]["run"];
+  const json step = it.plan("app.expire");
+  EXPECT_EQ(step["planned"]["items"], 0);
+  EXPECT_THAT(step["skipped"].dump(), AllOf(HasSubstr("prove a newer one first"), HasSubstr(proved)));
+  EXPECT_EQ(it.run("app.expire").exit_code, 0);
+  ASSERT_THAT(it.list(), SizeIs(2));
+  ASSERT_EQ(it.app->steward({"backup", "verify", "latest"}).exit_code, 0);
+  EXPECT_EQ(it.run("app.expire").exit_code, 0);
+  ASSERT_THAT(it.list(), SizeIs(1));
+  EXPECT_NE(it.list()[0]["run"], proved);
+}
+
 /// A server on a cluster that was restored, which archives nothing; stopped at its end.
 class RestoredServer {
  public:

@@ -34,6 +34,7 @@ void ProgressReporter::clear_line() {
 void ProgressReporter::task_began(const Step& step) {
   began_ = std::chrono::steady_clock::now();
   drawn_ = {};
+  std::fflush(stdout);  // a plan that was printed stands before what is done, also where both go to one file
   if (output_.json || output_.terminal_errors) return;
   if (step.planned.items > 0) fmt::print(stderr, "{}: {}\n", step.task, amount_text(step.planned));
 }

@@ -92,9 +92,9 @@ class ExpireCluster final : public Task {
                                              "(repo1-retention-full in its file)",
                                              stanza.backups.size());
     for (const std::string& segment : expiry.segments) step.notes.push_back(segment);
-    if (const auto held = held_by(expiry, context.holds)) {
+    if (const auto stopped = stopped_by(stanza, expiry, context.holds)) {
       Skips kept;
-      kept.add("held", *held, expiry.items());
+      kept.add(stopped->reason, stopped->item, expiry.items());
       step.skipped = kept.list();
       return step;
     }
@@ -119,9 +119,8 @@ class ExpireCluster final : public Task {
       return {};
     }
     TRY(run.checkpoint("before a backup"));
-    // It removes all or nothing: what covers one of them stops the others, too.
-    if (const auto held = held_by(expected, *TRY(run.holds()))) {
-      run.skip("held", *held, expected.items());
+    if (const auto stopped = stopped_by(before, expected, *TRY(run.holds()))) {
+      run.skip(stopped->reason, stopped->item, expected.items());
       return {};
     }
     const Expiry gone = TRY(ask(program, false, check));
@@ -161,6 +160,28 @@ class ExpireCluster final : public Task {
     if (!step.newest || found->begun > *step.newest) step.newest = found->begun;
     if (step.samples.size() < shown_samples)
       step.samples.push_back({.item = label, .at = found->begun, .size = found->stored});
+  }
+
+  struct Stop {
+    std::string reason{}, item{};
+  };
+  /// It removes all or nothing: what keeps one of them keeps the others, too.
+  std::optional<Stop> stopped_by(const Stanza& stanza, const Expiry& expiry, const Holds& holds) const {
+    if (const auto held = held_by(expiry, holds)) return Stop{"held", *held};
+    if (const auto proved = last_proved(stanza, expiry))
+      return Stop{"the last that was proved goes with them: prove a newer one first", *proved};
+    return std::nullopt;
+  }
+
+  /// Where it goes, and none that stays was proved.
+  static std::optional<std::string> last_proved(const Stanza& stanza, const Expiry& expiry) {
+    std::optional<std::string> last;
+    for (const ClusterBackup& one : stanza.backups) {
+      if (one.proofs.empty() || !one.proofs.back().faults.empty()) continue;
+      if (std::ranges::find(expiry.labels, one.label) == expiry.labels.end()) return std::nullopt;
+      last = one.label;
+    }
+    return last;
   }
 
   /// By a hold on one of the backups that go, or on the log beside them, wherever the repository is.
