@@ -48,6 +48,21 @@ struct Quiet final : Reporter {
   ::_exit(result ? result->exit_code : 95);
 }
 
+/// A server may take a moment to see that its client is gone, and has the locks of a run until then.
+void await_its_locks(const Application& application) {
+  if (application.database_kind() != DatabaseKind::postgres) return;
+  const auto connection = sql::connect({.url = application.environment.at("DATABASE_URL")});
+  ASSERT_TRUE(connection) << connection.error().message;
+  await(
+      [&] {
+        const auto held = (*connection)->query(
+            "select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database "
+            "where datname = current_database())");
+        return held && sql::to_integer(held->rows.at(0).at(0)) == 0;
+      },
+      "the server has let go of what the run had locked");
+}
+
 }  // namespace
 
 int in_a_child(const Application& application, const std::function<void(std::string_view)>& at,
@@ -56,6 +71,7 @@ int in_a_child(const Application& application, const std::function<void(std::str
   if (child == 0) carry_out(application, at, job);
   int status = 0;
   ::waitpid(child, &status, 0);
+  if (WIFSIGNALED(status)) await_its_locks(application);
   return status;
 }
 
