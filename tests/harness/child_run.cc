@@ -55,9 +55,11 @@ void await_its_locks(const Application& application) {
   ASSERT_TRUE(connection) << connection.error().message;
   await(
       [&] {
-        const auto held = (*connection)->query(
-            "select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database "
-            "where datname = current_database())");
+        const auto held = (*connection)
+                              ->query(
+                                  "select count(*) from pg_locks where locktype = 'advisory' and database = (select "
+                                  "oid from pg_database "
+                                  "where datname = current_database())");
         return held && sql::to_integer(held->rows.at(0).at(0)) == 0;
       },
       "the server has let go of what the run had locked");
