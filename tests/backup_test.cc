@@ -106,6 +106,11 @@ TEST(RestoredBackup, SaysWhatItWouldDoBeforeItDoes) {
   const Answer done = it.app.steward({"backup", "restore", "latest", "--to", to});
   EXPECT_EQ(done.exit_code, 0) << done.err;
   EXPECT_LT(done.out.find(" was made of "), done.out.find("each has the rows and the content of the backup"));
+  const std::string into_one = steward_binary() + " backup restore latest --to '" + it.empty_database() + "' 2>&1";
+  const Answer both = run_program({"/bin/sh", "-c", into_one}, it.app.environment, it.app.root());
+  EXPECT_EQ(both.exit_code, 0) << both.out;
+  ASSERT_THAT(both.out, HasSubstr("restore: "));
+  EXPECT_LT(both.out.find(" was made of "), both.out.find("restore: ")) << "also where both go to one file";
 }
 
 INSTANTIATE_TEST_SUITE_P(

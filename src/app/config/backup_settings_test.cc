@@ -234,7 +234,7 @@ TEST_F(BackupOf, AFileHasASecondStore) {
       "backup:\n"
       "  app: {database: app, store: backups, object_lock: 1 month, copy_to: {store: backups}}\n");
   EXPECT_THAT(hints_and_messages(), ElementsAre(HasSubstr("an upload cannot be limited to 7 parts"),
-                                                HasSubstr("\"1 month\" is no span of days"),
+                                                HasSubstr("\"1 month\" is no span of time of a fixed length"),
                                                 HasSubstr("another policy has the folder shop")));
 }
 

@@ -174,7 +174,7 @@ class Reader {
     const auto age = parse_age(said->text);
     const auto* span = age ? std::get_if<std::chrono::microseconds>(&age->span) : nullptr;
     if (span != nullptr) return *span;
-    wrong(said->at, fmt::format("\"{}\" is no span of days", printable(said->text)),
+    wrong(said->at, fmt::format("\"{}\" is no span of time of a fixed length", printable(said->text)),
           fmt::format("Write it like {}.", example));
     return {};
   }
